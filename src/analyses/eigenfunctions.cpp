@@ -1,0 +1,220 @@
+#include "analyses/eigenfunctions.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "linalg/solver.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using spaces::Index;
+
+/// Calls visit(first vector, second vector or null, value) once per eigenvalue or complex pair.
+template <class Visit>
+void for_each_pair(const std::vector<std::complex<double>>& values,
+                   const std::vector<base::UniqueVec>& vectors, Visit&& visit) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool complex = values[i].imag() != 0;
+    visit(i, vectors[i].get(), complex ? vectors[i + 1].get() : nullptr);
+    if (complex) ++i;
+  }
+}
+
+/// (re + i im) <- (re + i im) * factor.
+void scale(Vec re, Vec im, std::complex<double> factor) {
+  if (im == nullptr) {
+    check(VecScale(re, factor.real()));
+    return;
+  }
+  const base::UniqueVec old = base::duplicate(re);
+  check(VecCopy(re, old.get()));
+  check(VecAXPBY(re, -factor.imag(), factor.real(), im));
+  check(VecAXPBY(im, factor.imag(), factor.real(), old.get()));
+}
+
+/// The cells whose value must come from their neighbours: sqrt(m) below `floor` of its largest.
+base::UniqueIs faint_cells(Problem& problem, double floor) {
+  PetscReal top = 0;
+  check(VecMax(problem.root_of_masses(), nullptr, &top));
+  std::vector<PetscInt> numbers;
+  {
+    const base::ReadArray root(problem.root_of_masses());
+    for (std::size_t i = 0; i < root.size(); ++i) {
+      if (root[i] < floor * top) {
+        numbers.push_back(problem.grid().first() + static_cast<PetscInt>(i));
+      }
+    }
+  }
+  base::UniqueIs cells;
+  check(ISCreateGeneral(problem.comm(), static_cast<PetscInt>(numbers.size()), numbers.data(),
+                        PETSC_COPY_VALUES, cells.put()));
+  return cells;
+}
+
+/// Solves (G - lambda) u = 0 on the faint cells with u given elsewhere.
+void extend(Problem& problem, const std::vector<std::complex<double>>& values,
+            const std::vector<base::UniqueVec>& functions, IS cells) {
+  PetscInt count = 0;
+  check(ISGetSize(cells, &count));
+  if (count == 0 || count == problem.grid().cells()) return;
+  const Mat generator = problem.generator().matrix.get();
+  base::UniqueMat inner;
+  check(MatCreateSubMatrix(generator, cells, cells, MAT_INITIAL_MATRIX, inner.put()));
+  base::UniqueVec residual = problem.grid().vector();
+  base::UniqueVec right_side;
+  base::UniqueVec solution;
+  check(MatCreateVecs(inner.get(), solution.put(), right_side.put()));
+  const bool direct = count <= 20'000;
+  std::unique_ptr<linalg::LinearSolver> solver;
+  double shifted_by = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Vec u = functions[i].get();
+    if (i == 0 && !problem.absorbing()) { // the constant
+      check(VecISSet(u, cells, 1.0));
+      continue;
+    }
+    check(MatShift(inner.get(), shifted_by - values[i].real()));
+    shifted_by = values[i].real();
+    check(VecISSet(u, cells, 0));
+    check(MatMult(generator, u, residual.get()));
+    check(VecISCopy(residual.get(), cells, SCATTER_REVERSE, right_side.get()));
+    check(VecScale(right_side.get(), -1));
+    if (!solver || direct) {
+      solver = std::make_unique<linalg::LinearSolver>(
+          inner.get(), linalg::Kind::general,
+          direct ? linalg::Method::direct : linalg::Method::iterative, 1e-8, "extension_");
+      // The shifts are small beside the matrix, so one preconditioner serves them all.
+      if (!direct) solver->keep_preconditioner();
+    }
+    solver->solve(right_side.get(), solution.get());
+    check(VecISCopy(u, cells, SCATTER_FORWARD, solution.get()));
+  }
+}
+
+} // namespace
+
+int discretisation_order(const Problem& problem) {
+  for (int k = 0; k < problem.grid().dimension(); ++k) {
+    if (problem.fluxes().undiffused(k) && !problem.fluxes().second_order_upwind()) return 1;
+  }
+  return 2;
+}
+
+std::vector<base::UniqueVec> functions_from_symmetrised(Problem& problem,
+                                                        const linalg::EigenPairs& pairs) {
+  std::vector<base::UniqueVec> functions;
+  double residual = 0;
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    residual = std::max(residual, pairs.residuals[i]);
+    base::UniqueVec u = base::duplicate(pairs.vectors[i].get());
+    {
+      const base::ReadArray root(problem.root_of_masses());
+      const base::ReadArray h(pairs.vectors[i].get());
+      const base::WriteArray value(u.get());
+      for (std::size_t c = 0; c < root.size(); ++c) value[c] = root[c] > 0 ? h[c] / root[c] : 0;
+    }
+    functions.push_back(std::move(u));
+  }
+  if (functions.empty()) return functions;
+  // The error of h is about residual / (distance between eigenvalues), everywhere alike; below
+  // `floor` it would be a sizeable part of u.
+  const double floor = std::clamp(1e3 * residual / problem.diffusive_rate(), 1e-9, 1e-3);
+  const base::UniqueIs cells = faint_cells(problem, floor);
+  if (!problem.absorbing()) {
+    // The slowest eigenvector is sqrt(m) itself up to its sign.
+    const double sign = base::dot(problem.root_of_masses(), pairs.vectors[0].get());
+    check(VecScale(functions[0].get(), sign < 0 ? -1 : 1));
+  }
+  extend(problem, pairs.values, functions, cells.get());
+  normalise_functions(pairs.values, functions);
+  return functions;
+}
+
+std::vector<base::UniqueVec> densities_from_symmetrised(Problem& problem,
+                                                        const linalg::EigenPairs& pairs) {
+  std::vector<base::UniqueVec> densities;
+  for (const base::UniqueVec& h : pairs.vectors) {
+    base::UniqueVec density = base::duplicate(h.get());
+    check(VecPointwiseMult(density.get(), h.get(), problem.root_of_masses()));
+    check(VecPointwiseDivide(density.get(), density.get(), problem.volumes()));
+    densities.push_back(std::move(density));
+  }
+  return densities;
+}
+
+void normalise_functions(const std::vector<std::complex<double>>& values,
+                         std::vector<base::UniqueVec>& vectors) {
+  for_each_pair(values, vectors, [&](std::size_t, Vec re, Vec im) {
+    // Among cells as large as the largest up to solver error the first decides the phase, so that
+    // signs do not depend on rounding.
+    constexpr double equal = 1 - 1e-5;
+    const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(re));
+    int rank = 0;
+    MPI_Comm_rank(comm, &rank);
+    std::array<double, 2> phase{0, 0};
+    double top = 0;
+    {
+      const base::ReadArray a(re);
+      const base::ReadArray b(im ? im : re);
+      const auto modulus = [&](std::size_t c) {
+        return im ? std::hypot(a[c], b[c]) : std::abs(a[c]);
+      };
+      for (std::size_t c = 0; c < a.size(); ++c) top = std::max(top, modulus(c));
+      MPI_Allreduce(MPI_IN_PLACE, &top, 1, MPI_DOUBLE, MPI_MAX, comm);
+      int owner = std::numeric_limits<int>::max();
+      for (std::size_t c = 0; c < a.size() && owner > rank; ++c) {
+        if (modulus(c) < equal * top) continue;
+        owner = rank;
+        phase = {a[c], im ? b[c] : 0};
+      }
+      MPI_Allreduce(MPI_IN_PLACE, &owner, 1, MPI_INT, MPI_MIN, comm);
+      MPI_Bcast(phase.data(), 2, MPI_DOUBLE, owner, comm);
+    }
+    const std::complex<double> at_top(phase[0], phase[1]);
+    scale(re, im, std::conj(at_top) / (std::abs(at_top) * top));
+  });
+}
+
+void normalise_densities(const Problem& problem, const std::vector<std::complex<double>>& values,
+                         const std::vector<base::UniqueVec>& right,
+                         std::vector<base::UniqueVec>& left) {
+  const base::UniqueVec weighted = base::duplicate(problem.volumes());
+  for_each_pair(values, left, [&](std::size_t i, Vec re, Vec im) {
+    const auto integral = [&](Vec a, Vec b) {
+      check(VecPointwiseMult(weighted.get(), a, problem.volumes()));
+      return base::dot(weighted.get(), b);
+    };
+    if (!right.empty()) {
+      const Vec u = right[i].get();
+      std::complex<double> product = integral(re, u);
+      if (im) {
+        const Vec v = right[i + 1].get();
+        product = {integral(re, u) - integral(im, v), integral(re, v) + integral(im, u)};
+      }
+      if (std::abs(product) > 0) scale(re, im, 1.0 / product);
+      return;
+    }
+    double total = 0;
+    double sum = 0;
+    {
+      const base::ReadArray a(re);
+      const base::ReadArray b(im ? im : re);
+      const base::ReadArray volume(problem.volumes());
+      for (std::size_t c = 0; c < a.size(); ++c) {
+        total += volume[c] * (im ? std::hypot(a[c], b[c]) : std::abs(a[c]));
+        sum += volume[c] * a[c];
+      }
+    }
+    std::array<double, 2> both{total, sum};
+    MPI_Allreduce(MPI_IN_PLACE, both.data(), 2, MPI_DOUBLE, MPI_SUM, problem.comm());
+    const double sign = both[1] < -1e-6 * both[0] ? -1 : 1;
+    scale(re, im, sign / both[0]);
+  });
+}
+
+} // namespace komori::analyses

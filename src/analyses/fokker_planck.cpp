@@ -1,0 +1,336 @@
+#include "analyses/fokker_planck.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "analyses/estimate.hpp"
+#include "base/error.hpp"
+#include "config/help.hpp"
+#include "config/nearest.hpp"
+#include "config/reader.hpp"
+#include "config/resolved.hpp"
+#include "io/result_file.hpp"
+#include "io/run_record.hpp"
+#include "io/xdmf.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::ExitCode;
+
+std::string boundary_text(const spaces::Axis& axis) {
+  const auto word = [](spaces::Boundary b) {
+    return b == spaces::Boundary::reflecting  ? "reflecting"
+           : b == spaces::Boundary::absorbing ? "absorbing"
+                                              : "periodic";
+  };
+  return axis.lower() == axis.upper()
+             ? word(axis.lower())
+             : fmt::format("{} | {}", word(axis.lower()), word(axis.upper()));
+}
+
+/// An upper estimate of what all sections together hold at once.
+Workload workload_of(const FokkerPlanckInput& input, int ranks) {
+  Workload load{.dimension = static_cast<int>(input.grid.size()), .cells = 1, .ranks = ranks};
+  for (const auto& [name, axis] : input.grid) load.cells *= static_cast<double>(axis.cells);
+  const bool maybe_reversible = input.model.potential.given() && !input.model.drift.given();
+  const auto direct = [&](const std::string& solver) {
+    return solver == "direct" ||
+           (solver == "auto" && prefers_direct(load.dimension, load.cells, maybe_reversible));
+  };
+  const auto use = [&](bool factorised, bool symmetric, double vectors, int matrices) {
+    load.factorised = load.factorised || factorised;
+    load.multigrid = load.multigrid || !factorised;
+    load.symmetric = symmetric;
+    load.vectors = std::max(load.vectors, vectors);
+    load.matrices = std::max(load.matrices, matrices);
+  };
+  if (input.spectrum) {
+    const bool factorised = direct(input.spectrum->solver);
+    const auto pairs = static_cast<double>(input.spectrum->pairs);
+    use(factorised, maybe_reversible, factorised ? 3 * pairs + 25 : 9 * pairs + 40, 3);
+  }
+  if (input.stationary && !maybe_reversible) use(direct(input.stationary->solver), false, 15, 4);
+  if (input.transitions) use(direct(input.transitions->solver), false, 15, 3);
+  if (input.evolve) use(!maybe_reversible, maybe_reversible, 70, 2);
+  return load;
+}
+
+void write_grid(const FokkerPlanckInput& input, const spaces::Grid& grid, io::ResultFile& file) {
+  file.annotate(
+      "/",
+      {{"title", input.title}, {"driver", std::string("fokker_planck")}, {"axes", grid.names()}});
+  for (const spaces::Axis& axis : grid.axes()) {
+    const auto cells = static_cast<hsize_t>(axis.cells());
+    const io::Attribute boundary{"boundary", boundary_text(axis)};
+    file.write_small("/grid/" + axis.name(), axis.centers(), {cells},
+                     {{"meaning", "cell centres of axis " + axis.name()},
+                      {"unit", std::string("of the variable")},
+                      boundary});
+    file.write_small("/grid_edges/" + axis.name(), axis.edges(), {cells + 1},
+                     {{"meaning", "cell edges of axis " + axis.name()},
+                      {"unit", std::string("of the variable")},
+                      boundary});
+  }
+}
+
+void introduce(const FokkerPlanckInput& input, Problem& problem, const Estimate& estimate) {
+  base::Log& log = problem.log();
+  const spaces::Grid& grid = problem.grid();
+  log.line(fmt::format("{} (fokker_planck)", input.title.empty() ? "Untitled" : input.title));
+  std::string blocks;
+  for (int k = 0; k < grid.dimension(); ++k) {
+    const spaces::Axis& axis = grid.axis(k);
+    log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(), axis.to(),
+                         axis.cells(), boundary_text(axis)));
+    blocks +=
+        fmt::format("{}{}", k ? " x " : "", grid.ranks_per_axis()[static_cast<std::size_t>(k)]);
+  }
+  log.line(
+      fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks of "
+                  "{}",
+                  grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
+                  problem.session().size(), problem.session().size() == 1 ? "" : "s", blocks));
+  log.line(fmt::format("  detailed balance {}: {}",
+                       problem.reversible() ? "holds" : "does not hold",
+                       problem.reversible_reason()));
+  for (int k = 0; k < grid.dimension(); ++k) {
+    if (!problem.fluxes().undiffused(k)) continue;
+    log.line(fmt::format("  axis {} has no diffusion: transport by {}", grid.axis(k).name(),
+                         problem.fluxes().second_order_upwind()
+                             ? "Fromm's scheme, second order, may lose positivity"
+                             : "upwind, first order ('scheme.undiffused: second_order' for two)"));
+  }
+  if (io::reference_blas()) {
+    log.warning("the loaded BLAS is the slow reference one; factorisations take several times "
+                "longer than with OpenBLAS (Debian: libopenblas0-serial)");
+  }
+}
+
+void report_monotonicity(Problem& problem, io::ResultFile& file) {
+  const operators::GeneratorFacts& facts = problem.generator().facts;
+  file.annotate("/grid", {{"negative_rates", facts.negative},
+                          {"most_negative_rate", facts.most_negative},
+                          {"generator_norm", facts.norm},
+                          {"nonzeros", facts.nonzeros}});
+  if (facts.negative == 0) return;
+  problem.log().warning(
+      fmt::format("{} off-diagonal rates are negative, the lowest {:.3e} (norm of "
+                  "the operator {:.3e}): densities may fall below 0",
+                  facts.negative, facts.most_negative, facts.norm));
+}
+
+/// Where ParaView finds the fields of a result.
+std::vector<io::XdmfField> sidecar_fields(const FokkerPlanckInput& input, Problem& problem,
+                                          const io::ResultFile& file) {
+  std::vector<io::XdmfField> fields;
+  const auto add = [&](const std::string& label, const std::string& dataset) {
+    if (file.contains(dataset)) fields.push_back({.label = label, .dataset = dataset});
+  };
+  add("stationary density", "/stationary/density");
+  for (const std::string& axis : problem.grid().names()) {
+    add("current " + axis, "/stationary/current/" + axis);
+  }
+  add("committor", "/transitions/committor_forward");
+  add("mean first passage time", "/transitions/mean_first_passage_time");
+  if (input.spectrum) {
+    for (const char* side : {"right", "left"}) {
+      const std::string dataset = fmt::format("/spectrum/{}", side);
+      const std::vector<hsize_t> shape = file.shape(dataset);
+      for (hsize_t i = 0; !shape.empty() && i < shape[0]; ++i) {
+        fields.push_back({.label = fmt::format("{} eigenvector {}", side, i),
+                          .dataset = dataset,
+                          .index = static_cast<std::int64_t>(i)});
+      }
+    }
+  }
+  if (input.evolve && !file.shape("/evolve/density").empty()) {
+    for (std::size_t i = 0; i < input.evolve->times.size(); ++i) {
+      fields.push_back({.label = "density",
+                        .dataset = "/evolve/density",
+                        .index = static_cast<std::int64_t>(i),
+                        .time = input.evolve->times[i]});
+    }
+  }
+  return fields;
+}
+
+std::string result_name(const Run& run) {
+  if (!run.command_line.output.empty()) return run.command_line.output;
+  return std::filesystem::path(run.command_line.input).stem().string() + ".h5";
+}
+
+/// Runs the sections; returns why the run is incomplete, empty if it is not.
+std::string answer(const FokkerPlanckInput& input, Problem& problem, io::ResultFile& file) {
+  std::string incomplete;
+  io::Checkpoints& checkpoints = *problem.checkpoints();
+  const auto section = [&](const char* name, const std::function<bool()>& body) {
+    if (checkpoints.done(name)) {
+      problem.log().line(fmt::format("  {:<22} taken over from the checkpoint", name));
+      return;
+    }
+    try {
+      if (!body() && incomplete.empty()) incomplete = fmt::format("{} did not converge", name);
+    } catch (const base::ConvergenceError& error) {
+      problem.log().warning(fmt::format("{}: {}", name, error.what()));
+      if (incomplete.empty()) incomplete = fmt::format("{}: {}", name, error.what());
+    }
+    checkpoints.complete(name);
+  };
+  if (input.stationary) {
+    section("stationary", [&] { return stationary(problem, *input.stationary, file); });
+  }
+  if (input.spectrum) {
+    section("spectrum", [&] { return spectrum(problem, *input.spectrum, file); });
+  }
+  if (input.transitions) {
+    section("transitions", [&] {
+      transitions(problem, *input.transitions, file);
+      return true;
+    });
+  }
+  if (input.evolve) {
+    section("evolve", [&] {
+      evolve(problem, *input.evolve, file);
+      return true;
+    });
+  }
+  return incomplete;
+}
+
+int work(Run& run) {
+  const auto started = std::chrono::system_clock::now();
+  base::Session& session = run.session;
+  const auto input = config::read<FokkerPlanckInput>(run.input);
+  const models::Sde sde(input.model);
+  const std::string output = result_name(run);
+  if (!run.command_line.check) {
+    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
+  }
+  const Workload load = workload_of(input, session.size());
+  const Estimate predicted = estimate(load);
+  require_memory(session.comm(), load, predicted);
+
+  base::Phase discretisation(session.log(), "discretisation");
+  Problem problem(session, sde, spaces::Grid(session.comm(), make_axes(input.model, input.grid)),
+                  input.scheme);
+  if (input.stationary) validate(problem, *input.stationary);
+  if (input.spectrum) validate(problem, *input.spectrum);
+  if (input.transitions) validate(problem, *input.transitions);
+  if (input.evolve) validate(problem, *input.evolve);
+  introduce(input, problem, predicted);
+  if (run.command_line.check) {
+    session.log().line("  the input is valid; nothing was run (--check)");
+    return 0;
+  }
+  problem.generator();
+  discretisation.finish(fmt::format("{} nonzeros", problem.generator().facts.nonzeros));
+
+  io::ResultFile file(session.comm(), output);
+  const std::string resolved = config::resolved(input);
+  io::Checkpoints checkpoints(
+      session.comm(), session.log(),
+      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output),
+      identity_of(resolved, {"title", "checkpoint"}));
+  checkpoints.resume(run.command_line.restart);
+  const bool resumed = checkpoints.resuming();
+  checkpoints.attach(file);
+  problem.use(checkpoints);
+  if (!resumed) write_grid(input, problem.grid(), file);
+  report_monotonicity(problem, file);
+  const std::string incomplete = answer(input, problem, file);
+
+  io::RunRecord record{.driver = "fokker_planck",
+                       .command_line = run.command,
+                       .input_file = run.command_line.input,
+                       .input = resolved,
+                       .early_exit = incomplete,
+                       .start = started,
+                       .phases = session.log().phases(),
+                       .warnings = session.log().warnings(),
+                       .cells = problem.grid().cells(),
+                       .nonzeros = problem.generator().facts.nonzeros};
+  io::write(file, session.comm(), record);
+  file.annotate("/run", {{"checkpoints", std::int64_t{checkpoints.count()}},
+                         {"checkpoint_seconds", checkpoints.seconds()},
+                         {"checkpoint_bytes", checkpoints.bytes()}});
+  const std::vector<io::XdmfField> fields = sidecar_fields(input, problem, file);
+  file.commit();
+  if (incomplete.empty()) checkpoints.remove();
+  io::write_xdmf(session.comm(), output, problem.grid().names(), problem.grid().slab().shape,
+                 fields);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::system_clock::now() - started).count();
+  session.log().line(fmt::format("Result: {} ({})", output, base::duration_text(seconds)));
+  if (incomplete.empty()) return static_cast<int>(ExitCode::done);
+  session.log().error(fmt::format("{}; what converged is in '{}'", incomplete, output));
+  return static_cast<int>(ExitCode::not_converged);
+}
+
+} // namespace
+
+void declare(config::Declarer& declarer, FokkerPlanckInput& input) {
+  using config::Need;
+  declarer.text("title", input.title, {.help = "What this study is called in output and plots."});
+  declarer.section("model", input.model, {.help = "The system.", .need = Need::required});
+  declarer.named_sections(
+      "grid", "<axis>", input.grid,
+      {.help = "One axis per variable of the model, at most six.", .need = Need::required});
+  declarer.choice("operator", input.matrix, {"auto", "assembled"},
+                  {.help = "How the generator is held: assembled as a sparse matrix."});
+  declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme."});
+  declarer.section("stationary", input.stationary, {.help = "Asks for the stationary density."});
+  declarer.section("spectrum", input.spectrum, {.help = "Asks for eigenvalues of the generator."});
+  declarer.section("transitions", input.transitions,
+                   {.help = "Asks for passage times, committors and transition rates."});
+  declarer.section("evolve", input.evolve, {.help = "Asks for the evolution of a density."});
+  declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
+  if (!declarer.reading()) return;
+  if (!input.stationary && !input.spectrum && !input.transitions && !input.evolve) {
+    declarer.reject("", "asks for nothing; add 'stationary: {}', 'spectrum: {}', 'transitions: "
+                        "{...}' or 'evolve: {...}'");
+  }
+}
+
+std::vector<spaces::Axis>
+make_axes(const models::SdeInput& model,
+          const std::vector<std::pair<std::string, spaces::AxisInput>>& grid) {
+  std::vector<spaces::Axis> axes;
+  for (const auto& [name, axis] : grid) {
+    if (std::find(model.variables.begin(), model.variables.end(), name) != model.variables.end()) {
+      continue;
+    }
+    const std::optional<std::string> hint = config::nearest(name, model.variables);
+    throw base::InputError(fmt::format("{}: 'grid.{}' is not a variable of the model.{} Variables: "
+                                       "{}",
+                                       axis.origin.text(), name,
+                                       hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
+                                       fmt::join(model.variables, ", ")));
+  }
+  for (const std::string& variable : model.variables) {
+    const auto found = std::find_if(grid.begin(), grid.end(),
+                                    [&](const auto& entry) { return entry.first == variable; });
+    if (found == grid.end()) {
+      throw base::InputError(fmt::format("'grid.{0}' is missing: every variable of the model needs "
+                                         "an axis; add e.g. '{0}: {{from: -1, to: 1, cells: 128}}' "
+                                         "to 'grid'",
+                                         variable));
+    }
+    axes.push_back(spaces::make_axis(variable, found->second, model.parameters));
+  }
+  return axes;
+}
+
+Driver fokker_planck_driver() {
+  return {.name = "fokker_planck",
+          .summary = "stationary density, spectrum, evolution, currents, exit and transition "
+                     "statistics of a stochastic differential equation",
+          .key_help = [] { return config::help<FokkerPlanckInput>().text(); },
+          .option_prefixes = {"spectrum_", "stationary_", "transitions_", "evolve_", "extension_"},
+          .work = work};
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,284 @@
+/// How the pairs of `spectrum` are found: symmetrised or not, direct or on nested grids.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/eigenfunctions.hpp"
+#include "analyses/spectrum.hpp"
+#include "base/error.hpp"
+#include "spaces/interpolation.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using linalg::EigenPairs;
+using linalg::EigenRequest;
+using linalg::Method;
+
+/// Grids below this size are solved directly and start the next finer one.
+constexpr PetscInt coarsest_cells = 5000;
+
+Method method_of(const Problem& problem, const SpectrumInput& input) {
+  if (input.solver == "direct") return Method::direct;
+  if (input.solver == "iterative") return Method::iterative;
+  // Multigrid needs a definite shifted operator, so values inside the spectrum are found directly.
+  return input.target.word.empty() ? problem.preferred_method() : Method::direct;
+}
+
+/// The shift for eigenvalues near `target`, off it by an odd fraction of the scale so that it is
+/// never exactly an eigenvalue.
+double shift_near(double target, double scale) {
+  return target + 0.0137 * scale;
+}
+
+/// Moves whole units (single values or pairs) into the order of `before`.
+template <class Before> void sort_units(EigenPairs& pairs, Before&& before) {
+  std::vector<std::size_t> units;
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    units.push_back(i);
+    if (pairs.values[i].imag() != 0) ++i;
+  }
+  std::stable_sort(units.begin(), units.end(), [&](std::size_t a, std::size_t b) {
+    return before(pairs.values[a], pairs.values[b]);
+  });
+  EigenPairs sorted;
+  for (const std::size_t unit : units) {
+    const std::size_t size = pairs.values[unit].imag() != 0 ? 2 : 1;
+    for (std::size_t i = unit; i < unit + size; ++i) {
+      sorted.values.push_back(pairs.values[i]);
+      sorted.vectors.push_back(std::move(pairs.vectors[i]));
+      sorted.residuals.push_back(pairs.residuals[i]);
+    }
+  }
+  pairs.values = std::move(sorted.values);
+  pairs.vectors = std::move(sorted.vectors);
+  pairs.residuals = std::move(sorted.residuals);
+}
+
+/// Keeps the first `count` values, one more where that would split a pair.
+void keep_first(EigenPairs& pairs, std::size_t count) {
+  std::size_t kept = 0;
+  while (kept < pairs.values.size() && kept < count) {
+    kept += pairs.values[kept].imag() != 0 ? 2 : 1;
+  }
+  pairs.values.resize(kept);
+  pairs.vectors.resize(kept);
+  pairs.residuals.resize(kept);
+}
+
+/// Solves with a pause for every checkpoint that falls due; what was reached is saved, and is where
+/// the solve goes on, in this run or in the next. At most the cycle under way is lost.
+template <class Solve>
+EigenPairs with_checkpoints(Problem& problem, EigenRequest request, const std::string& phase,
+                            const Solve& solve) {
+  io::Checkpoints* checkpoints = problem.checkpoints();
+  if (!checkpoints) return solve(request);
+  const io::Slab slab = problem.grid().slab();
+  std::vector<base::UniqueVec> state;
+  checkpoints->restore(phase, [&](io::CheckpointReader& saved) {
+    const auto count = static_cast<std::size_t>(saved.numbers("count").at(0));
+    for (std::size_t i = 0; i < count; ++i) {
+      base::UniqueVec vector = problem.grid().vector();
+      const std::vector<double> values = saved.field(fmt::format("vector{}", i), slab);
+      {
+        const base::WriteArray entries(vector.get());
+        std::copy(values.begin(), values.end(), entries.span().begin());
+      }
+      state.push_back(std::move(vector));
+    }
+  });
+  const auto save = [&](io::CheckpointWriter& writer) {
+    writer.numbers("count", {static_cast<double>(state.size())});
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      const base::ReadArray entries(state[i].get());
+      writer.field(fmt::format("vector{}", i), entries.span(), slab);
+    }
+  };
+  request.pause = [&] { return checkpoints->due(); };
+  for (;;) {
+    if (!state.empty()) {
+      request.start.clear();
+      for (const base::UniqueVec& vector : state) request.start.push_back(vector.get());
+    }
+    EigenPairs pairs = solve(request);
+    if (!pairs.paused) return pairs;
+    state = std::move(pairs.vectors);
+    checkpoints->step(phase, save);
+  }
+}
+
+/// Slowest eigenvectors of a coarser grid, carried over: functions u are smooth, h = u sqrt(m).
+std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& input);
+
+EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input) {
+  const operators::Generator& a = problem.symmetrised();
+  const bool slowest = !input.target.word.empty();
+  const double rate = problem.diffusive_rate();
+  EigenRequest request{.pairs = static_cast<PetscInt>(input.pairs),
+                       .tolerance = input.tolerance,
+                       .shift = slowest ? -rate : -shift_near(input.target.number, rate),
+                       .norm = a.facts.norm,
+                       .method = method_of(problem, input),
+                       .prefix = "spectrum_"};
+  std::vector<base::UniqueVec> start;
+  const io::Checkpoints* checkpoints = problem.checkpoints();
+  const bool resumes = checkpoints && checkpoints->pending("spectrum");
+  if (request.method == Method::iterative && !resumes) {
+    start = nested_start(problem, input);
+    for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
+  }
+  EigenPairs pairs = with_checkpoints(problem, request, "spectrum", [&](const EigenRequest& r) {
+    return linalg::symmetric_pairs(a.matrix.get(), r, problem.log());
+  });
+  for (std::complex<double>& value : pairs.values) value = -value.real() + 0.0;
+  return pairs;
+}
+
+std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& input) {
+  const auto coarse = fine.coarsened(2, 8);
+  const PetscInt cells = coarse->grid().cells();
+  std::vector<base::UniqueVec> start;
+  if (cells < 4 * input.pairs || cells > fine.grid().cells() / 2) return start;
+  SpectrumInput coarse_input = input;
+  coarse_input.pairs = input.pairs + std::max<std::int64_t>(3, input.pairs / 5);
+  coarse_input.solver = cells <= coarsest_cells ? "direct" : "iterative";
+  // A start needs no more digits than the step to the finer grid changes anyway.
+  coarse_input.tolerance = std::max(input.tolerance, 1e-7);
+  const EigenPairs pairs = reversible_pairs(*coarse, coarse_input);
+  const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), fine.grid());
+  const base::UniqueVec u = coarse->grid().vector();
+  for (const base::UniqueVec& h : pairs.vectors) {
+    {
+      const base::ReadArray from(h.get());
+      const base::ReadArray root(coarse->root_of_masses());
+      const base::WriteArray to(u.get());
+      for (std::size_t i = 0; i < root.size(); ++i) {
+        to[i] = root[i] > 1e-100 ? from[i] / root[i] : 0;
+      }
+    }
+    base::UniqueVec vector = fine.grid().vector();
+    check(MatMult(prolongation.get(), u.get(), vector.get()));
+    check(VecPointwiseMult(vector.get(), vector.get(), fine.root_of_masses()));
+    start.push_back(std::move(vector));
+  }
+  return start;
+}
+
+/// Pairs of G (or of its transpose) in the order asked. Shift-and-invert finds what is nearest to
+/// the shift, which favours slow modes without oscillation. The search widens until every mode as
+/// slow as the last one, and oscillating half again as fast as any of them, would have been found.
+EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& input,
+                          const std::string& phase, std::string& coverage) {
+  const bool slowest = !input.target.word.empty();
+  const double rate = problem.diffusive_rate();
+  const auto asked = static_cast<std::size_t>(input.pairs);
+  EigenRequest request{.pairs = static_cast<PetscInt>(input.pairs),
+                       .tolerance = input.tolerance,
+                       .shift = slowest ? rate : shift_near(input.target.number, rate),
+                       .norm = problem.generator().facts.norm,
+                       .method = method_of(problem, input),
+                       .prefix = "spectrum_"};
+  const auto search = [&] {
+    return with_checkpoints(problem, request, phase, [&](const EigenRequest& r) {
+      return linalg::general_pairs(matrix, r, problem.log());
+    });
+  };
+  if (!slowest) {
+    EigenPairs pairs = search();
+    sort_units(pairs, [&](std::complex<double> a, std::complex<double> b) {
+      return std::abs(a - request.shift) < std::abs(b - request.shift);
+    });
+    keep_first(pairs, asked);
+    sort_units(pairs, [](auto a, auto b) { return a.real() > b.real(); });
+    return pairs;
+  }
+  request.pairs = static_cast<PetscInt>(std::min<std::int64_t>(
+      input.pairs + std::max<std::int64_t>(4, input.pairs / 2), problem.grid().cells()));
+  constexpr int rounds = 4;
+  for (int round = 1;; ++round) {
+    EigenPairs pairs = search();
+    pairs.asked = static_cast<PetscInt>(input.pairs);
+    sort_units(pairs, [](auto a, auto b) { return a.real() > b.real(); });
+    const double farthest = pairs.farthest;
+    const bool everything = static_cast<PetscInt>(pairs.values.size()) >= problem.grid().cells();
+    const double last = pairs.values.size() > asked ? pairs.values[asked - 1].real() : -farthest;
+    keep_first(pairs, asked);
+    double fastest = 0;
+    for (const std::complex<double>& value : pairs.values) {
+      fastest = std::max(fastest, value.imag());
+    }
+    // All |lambda - shift| <= farthest are known, so right of `last` all |Im lambda| <= covered.
+    const double reach = request.shift - last;
+    const double covered = farthest > reach ? std::sqrt(farthest * farthest - reach * reach) : 0;
+    coverage = everything
+                   ? ""
+                   : fmt::format("complete for modes with |Im lambda| <= {:.4g}; a slow mode "
+                                 "that oscillates faster would not be seen",
+                                 covered);
+    const bool enough = everything || covered >= 1.5 * fastest;
+    if (enough || round == rounds || !pairs.complete()) return pairs;
+    request.pairs =
+        static_cast<PetscInt>(std::min<std::int64_t>(2 * request.pairs, problem.grid().cells()));
+    request.shift = std::max(request.shift, std::abs(last));
+    // The solver's tolerance is relative to the distance from the shift.
+    request.tolerance = std::max(1e-14, input.tolerance * rate / request.shift);
+    problem.log().line(fmt::format("    oscillating modes found: searching for {} nearest {:.6g}",
+                                   request.pairs, request.shift));
+  }
+}
+
+} // namespace
+
+Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
+  const bool right = input.sides != "left";
+  const bool left = input.sides != "right";
+  Spectrum result;
+  const auto take = [&](EigenPairs& pairs) {
+    result.values = pairs.values;
+    result.residuals = pairs.residuals;
+    result.iterations += pairs.iterations;
+    result.solver = pairs.solver;
+    result.complete = pairs.complete();
+  };
+  if (problem.reversible()) {
+    EigenPairs pairs = reversible_pairs(problem, input);
+    keep_first(pairs, static_cast<std::size_t>(input.pairs));
+    sort_units(pairs, [](auto a, auto b) { return a.real() > b.real(); });
+    take(pairs);
+    result.norm = problem.symmetrised().facts.norm;
+    if (right) result.right = functions_from_symmetrised(problem, pairs);
+    if (left) result.left = densities_from_symmetrised(problem, pairs);
+  } else {
+    result.norm = problem.generator().facts.norm;
+    if (left) {
+      EigenPairs pairs =
+          general_search(problem, problem.transposed(), input, "spectrum left", result.coverage);
+      take(pairs);
+      for (base::UniqueVec& mass : pairs.vectors) {
+        check(VecPointwiseDivide(mass.get(), mass.get(), problem.volumes()));
+        result.left.push_back(std::move(mass));
+      }
+    }
+    if (right) {
+      EigenPairs pairs = general_search(problem, problem.generator().matrix.get(), input,
+                                        "spectrum right", result.coverage);
+      take(pairs);
+      result.right = std::move(pairs.vectors);
+      normalise_functions(result.values, result.right);
+    }
+    const std::size_t both = std::min(result.right.size(), result.left.size());
+    if (right && left && both < result.values.size()) { // one side converged short of the other
+      result.complete = false;
+      result.values.resize(both);
+      result.residuals.resize(both);
+      result.right.resize(both);
+      result.left.resize(both);
+    }
+  }
+  if (left) normalise_densities(problem, result.values, result.right, result.left);
+  return result;
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,234 @@
+/// How the stationary density is found where detailed balance does not hold.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/stationary.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "linalg/solver.hpp"
+#include "spaces/interpolation.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using linalg::Kind;
+using linalg::LinearSolver;
+using linalg::Method;
+
+/// Scales cell masses to a sum of 1.
+void normalise(Vec masses) {
+  check(VecScale(masses, 1 / base::sum(masses)));
+}
+
+double one_norm(Vec vec) {
+  PetscReal norm = 0;
+  check(VecNorm(vec, NORM_1, &norm));
+  return norm;
+}
+
+/// Rounding leaves masses below 0 where the density is smallest. There m_i = (flow in) / (rate
+/// out), which is positive once a neighbour is, replaces them; monotone operators only.
+void lift_rounding(Problem& problem, Vec masses) {
+  if (problem.generator().facts.negative > 0) return;
+  const Mat generator = problem.generator().matrix.get();
+  const base::UniqueVec diagonal = base::duplicate(masses);
+  const base::UniqueVec inflow = base::duplicate(masses);
+  check(MatGetDiagonal(generator, diagonal.get()));
+  PetscReal top = 0;
+  check(VecMax(masses, nullptr, &top));
+  constexpr double rounding = 1e-14;
+  constexpr int sweeps = 1000; // each lifts one more layer of cells
+  for (int sweep = 0; sweep < sweeps; ++sweep) {
+    PetscReal lowest = 0;
+    check(VecMin(masses, nullptr, &lowest));
+    if (lowest > 0 || lowest < -rounding * top) return;
+    {
+      const base::WriteArray m(masses);
+      for (std::size_t i = 0; i < m.size(); ++i) m[i] = std::max(m[i], 0.0);
+    }
+    check(MatMultTranspose(generator, masses, inflow.get()));
+    const base::ReadArray in(inflow.get());
+    const base::ReadArray out(diagonal.get());
+    const base::WriteArray m(masses);
+    for (std::size_t i = 0; i < m.size(); ++i) {
+      if (m[i] == 0 && out[i] < 0) m[i] = in[i] / -out[i];
+    }
+  }
+}
+
+/// Certificate of cell masses: residual, minimum; turns masses into a density.
+StationaryDensity certify(Problem& problem, base::UniqueVec masses, std::string method) {
+  if (!problem.reversible()) lift_rounding(problem, masses.get());
+  normalise(masses.get());
+  StationaryDensity result;
+  result.method = std::move(method);
+  const base::UniqueVec change = problem.grid().vector();
+  check(MatMultTranspose(problem.generator().matrix.get(), masses.get(), change.get()));
+  result.residual = one_norm(change.get());
+  result.relative = result.residual / problem.generator().facts.norm;
+  check(VecPointwiseDivide(masses.get(), masses.get(), problem.volumes()));
+  check(VecMin(masses.get(), nullptr, &result.minimum));
+  result.density = std::move(masses);
+  return result;
+}
+
+/// Inverse iteration (epsilon I - G^T) y = x. The shifted matrix is an M-matrix, so y is positive;
+/// one step damps everything but the null vector by epsilon / rate.
+StationaryDensity by_factorisation(Problem& problem) {
+  const double norm = problem.generator().facts.norm;
+  const double epsilon = 1e-14 * norm;
+  base::UniqueMat shifted;
+  check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, shifted.put()));
+  check(MatScale(shifted.get(), -1));
+  check(MatShift(shifted.get(), epsilon));
+  LinearSolver solver(shifted.get(), Kind::general, Method::direct, 1e-12, "stationary_");
+  base::UniqueVec masses = problem.grid().volumes();
+  const base::UniqueVec next = base::duplicate(masses.get());
+  normalise(masses.get());
+  for (int step = 0; step < 3; ++step) {
+    solver.solve(masses.get(), next.get());
+    check(VecCopy(next.get(), masses.get()));
+    normalise(masses.get());
+  }
+  StationaryDensity result = certify(problem, std::move(masses), "inverse iteration, sparse LU");
+
+  // The slowest other mode, from the growth of a perturbation that carries no mass.
+  base::UniqueVec mode = problem.grid().vector();
+  {
+    const base::Random random(20210515);
+    const base::WriteArray value(mode.get());
+    const base::ReadArray density(result.density.get());
+    const base::ReadArray volume(problem.volumes());
+    problem.grid().for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+      const auto i = static_cast<std::size_t>(local);
+      const auto natural = static_cast<std::uint64_t>(problem.grid().natural(cell));
+      value[i] = std::max(density[i], 0.0) * volume[i] * random.normal(natural);
+    });
+  }
+  const base::UniqueVec masses_of_result = base::duplicate(mode.get());
+  check(VecPointwiseMult(masses_of_result.get(), result.density.get(), problem.volumes()));
+  double growth = 0;
+  for (int step = 0; step < 4; ++step) {
+    check(VecAXPY(mode.get(), -base::sum(mode.get()), masses_of_result.get()));
+    const double before = one_norm(mode.get());
+    if (before == 0) break;
+    check(VecScale(mode.get(), 1 / before));
+    solver.solve(mode.get(), next.get());
+    check(VecAXPY(next.get(), -base::sum(next.get()), masses_of_result.get()));
+    growth = one_norm(next.get());
+    check(VecCopy(next.get(), mode.get()));
+  }
+  if (growth > 0) result.slowest_rate = std::max(1 / growth - epsilon, 0.0);
+  return result;
+}
+
+/// Masses on a grid too large to factorise: with S = diag(masses interpolated from a coarser grid)
+/// the operator S^-1 G^T S is nearly the generator of the reversed process, whose null vector is
+/// the constant and whose entries are rates: what algebraic multigrid is made for.
+StationaryDensity by_iteration(Problem& problem, const StationaryInput& input);
+
+StationaryDensity nested(Problem& problem, const StationaryInput& input) {
+  constexpr PetscInt factorised_cells = 20'000;
+  if (problem.grid().cells() <= factorised_cells) return by_factorisation(problem);
+  return by_iteration(problem, input);
+}
+
+StationaryDensity by_iteration(Problem& problem, const StationaryInput& input) {
+  const auto coarse = problem.coarsened(2, 8);
+  if (coarse->grid().cells() > problem.grid().cells() / 2) return by_factorisation(problem);
+  const StationaryDensity start = nested(*coarse, input);
+  base::UniqueVec scale = problem.grid().vector();
+  {
+    // Interpolating the logarithm keeps the density positive and its steep flanks smooth. Far down
+    // the flanks the coarse density is rounding, even negative; a flat floor makes no jumps there.
+    constexpr double faint = 1e-30;
+    const base::UniqueVec log = coarse->grid().vector();
+    PetscReal top = 0;
+    check(VecMax(start.density.get(), nullptr, &top));
+    {
+      const base::ReadArray density(start.density.get());
+      const base::WriteArray value(log.get());
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        value[i] = std::log(std::max(density[i], faint * top));
+      }
+    }
+    const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), problem.grid());
+    check(MatMult(prolongation.get(), log.get(), scale.get()));
+    check(VecExp(scale.get()));
+    check(VecPointwiseMult(scale.get(), scale.get(), problem.volumes()));
+    normalise(scale.get());
+  }
+  base::UniqueMat scaled;
+  check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, scaled.put()));
+  const base::UniqueVec inverse = base::duplicate(scale.get());
+  check(VecCopy(scale.get(), inverse.get()));
+  check(VecReciprocal(inverse.get()));
+  check(MatDiagonalScale(scaled.get(), inverse.get(), scale.get()));
+  check(MatScale(scaled.get(), -1));
+  // A trace of the diagonal makes the singular matrix definite; the outer loop takes it out again.
+  base::UniqueMat definite;
+  check(MatDuplicate(scaled.get(), MAT_COPY_VALUES, definite.put()));
+  const base::UniqueVec diagonal = base::duplicate(scale.get());
+  check(MatGetDiagonal(definite.get(), diagonal.get()));
+  check(VecScale(diagonal.get(), 1e-10));
+  check(MatDiagonalSet(definite.get(), diagonal.get(), ADD_VALUES));
+  LinearSolver solver(definite.get(), Kind::general, Method::iterative, 1e-4, "stationary_");
+
+  const double norm = problem.generator().facts.norm;
+  base::UniqueVec factor = base::duplicate(scale.get());
+  check(VecSet(factor.get(), 1));
+  const base::UniqueVec residual = base::duplicate(scale.get());
+  const base::UniqueVec correction = base::duplicate(scale.get());
+  const base::UniqueVec change = base::duplicate(scale.get());
+  constexpr int rounds = 8;
+  for (int round = 0; round < rounds; ++round) {
+    check(MatMult(scaled.get(), factor.get(), residual.get()));
+    check(VecPointwiseMult(change.get(), residual.get(), scale.get()));
+    const double relative = one_norm(change.get()) / norm;
+    if (relative <= 0.1 * input.tolerance) break;
+    solver.solve(residual.get(), correction.get());
+    check(VecAXPY(factor.get(), -1, correction.get()));
+    problem.log().iteration("stationary", round, 0, relative);
+  }
+  check(VecPointwiseMult(factor.get(), factor.get(), scale.get()));
+  StationaryDensity result = certify(
+      problem, std::move(factor),
+      fmt::format("GMRES + BoomerAMG from a coarser grid, {} iterations", solver.iterations()));
+  result.slowest_rate = start.slowest_rate;
+  return result;
+}
+
+/// exp(ln p), normalised; exact up to rounding.
+StationaryDensity in_closed_form(Problem& problem) {
+  base::UniqueVec masses = base::duplicate(problem.log_density());
+  check(VecCopy(problem.log_density(), masses.get()));
+  check(VecExp(masses.get()));
+  check(VecPointwiseMult(masses.get(), masses.get(), problem.volumes()));
+  return certify(problem, std::move(masses), "closed form (detailed balance)");
+}
+
+} // namespace
+
+StationaryDensity stationary_density(Problem& problem, const StationaryInput& input) {
+  if (problem.reversible() && input.solver == "auto") return in_closed_form(problem);
+  const bool direct = input.solver == "direct" ||
+                      (input.solver == "auto" && problem.preferred_method() == Method::direct);
+  if (direct) return by_factorisation(problem);
+  try {
+    StationaryDensity result = by_iteration(problem, input);
+    const double round_off = -1e-14 / problem.grid().volume(spaces::Index{});
+    if (result.relative <= input.tolerance && result.minimum > round_off) return result;
+    problem.log().line(
+        fmt::format("    iteration left a residual of {:.1e} and a minimum of {:.1e}; "
+                    "factorising instead",
+                    result.relative, result.minimum));
+  } catch (const base::ConvergenceError& error) {
+    problem.log().line(fmt::format("    {}; factorising instead", error.what()));
+  }
+  return by_factorisation(problem);
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,147 @@
+#include "base/session.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <slepcsys.h>
+
+#include "base/error.hpp"
+#include "base/petsc.hpp"
+
+namespace komori::base {
+namespace {
+
+/// How long a failing rank waits for the others to fail alike before it ends the job. Ranks that
+/// fail for the same reason do so within a collective call of one another.
+constexpr auto patience = std::chrono::seconds(10);
+
+std::string& first_message() {
+  static std::string message;
+  return message;
+}
+
+PetscErrorCode keep_message(MPI_Comm, int line, const char* function, const char* file,
+                            PetscErrorCode code, PetscErrorType type, const char* text, void*) {
+  if (type == PETSC_ERROR_INITIAL && first_message().empty()) {
+    const char* name = std::strrchr(file, '/');
+    first_message() =
+        fmt::format("in {} ({}:{}): {}", function, name ? name + 1 : file, line, text ? text : "");
+    while (!first_message().empty() && first_message().back() == '\n') first_message().pop_back();
+  }
+  return code;
+}
+
+/// One BLAS thread per rank: threads of several ranks on the same cores fight each other. The
+/// libraries read the environment before main() starts, hence the call.
+void single_threaded_blas() {
+  if (std::getenv("OMP_NUM_THREADS") || std::getenv("OPENBLAS_NUM_THREADS")) return;
+  if (void* entry = dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
+    reinterpret_cast<void (*)(int)>(entry)(1);
+  }
+}
+
+} // namespace
+
+std::string take_petsc_message(PetscErrorCode code) {
+  const char* generic = nullptr;
+  (void)PetscErrorMessage(code, &generic, nullptr);
+  const std::string detail = std::exchange(first_message(), {});
+  return fmt::format("PETSc error {} ({}) {}", static_cast<int>(code),
+                     generic ? generic : "unknown", detail);
+}
+
+Session::Library::Library(const Options& options) {
+  std::vector<std::string> words{options.program};
+  words.insert(words.end(), options.petsc_options.begin(), options.petsc_options.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  int count = static_cast<int>(words.size());
+  char** arguments = pointers.data();
+  single_threaded_blas();
+  // PETSc copies the arguments; its own signal handlers would bury our messages in a trace.
+  if (SlepcInitialize(&count, &arguments, nullptr, nullptr) != 0) {
+    std::fprintf(stderr, "error: PETSc and SLEPc do not start\n");
+    std::exit(static_cast<int>(ExitCode::internal));
+  }
+  (void)PetscPopSignalHandler();
+  (void)PetscPushErrorHandler(keep_message, nullptr);
+}
+
+Session::Library::~Library() {
+  (void)PetscPopErrorHandler();
+  (void)SlepcFinalize();
+}
+
+Session::Session(const Options& options) : library_(options), log_(PETSC_COMM_WORLD) {
+  MPI_Comm_rank(comm(), &rank_);
+  MPI_Comm_size(comm(), &size_);
+  MPI_Comm_dup(comm(), &failures_);
+}
+
+Session::~Session() {
+  MPI_Comm_free(&failures_);
+}
+
+bool Session::everybody_fails() {
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Ibarrier(failures_, &request);
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  int done = 0;
+  while (true) {
+    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (done || std::chrono::steady_clock::now() > deadline) return done != 0;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+void Session::abort(const std::string& message, int code) {
+  std::fprintf(stderr, "error: rank %d of %d: %s\n", rank_, size_, message.c_str());
+  std::fflush(stderr);
+  MPI_Abort(comm(), code);
+  std::abort();
+}
+
+int Session::report(const std::string& message, int code) {
+  if (!everybody_fails()) abort(message, code);
+  log_.error(message);
+  return code;
+}
+
+int Session::run(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    return report(error.what(), static_cast<int>(error.code()));
+  } catch (const std::bad_alloc&) {
+    return report("out of memory; use more nodes, fewer cells, or an iterative solver",
+                  static_cast<int>(ExitCode::memory));
+  } catch (const PetscError& error) {
+    const bool memory = error.code() == PETSC_ERR_MEM;
+    return report(error.what(), static_cast<int>(memory ? ExitCode::memory : ExitCode::internal));
+  } catch (const std::exception& error) {
+    return report(fmt::format("unexpected: {}", error.what()),
+                  static_cast<int>(ExitCode::internal));
+  }
+}
+
+std::vector<std::string> unused_options(const std::string& prefix) {
+  PetscInt count = 0;
+  char** names = nullptr;
+  char** values = nullptr;
+  check(PetscOptionsLeftGet(nullptr, &count, &names, &values));
+  std::vector<std::string> unused;
+  for (PetscInt i = 0; i < count; ++i) {
+    if (std::string_view(names[i]).starts_with(prefix)) unused.emplace_back(names[i]);
+  }
+  check(PetscOptionsLeftRestore(nullptr, &count, &names, &values));
+  return unused;
+}
+
+} // namespace komori::base

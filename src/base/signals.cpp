@@ -1,0 +1,68 @@
+#include "base/signals.hpp"
+
+#include <array>
+#include <csignal>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.hpp"
+
+namespace komori::base {
+namespace {
+
+// The only things a handler may touch.
+volatile std::sig_atomic_t stop_signal = 0;
+volatile std::sig_atomic_t save_asked = 0;
+
+void note(int signal) {
+  if (signal == SIGUSR1) {
+    save_asked = 1;
+    return;
+  }
+  if (stop_signal != 0 && signal == SIGINT) _exit(128 + SIGINT);
+  stop_signal = signal;
+}
+
+constexpr std::array<int, 3> watched{SIGINT, SIGTERM, SIGUSR1};
+
+} // namespace
+
+SignalWatch::SignalWatch() {
+  stop_signal = 0;
+  save_asked = 0;
+  struct sigaction action {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : watched) sigaction(signal, &action, nullptr);
+}
+
+SignalWatch::~SignalWatch() {
+  for (const int signal : watched) std::signal(signal, SIG_DFL);
+}
+
+Request SignalWatch::requested(MPI_Comm comm) {
+  int request = static_cast<int>(stop_signal != 0  ? Request::stop
+                                 : save_asked != 0 ? Request::save
+                                                   : Request::none);
+  MPI_Allreduce(MPI_IN_PLACE, &request, 1, MPI_INT, MPI_MAX, comm);
+  return static_cast<Request>(request);
+}
+
+void SignalWatch::saved() {
+  save_asked = 0;
+}
+
+std::string SignalWatch::stop_text(MPI_Comm comm) {
+  int signal = stop_signal;
+  MPI_Allreduce(MPI_IN_PLACE, &signal, 1, MPI_INT, MPI_MAX, comm);
+  return fmt::format("signal {} ({})", signal, strsignal(signal));
+}
+
+void stop_if_asked(MPI_Comm comm, const char* what) {
+  if (SignalWatch::requested(comm) != Request::stop) return;
+  throw Stopped(fmt::format("stopped by {}; {}", SignalWatch::stop_text(comm), what));
+}
+
+} // namespace komori::base

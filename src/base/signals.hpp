@@ -1,0 +1,39 @@
+/// Signals as requests that a long phase looks at between two steps.
+#pragma once
+
+#include <string>
+
+#include <mpi.h>
+
+namespace komori::base {
+
+/// What the signals received so far ask for.
+enum class Request {
+  none,
+  save, ///< SIGUSR1: save the state and go on
+  stop  ///< SIGINT, SIGTERM: save the state and leave
+};
+
+/// Installs handlers for SIGINT, SIGTERM and SIGUSR1 while it lives. A handler only notes the
+/// signal; a second SIGINT ends the process at once. One at a time.
+class SignalWatch {
+public:
+  SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+  ~SignalWatch();
+
+  /// The strongest request any rank has received: ranks receive signals at different moments, so
+  /// they agree here. Collective.
+  static Request requested(MPI_Comm comm);
+  /// The save was made: forget SIGUSR1. Local.
+  static void saved();
+  /// "signal 15 (Terminated)" for the signal that asks to stop. Collective.
+  static std::string stop_text(MPI_Comm comm);
+};
+
+/// Throws `Stopped` on all ranks if any was asked to stop. `what` says what is lost or kept.
+/// Collective.
+void stop_if_asked(MPI_Comm comm, const char* what);
+
+} // namespace komori::base

@@ -1,0 +1,225 @@
+#include "io/checkpoints.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/collective.hpp"
+#include "base/error.hpp"
+#include "base/signals.hpp"
+
+namespace komori::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view infix = ".checkpoint-";
+constexpr std::string_view suffix = ".h5";
+
+} // namespace
+
+Checkpoints::Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy, Identity identity)
+    : comm_(comm), log_(log), policy_(std::move(policy)), identity_(std::move(identity)) {
+  const std::vector<Found> existing = found();
+  if (!existing.empty()) next_number_ = existing.front().number + 1;
+}
+
+std::vector<Checkpoints::Found> Checkpoints::found() const {
+  // Rank 0 looks; a line "number path" each comes back to all.
+  const std::string list = base::on_first_rank(comm_, [&] {
+    std::string lines;
+    const fs::path stem(policy_.stem);
+    const std::string prefix = stem.filename().string() + std::string(infix);
+    std::error_code code;
+    const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+      const std::string digits =
+          name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+      const bool number = !digits.empty() && digits.size() < 10 &&
+                          std::all_of(digits.begin(), digits.end(),
+                                      [](unsigned char c) { return std::isdigit(c) != 0; });
+      if (number) lines += digits + "\n";
+    }
+    return lines;
+  });
+  std::vector<Found> files;
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = list.find('\n', begin);
+    const std::string digits = list.substr(begin, end - begin);
+    files.push_back(
+        {fmt::format("{}{}{}{}", policy_.stem, infix, digits, suffix), std::stol(digits)});
+    begin = end + 1;
+  }
+  std::sort(files.begin(), files.end(),
+            [](const Found& a, const Found& b) { return a.number > b.number; });
+  return files;
+}
+
+void Checkpoints::require_same_problem(const CheckpointReader& reader) const {
+  const auto differs = [&](const std::string& key, const std::string& here,
+                           const std::string& there) {
+    throw base::InputError(fmt::format(
+        "checkpoint '{}' belongs to another problem: '{}' is {} here, but {} there; use the input "
+        "it was made with, or leave --restart away to begin afresh",
+        reader.path(), key, here.empty() ? "not given" : here,
+        there.empty() ? "not given" : there));
+  };
+  const auto value_in = [](const Identity& identity, const std::string& key) {
+    const auto entry = std::find_if(identity.begin(), identity.end(),
+                                    [&](const auto& pair) { return pair.first == key; });
+    return entry == identity.end() ? std::string() : entry->second;
+  };
+  for (const auto& [key, value] : identity_) {
+    const std::string there = value_in(reader.identity(), key);
+    if (there != value) differs(key, value, there);
+  }
+  for (const auto& [key, value] : reader.identity()) {
+    if (value_in(identity_, key).empty()) differs(key, "", value);
+  }
+}
+
+void Checkpoints::resume(const std::string& restart) {
+  if (restart.empty()) return;
+  if (restart != "auto") {
+    reader_ = std::make_unique<CheckpointReader>(comm_, restart);
+    require_same_problem(*reader_);
+  } else {
+    for (const Found& file : found()) {
+      try {
+        reader_ = std::make_unique<CheckpointReader>(comm_, file.path);
+        break;
+      } catch (const base::InputError& error) {
+        log_.warning(fmt::format("{}; trying the one before", error.what()));
+      }
+    }
+    if (reader_) require_same_problem(*reader_);
+  }
+  if (!reader_) {
+    log_.line("  no checkpoint to restart from: beginning afresh");
+    return;
+  }
+  done_ = reader_->done();
+  log_.line(fmt::format("  resuming from '{}' ({})", reader_->path(), reader_->phase()));
+}
+
+void Checkpoints::attach(ResultFile& result) {
+  result_ = &result;
+  if (reader_) reader_->result(result);
+}
+
+bool Checkpoints::done(const std::string& section) const {
+  return std::find(done_.begin(), done_.end(), section) != done_.end();
+}
+
+void Checkpoints::complete(const std::string& section) {
+  done_.push_back(section);
+}
+
+bool Checkpoints::restore(const std::string& phase,
+                          const std::function<void(CheckpointReader&)>& load) {
+  if (!pending(phase)) return false;
+  load(*reader_);
+  reader_.reset();
+  return true;
+}
+
+double Checkpoints::elapsed() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Checkpoints::judge() {
+  const base::Request request = base::SignalWatch::requested(comm_);
+  std::array<int, 2> clock{0, 0}; // clocks differ between ranks: rank 0's counts
+  const double now = elapsed();
+  longest_step_ = std::max(longest_step_, now - last_step_);
+  last_step_ = now;
+  if (now - last_save_ >= policy_.every && !write_failed_) clock[0] = 1;
+  if (now + 2 * longest_save_ + longest_step_ >= policy_.budget) clock[1] = 1;
+  MPI_Bcast(clock.data(), 2, MPI_INT, 0, comm_);
+  save_due_ = clock[0] != 0 || request == base::Request::save;
+  if (request == base::Request::stop) {
+    stop_reason_ = base::SignalWatch::stop_text(comm_);
+  } else if (clock[1] != 0) {
+    stop_reason_ = "the end of its wall time";
+  }
+}
+
+bool Checkpoints::due() {
+  judge();
+  return save_due_ || !stop_reason_.empty();
+}
+
+bool Checkpoints::write(const std::string& phase, const Save& save, std::string& problem) {
+  const double begun = elapsed();
+  const std::string path = fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix);
+  try {
+    CheckpointWriter writer(comm_, path, identity_, phase);
+    save(writer);
+    if (result_) writer.result(*result_, done_);
+    writer.commit();
+  } catch (const base::Error&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    problem = error.what();
+  }
+  problem = base::first_text(comm_, problem);
+  last_save_ = elapsed();
+  last_step_ = last_save_;
+  if (!problem.empty()) return false;
+  ++next_number_;
+  ++count_;
+  double spent = last_save_ - begun;
+  MPI_Allreduce(MPI_IN_PLACE, &spent, 1, MPI_DOUBLE, MPI_MAX, comm_);
+  longest_save_ = std::max(longest_save_, spent);
+  seconds_ += spent;
+  bytes_ += std::stod(base::on_first_rank(comm_, [&] {
+    std::error_code code;
+    const auto size = fs::file_size(path, code);
+    return std::to_string(code ? 0 : size);
+  }));
+  const std::vector<Found> files = found();
+  base::on_first_rank(comm_, [&]() -> std::string {
+    std::error_code code;
+    for (std::size_t i = static_cast<std::size_t>(policy_.keep); i < files.size(); ++i) {
+      fs::remove(files[i].path, code);
+    }
+    return {};
+  });
+  log_.line(fmt::format("    checkpoint '{}' ({})", path, base::duration_text(spent)));
+  return true;
+}
+
+void Checkpoints::step(const std::string& phase, const Save& save) {
+  judge();
+  if (!save_due_ && stop_reason_.empty()) return;
+  std::string problem;
+  const bool written = write(phase, save, problem);
+  base::SignalWatch::saved();
+  if (!written) {
+    write_failed_ = true; // a signal may ask again; the period would only repeat the message
+    log_.warning(fmt::format("no checkpoint was written: {}; earlier ones are kept", problem));
+  }
+  if (stop_reason_.empty()) return;
+  throw base::Stopped(
+      written ? fmt::format("stopped by {}; run the same command again with '--restart auto' to go "
+                            "on",
+                            stop_reason_)
+              : fmt::format("stopped by {}; the state since the last checkpoint is lost",
+                            stop_reason_));
+}
+
+void Checkpoints::remove() {
+  const std::vector<Found> files = found();
+  base::on_first_rank(comm_, [&]() -> std::string {
+    std::error_code code;
+    for (const Found& file : files) fs::remove(file.path, code);
+    return {};
+  });
+}
+
+} // namespace komori::io

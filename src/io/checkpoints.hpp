@@ -1,0 +1,100 @@
+/// Saving and resuming a run: when, where, and what must agree.
+///
+/// A long phase takes part by two functions: one that writes its state with a `CheckpointWriter`,
+/// given to `step` between two of its steps, and one that reads it back, given to `restore` before
+/// the first.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <mpi.h>
+
+#include "base/log.hpp"
+#include "io/checkpoint_file.hpp"
+
+namespace komori::io {
+
+/// When to save and what to keep.
+struct CheckpointPolicy {
+  double every = 600;                                      ///< seconds between saves
+  int keep = 2;                                            ///< files kept
+  std::string stem;                                        ///< "<folder>/<result without .h5>"
+  double budget = std::numeric_limits<double>::infinity(); ///< seconds this run may take
+};
+
+/// The checkpoints of one run. All functions are collective unless marked.
+class Checkpoints {
+public:
+  Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy, Identity identity);
+
+  /// Finds the state to resume from: "" none; "auto" the newest valid checkpoint of this run, if
+  /// any, falling back to the one before where the newest is damaged; otherwise that file. Throws
+  /// InputError where the file cannot be used or belongs to another problem (and says which key).
+  void resume(const std::string& restart);
+  bool resuming() const { return reader_ != nullptr; }
+  /// There is a saved state of this phase that nobody has taken yet. Local.
+  bool pending(const std::string& phase) const { return reader_ && reader_->phase() == phase; }
+  /// Makes the result so far part of every save, and fills it if this run resumes. Not owned.
+  void attach(ResultFile& result);
+
+  /// The section was complete when the state was saved. Local.
+  bool done(const std::string& section) const;
+  /// Marks a section as complete.
+  void complete(const std::string& section);
+  /// Hands the saved state to `load` if there is one of this phase; true then. Only once.
+  bool restore(const std::string& phase, const std::function<void(CheckpointReader&)>& load);
+
+  using Save = std::function<void(CheckpointWriter&)>;
+  /// Between two steps of a phase: saves if a period has passed or a signal asks for it; saves and
+  /// throws Stopped if a signal or the time budget asks to leave.
+  void step(const std::string& phase, const Save& save);
+  /// Whether `step` would save now, so that a solver can be paused first.
+  bool due();
+  /// Deletes this run's checkpoints: the result is complete.
+  void remove();
+
+  /// Of all saves of this run so far. Local.
+  int count() const noexcept { return count_; }
+  double seconds() const noexcept { return seconds_; }
+  double bytes() const noexcept { return bytes_; }
+
+private:
+  struct Found {
+    std::string path;
+    long number = 0;
+  };
+  std::vector<Found> found() const; ///< newest first
+  void require_same_problem(const CheckpointReader& reader) const;
+  /// False, with a warning, if it could not be written.
+  bool write(const std::string& phase, const Save& save, std::string& problem);
+  double elapsed() const;
+  void judge();
+
+  MPI_Comm comm_;
+  base::Log& log_;
+  CheckpointPolicy policy_;
+  Identity identity_;
+  std::unique_ptr<CheckpointReader> reader_;
+  ResultFile* result_ = nullptr;
+  std::vector<std::string> done_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double last_save_ = 0;
+  double longest_save_ = 1;
+  double last_step_ = 0;
+  double longest_step_ = 0;
+  long next_number_ = 1;
+  bool save_due_ = false;
+  std::string stop_reason_; ///< why to leave now, empty if not
+  bool write_failed_ = false;
+  int count_ = 0;
+  double seconds_ = 0;
+  double bytes_ = 0;
+};
+
+} // namespace komori::io

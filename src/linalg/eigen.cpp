@@ -1,0 +1,250 @@
+#include "linalg/eigen.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/random.hpp"
+#include "base/signals.hpp"
+#include "linalg/solver.hpp"
+
+namespace komori::linalg {
+namespace {
+
+using base::check;
+
+/// What the callbacks of one solve share.
+struct Watch {
+  base::Log* log = nullptr;
+  const char* solver = "";
+  const std::function<bool()>* pause = nullptr;
+  double norm = 0; ///< errors are relative to it; 0: to the eigenvalue
+  bool pausing = false;
+};
+
+PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, PetscScalar*,
+                       PetscReal* errors, PetscInt estimates, void* context) {
+  return base::guarded([&] {
+    auto* watch = static_cast<Watch*>(context);
+    PetscInt wanted = 0;
+    check(EPSGetDimensions(eps, &wanted, nullptr, nullptr));
+    PetscReal worst = 0;
+    for (PetscInt i = converged; i < std::min(wanted, estimates); ++i) {
+      worst = std::max(worst, errors[i]);
+    }
+    watch->log->iteration(watch->solver, static_cast<int>(its), static_cast<int>(converged), worst);
+    if (*watch->pause) {
+      // Once pausing, the solver reports everything as converged.
+      watch->pausing = watch->pausing || (converged < wanted && (*watch->pause)());
+    } else {
+      base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(eps)),
+                          "no result was written");
+    }
+  });
+}
+
+/// SLEPc's own tests, except that a pausing solve finds everything converged: that makes every
+/// solver hand out the vectors it has.
+PetscErrorCode converged(EPS, PetscScalar re, PetscScalar im, PetscReal residual, PetscReal* error,
+                         void* context) {
+  const auto* watch = static_cast<const Watch*>(context);
+  const PetscReal size = watch->norm > 0 ? watch->norm : std::hypot(re, im);
+  *error = watch->pausing ? 0 : (size > 0 ? residual / size : residual);
+  return 0;
+}
+
+void observe(EPS eps, Watch& watch) {
+  check(EPSMonitorSet(eps, monitor, &watch, nullptr));
+  check(EPSSetConvergenceTestFunction(eps, converged, &watch, nullptr));
+}
+
+/// One number per global row, the same in every run on as many ranks.
+base::UniqueVec start_vector(Mat matrix) {
+  base::UniqueVec start;
+  check(MatCreateVecs(matrix, start.put(), nullptr));
+  PetscInt first = 0;
+  check(VecGetOwnershipRange(start.get(), &first, nullptr));
+  const base::Random random(20220912);
+  const base::WriteArray values(start.get());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = 0.5 + random.uniform(static_cast<std::uint64_t>(first) + i);
+  }
+  return start;
+}
+
+/// A block method starts from all vectors given; a Krylov method takes one, so their sum: its first
+/// steps bring back the space they span.
+void set_start(EPS eps, Mat matrix, const std::vector<Vec>& given, bool block) {
+  std::vector<Vec> start = given;
+  base::UniqueVec single;
+  if (start.empty()) {
+    single = start_vector(matrix);
+  } else if (!block) {
+    single = base::duplicate(start.front());
+    check(VecSet(single.get(), 0));
+    for (const Vec vector : start) check(VecAXPY(single.get(), 1, vector));
+  }
+  if (single) start = {single.get()};
+  check(EPSSetInitialSpace(eps, static_cast<PetscInt>(start.size()), start.data()));
+}
+
+EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request) {
+  EigenPairs pairs;
+  pairs.asked = request.pairs;
+  check(EPSGetIterationNumber(eps, &pairs.iterations));
+  PetscInt converged = 0;
+  check(EPSGetConverged(eps, &converged));
+  for (PetscInt i = 0; i < converged; ++i) {
+    base::UniqueVec re;
+    base::UniqueVec im;
+    check(MatCreateVecs(matrix, re.put(), nullptr));
+    check(MatCreateVecs(matrix, im.put(), nullptr));
+    PetscScalar value_re = 0;
+    PetscScalar value_im = 0;
+    check(EPSGetEigenpair(eps, i, &value_re, &value_im, re.get(), im.get()));
+    const std::complex<double> value(value_re, value_im);
+    pairs.farthest = std::max(pairs.farthest, std::abs(value - request.shift));
+    if (value_im == 0) {
+      check(VecNormalize(re.get(), nullptr));
+      pairs.residuals.push_back(eigen_residual(matrix, value, re.get(), nullptr));
+      pairs.values.push_back(value);
+      pairs.vectors.push_back(std::move(re));
+      continue;
+    }
+    if (i + 1 == converged) break; // half a pair: not whole, not reported
+    const double norm = std::hypot(base::norm2(re.get()), base::norm2(im.get()));
+    check(VecScale(re.get(), 1 / norm));
+    check(VecScale(im.get(), 1 / norm));
+    const double residual = eigen_residual(matrix, value, re.get(), im.get());
+    if (value_im < 0) check(VecScale(im.get(), -1));
+    for (const double sign : {1.0, -1.0}) {
+      pairs.values.emplace_back(value_re, sign * std::abs(value_im));
+      pairs.residuals.push_back(residual);
+    }
+    pairs.vectors.push_back(std::move(re));
+    pairs.vectors.push_back(std::move(im));
+    ++i; // the conjugate follows
+  }
+  return pairs;
+}
+
+/// Krylov-Schur with shift-and-invert.
+EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log) {
+  base::UniqueEps eps;
+  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
+  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
+  check(EPSSetOperators(eps.get(), matrix, nullptr));
+  const bool symmetric = kind == Kind::positive_definite;
+  check(EPSSetProblemType(eps.get(), symmetric ? EPS_HEP : EPS_NHEP));
+  check(EPSSetType(eps.get(), EPSKRYLOVSCHUR));
+  check(EPSSetWhichEigenpairs(eps.get(), EPS_TARGET_MAGNITUDE));
+  check(EPSSetTarget(eps.get(), request.shift));
+  check(EPSSetTolerances(eps.get(), request.tolerance,
+                         request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
+  const PetscInt wanted = request.pairs + (symmetric ? 0 : 1); // room to keep a pair whole
+  PetscInt size = 0;
+  check(MatGetSize(matrix, &size, nullptr));
+  const PetscInt nev = std::min(wanted, size);
+  check(EPSSetDimensions(eps.get(), nev, std::min(size, std::max<PetscInt>(2 * nev + 10, 30)),
+                         PETSC_DEFAULT));
+  ST st = nullptr;
+  KSP ksp = nullptr;
+  check(EPSGetST(eps.get(), &st));
+  check(STSetType(st, STSINVERT));
+  check(STGetKSP(st, &ksp));
+  // A shift inside the spectrum makes the shifted matrix indefinite.
+  const bool definite = symmetric && request.shift < 0;
+  const std::string prefix = request.prefix + "st_";
+  check(KSPSetOptionsPrefix(ksp, prefix.c_str()));
+  configure(ksp, matrix, definite ? Kind::positive_definite : Kind::general, request.method,
+            std::min(1e-2 * request.tolerance, 1e-10), prefix);
+  set_start(eps.get(), matrix, request.start, false);
+  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause};
+  check(EPSSetFromOptions(eps.get()));
+  observe(eps.get(), watch);
+  check(EPSSetUp(eps.get()));
+  require_options_used(request.prefix);
+  check(EPSSolve(eps.get()));
+  EigenPairs pairs = collect(eps.get(), matrix, request);
+  pairs.paused = watch.pausing;
+  EPSType type = nullptr;
+  check(EPSGetType(eps.get(), &type));
+  pairs.solver =
+      fmt::format("{}, shift-and-invert at {:.6g} by {}", type, request.shift, describe(ksp));
+  return pairs;
+}
+
+/// LOBPCG on a block somewhat wider than asked, preconditioned by multigrid on A - shift I.
+EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  base::UniqueMat shifted;
+  check(MatDuplicate(matrix, MAT_COPY_VALUES, shifted.put()));
+  check(MatShift(shifted.get(), -request.shift));
+
+  base::UniqueEps eps;
+  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
+  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
+  check(EPSSetOperators(eps.get(), matrix, nullptr));
+  check(EPSSetProblemType(eps.get(), EPS_HEP));
+  check(EPSSetType(eps.get(), EPSLOBPCG));
+  check(EPSSetWhichEigenpairs(eps.get(), EPS_SMALLEST_REAL));
+  check(EPSSetTolerances(eps.get(), request.tolerance,
+                         request.max_iterations ? request.max_iterations : 300));
+  const PetscInt block = request.pairs + std::max<PetscInt>(3, request.pairs / 5);
+  check(EPSSetDimensions(eps.get(), request.pairs, PETSC_DEFAULT, PETSC_DEFAULT));
+  check(EPSLOBPCGSetBlockSize(eps.get(), block));
+  check(EPSLOBPCGSetLocking(eps.get(), PETSC_FALSE)); // locking the eigenvalue 0 breaks the block
+  ST st = nullptr;
+  KSP ksp = nullptr;
+  PC pc = nullptr;
+  check(EPSGetST(eps.get(), &st));
+  check(STSetType(st, STPRECOND));
+  check(STSetPreconditionerMat(st, shifted.get()));
+  check(STGetKSP(st, &ksp));
+  const std::string prefix = request.prefix + "st_";
+  check(KSPSetOptionsPrefix(ksp, prefix.c_str()));
+  configure(ksp, shifted.get(), Kind::positive_definite, Method::iterative, 1e-2, prefix);
+  check(KSPSetType(ksp, KSPPREONLY));
+  check(KSPGetPC(ksp, &pc));
+  set_start(eps.get(), matrix, request.start, true);
+  // The eigenvalue 0 never meets a test relative to itself, hence one relative to the norm.
+  Watch watch{.log = &log, .solver = "LOBPCG", .pause = &request.pause, .norm = request.norm};
+  check(EPSSetFromOptions(eps.get()));
+  observe(eps.get(), watch);
+  check(EPSSetUp(eps.get()));
+  require_options_used(request.prefix);
+  check(EPSSolve(eps.get()));
+  EigenPairs pairs = collect(eps.get(), matrix, request);
+  pairs.paused = watch.pausing;
+  EPSType type = nullptr;
+  check(EPSGetType(eps.get(), &type));
+  pairs.solver = fmt::format("{}, block of {}, {}", type, block, describe(ksp));
+  return pairs;
+}
+
+} // namespace
+
+EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  if (request.method == Method::iterative) return block_pairs(matrix, request, log);
+  return shift_invert(matrix, request, Kind::positive_definite, log);
+}
+
+EigenPairs general_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  return shift_invert(matrix, request, Kind::general, log);
+}
+
+double eigen_residual(Mat matrix, std::complex<double> value, Vec re, Vec im) {
+  const base::UniqueVec r = base::duplicate(re);
+  check(MatMult(matrix, re, r.get()));
+  check(VecAXPY(r.get(), -value.real(), re));
+  if (im == nullptr) return base::norm2(r.get()) / base::norm2(re);
+  check(VecAXPY(r.get(), value.imag(), im));
+  const double real_part = base::norm2(r.get());
+  check(MatMult(matrix, im, r.get()));
+  check(VecAXPY(r.get(), -value.real(), im));
+  check(VecAXPY(r.get(), -value.imag(), re));
+  return std::hypot(real_part, base::norm2(r.get())) / std::hypot(base::norm2(re), base::norm2(im));
+}
+
+} // namespace komori::linalg

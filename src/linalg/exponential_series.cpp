@@ -1,0 +1,254 @@
+#include "linalg/exponential.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/signals.hpp"
+#include "linalg/series_weights.hpp"
+
+namespace komori::linalg {
+namespace {
+
+using base::check;
+
+constexpr double unit_round_off = std::numeric_limits<double>::epsilon() / 2;
+
+/// States summed at the same time from one Chebyshev recurrence; each is a vector of memory.
+constexpr std::size_t largest_group = 8;
+
+/// Sums several series over one sequence of vectors and hands each out when it is complete.
+class Sums {
+public:
+  Sums(std::vector<SeriesWeights> weights, std::size_t first_index, const ExponentialOutput& output)
+      : weights_(std::move(weights)), sums_(weights_.size()), first_index_(first_index),
+        output_(output) {}
+
+  std::int64_t last() const { return weights_.back().last(); }
+  bool done() const { return next_ == weights_.size(); }
+
+  /// Takes x_k; errors[j] goes out with sum j.
+  void add(std::int64_t k, Vec x, const std::vector<double>& errors) {
+    for (std::size_t j = next_; j < weights_.size() && weights_[j].first <= k; ++j) {
+      if (k > weights_[j].last()) continue;
+      add_to(j, weights_[j].values[static_cast<std::size_t>(k - weights_[j].first)], x);
+    }
+    while (!done() && weights_[next_].last() <= k) finish(errors);
+  }
+
+  /// All x from x_k on are x: completes the sums.
+  void add_rest(std::int64_t k, Vec x, const std::vector<double>& errors) {
+    while (!done()) {
+      const SeriesWeights& series = weights_[next_];
+      double rest = 0;
+      for (std::int64_t i = std::max(k, series.first); i <= series.last(); ++i) {
+        rest += series.values[static_cast<std::size_t>(i - series.first)];
+      }
+      add_to(next_, rest, x);
+      finish(errors);
+    }
+  }
+
+  /// The last sum, kept as the start of what follows.
+  base::UniqueVec take_last() { return std::move(sums_.back()); }
+
+private:
+  void add_to(std::size_t j, double weight, Vec x) {
+    if (!sums_[j]) {
+      sums_[j] = base::duplicate(x);
+      check(VecAXPBY(sums_[j].get(), weight, 0, x));
+    } else {
+      check(VecAXPY(sums_[j].get(), weight, x));
+    }
+  }
+  void finish(const std::vector<double>& errors) {
+    output_(first_index_ + next_, sums_[next_].get(), errors[next_]);
+    if (next_ + 1 < sums_.size()) sums_[next_] = base::UniqueVec();
+    ++next_;
+  }
+
+  std::vector<SeriesWeights> weights_;
+  std::vector<base::UniqueVec> sums_;
+  std::size_t first_index_;
+  std::size_t next_ = 0;
+  const ExponentialOutput& output_;
+};
+
+/// Share of the tolerance that may be cut off a series: the cut errs twice (the rest is scaled up),
+/// and half of the tolerance is left to rounding.
+constexpr double cut = 0.25;
+
+std::size_t groups_of(std::size_t times) {
+  return std::max<std::size_t>(1, (times + largest_group - 1) / largest_group);
+}
+
+/// Progress and signals, every so many products.
+class Pace {
+public:
+  Pace(MPI_Comm comm, base::Log& log, std::int64_t total) : comm_(comm), log_(log), total_(total) {}
+  bool due() { return ++done_ % interval == 0; }
+  void report() {
+    base::stop_if_asked(comm_, "the states so far are written, the rest is not");
+    log_.progress(static_cast<double>(done_) / static_cast<double>(std::max(total_, done_)),
+                  fmt::format("product {} of {}", done_, total_));
+  }
+  std::int64_t done() const { return done_; }
+
+private:
+  static constexpr std::int64_t interval = 32;
+  MPI_Comm comm_;
+  base::Log& log_;
+  std::int64_t total_;
+  std::int64_t done_ = 0;
+};
+
+MPI_Comm comm_of(Mat matrix) {
+  return PetscObjectComm(reinterpret_cast<PetscObject>(matrix));
+}
+
+double norm1(Vec x) {
+  PetscReal norm = 0;
+  check(VecNorm(x, NORM_1, &norm));
+  return norm;
+}
+
+/// The weighted measure of any error is at most this times its 2-norm.
+double measure_of_2_norm(Vec start, Vec weight) {
+  if (weight != nullptr) return base::norm2(weight);
+  PetscInt size = 0;
+  check(VecGetSize(start, &size));
+  return std::sqrt(static_cast<double>(size));
+}
+
+} // namespace
+
+std::int64_t chebyshev_products(double norm, const std::vector<double>& times, double relative) {
+  std::int64_t total = 0;
+  double from = 0;
+  const double share = relative / static_cast<double>(groups_of(times.size()));
+  for (std::size_t g = 0; g < times.size(); g += largest_group) {
+    const double to = times[std::min(g + largest_group, times.size()) - 1];
+    total += static_cast<std::int64_t>(bessel_length(0.5 * norm * (to - from), cut * share)) + 1;
+    from = to;
+  }
+  return total;
+}
+
+std::int64_t uniformisation_products(double rate, const std::vector<double>& times,
+                                     double relative) {
+  const double z = times.empty() ? 0 : rate * times.back();
+  const double tail = std::min(cut * relative, 0.5);
+  return static_cast<std::int64_t>(z + std::sqrt(2 * z * std::log(2 / tail))) + 1;
+}
+
+double series_rounding(std::int64_t products) {
+  return 4 * unit_round_off * std::sqrt(static_cast<double>(products) + 1);
+}
+
+ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const ExponentialRequest& request,
+                            const ExponentialOutput& output, base::Log& log) {
+  const std::vector<double>& times = request.times;
+  ExponentialReport report{.solver = "Chebyshev series"};
+  const double scale = measure_of_2_norm(start, request.weight) * base::norm2(start);
+  const double relative = scale > 0 ? std::min(request.tolerance / scale, 1.0) : 1.0;
+  const double tail = cut * relative / static_cast<double>(groups_of(times.size()));
+  const std::int64_t total = chebyshev_products(norm, times, relative);
+  if (const double rounding = series_rounding(total) * scale; rounding > 0.5 * request.tolerance) {
+    throw base::ConvergenceError(fmt::format(
+        "Chebyshev series: rounding alone errs by about {:.1e}, more than the tolerance {:.1e}, "
+        "because the start is {:.1e} times larger in the symmetrised measure than in total mass; "
+        "choose shift_invert or uniformisation, or a larger tolerance",
+        rounding, request.tolerance, scale));
+  }
+
+  Pace pace(comm_of(matrix), log, total);
+  base::UniqueVec current = base::duplicate(start);
+  base::UniqueVec previous = base::duplicate(start);
+  const base::UniqueVec product = base::duplicate(start);
+  base::UniqueVec first = base::duplicate(start);
+  check(VecCopy(start, first.get()));
+  double from = 0;
+  double accumulated = 0;
+  for (std::size_t g = 0; g < times.size(); g += largest_group) {
+    const std::size_t end = std::min(g + largest_group, times.size());
+    std::vector<SeriesWeights> weights;
+    std::vector<double> errors;
+    for (std::size_t j = g; j < end; ++j) {
+      weights.push_back(bessel_weights(0.5 * norm * (times[j] - from), tail));
+      errors.push_back(accumulated + 2 * weights.back().tail * scale +
+                       series_rounding(pace.done() + weights.back().last()) * scale);
+    }
+    accumulated += 2 * weights.back().tail * scale;
+    // T_0 = 1, T_1 = x, T_(k+1) = 2 x T_k - T_(k-1) at x = 1 - 2 A / norm.
+    Sums sums(std::move(weights), g, output);
+    check(VecCopy(first.get(), current.get()));
+    sums.add(0, current.get(), errors);
+    for (std::int64_t k = 1; !sums.done(); ++k) {
+      check(MatMult(matrix, current.get(), product.get()));
+      if (k == 1) {
+        check(VecWAXPY(previous.get(), -2 / norm, product.get(), current.get()));
+      } else {
+        check(VecAXPBYPCZ(previous.get(), 2, -4 / norm, -1, current.get(), product.get()));
+      }
+      std::swap(current, previous);
+      sums.add(k, current.get(), errors);
+      if (pace.due()) pace.report();
+    }
+    first = sums.take_last();
+    from = times[end - 1];
+  }
+  report.products = pace.done();
+  return report;
+}
+
+ExponentialReport uniformisation(Mat matrix, double rate, Vec start,
+                                 const ExponentialRequest& request, const ExponentialOutput& output,
+                                 base::Log& log) {
+  const std::vector<double>& times = request.times;
+  ExponentialReport report{.solver = "uniformisation"};
+  const double scale = norm1(start);
+  // A quarter of the tolerance is left to the powers becoming stationary.
+  const double tail = scale > 0 ? std::min(0.5 * cut * request.tolerance / scale, 0.5) : 0.5;
+  std::vector<SeriesWeights> weights;
+  std::vector<double> errors;
+  for (const double time : times) {
+    weights.push_back(poisson_weights(rate * time, tail));
+    errors.push_back(2 * weights.back().tail * scale +
+                     series_rounding(weights.back().last()) * scale);
+  }
+  Sums sums(std::move(weights), 0, output);
+  const std::int64_t total = sums.last();
+  if (const double rounding = series_rounding(total) * scale; rounding > 0.5 * request.tolerance) {
+    throw base::ConvergenceError(
+        fmt::format("uniformisation: rounding of {} products alone errs by about {:.1e}, more than "
+                    "the tolerance {:.1e}; choose shift_invert, or a larger tolerance",
+                    total, rounding, request.tolerance));
+  }
+  Pace pace(comm_of(matrix), log, total);
+  base::UniqueVec current = base::duplicate(start);
+  base::UniqueVec next = base::duplicate(start);
+  check(VecCopy(start, current.get()));
+  sums.add(0, current.get(), errors);
+  for (std::int64_t k = 1; !sums.done(); ++k) {
+    check(MatMult(matrix, current.get(), next.get()));
+    check(VecAYPX(next.get(), 1 / rate, current.get()));
+    std::swap(current, next);
+    sums.add(k, current.get(), errors);
+    if (!pace.due()) continue;
+    pace.report();
+    // Powers do not grow in L1, so whatever follows moves by at most this.
+    check(VecAXPY(next.get(), -1, current.get()));
+    const double rest = norm1(next.get()) * static_cast<double>(total - k);
+    if (rest > 0.25 * request.tolerance || sums.done()) continue;
+    for (double& error : errors) error += rest;
+    sums.add_rest(k + 1, current.get(), errors);
+  }
+  report.products = pace.done();
+  return report;
+}
+
+} // namespace komori::linalg

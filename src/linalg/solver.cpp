@@ -1,0 +1,137 @@
+#include "linalg/solver.hpp"
+
+#include <array>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/session.hpp"
+
+namespace komori::linalg {
+namespace {
+
+using base::check;
+
+bool on_one_rank(Mat matrix) {
+  int size = 1;
+  MPI_Comm_size(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), &size);
+  return size == 1;
+}
+
+void factorise(PC pc, Mat matrix, Kind kind) {
+  const bool spd = kind == Kind::positive_definite;
+  check(PCSetType(pc, spd ? PCCHOLESKY : PCLU));
+  // CHOLMOD is twice as fast as MUMPS on one rank and works there only.
+  const bool cholmod = spd && on_one_rank(matrix);
+  check(PCFactorSetMatSolverType(pc, cholmod ? MATSOLVERCHOLMOD : MATSOLVERMUMPS));
+}
+
+/// BoomerAMG for M-matrices of grid operators; symmetric smoothing where the solver needs it.
+void multigrid(PC pc, const std::string& prefix, Kind kind) {
+  check(PCSetType(pc, PCHYPRE));
+  check(PCHYPRESetType(pc, "boomeramg"));
+  std::array<char, 64> type{};
+  PetscBool other = PETSC_FALSE;
+  check(
+      PetscOptionsGetString(nullptr, prefix.c_str(), "-pc_type", type.data(), type.size(), &other));
+  if (other && std::string_view(type.data()) != PCHYPRE)
+    return; // the user's choice needs no advice
+  const auto option = [&](const char* name, const char* value) {
+    const std::string key = fmt::format("-{}pc_hypre_boomeramg_{}", prefix, name);
+    PetscBool given = PETSC_FALSE;
+    check(PetscOptionsHasName(nullptr, nullptr, key.c_str(), &given));
+    if (!given) check(PetscOptionsSetValue(nullptr, key.c_str(), value));
+  };
+  option("coarsen_type", "HMIS");
+  option("interp_type", "ext+i");
+  option("P_max", "4");
+  if (kind == Kind::positive_definite) {
+    option("relax_type_down", "SOR/Jacobi");
+    option("relax_type_up", "backward-SOR/Jacobi");
+  }
+}
+
+} // namespace
+
+void configure(KSP ksp, Mat matrix, Kind kind, Method method, double tolerance,
+               const std::string& prefix) {
+  PC pc = nullptr;
+  check(KSPGetPC(ksp, &pc));
+  if (method == Method::direct) {
+    check(KSPSetType(ksp, KSPPREONLY));
+    factorise(pc, matrix, kind);
+  } else {
+    check(KSPSetType(ksp, kind == Kind::positive_definite ? KSPCG : KSPGMRES));
+    if (kind == Kind::general) check(KSPGMRESSetRestart(ksp, 60));
+    check(KSPSetTolerances(ksp, tolerance, 1e-300, PETSC_DEFAULT, 500));
+    multigrid(pc, prefix, kind);
+  }
+}
+
+LinearSolver::LinearSolver(Mat matrix, Kind kind, Method method, double tolerance,
+                           const std::string& prefix)
+    : prefix_(prefix) {
+  check(KSPCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), ksp_.put()));
+  check(KSPSetOptionsPrefix(ksp_.get(), prefix.c_str()));
+  check(KSPSetOperators(ksp_.get(), matrix, matrix));
+  configure(ksp_.get(), matrix, kind, method, tolerance, prefix);
+  check(KSPSetFromOptions(ksp_.get()));
+  check(KSPSetUp(ksp_.get()));
+  require_options_used(prefix);
+}
+
+void LinearSolver::require_converged() {
+  KSPConvergedReason reason = KSP_CONVERGED_ITERATING;
+  PetscInt its = 0;
+  check(KSPGetConvergedReason(ksp_.get(), &reason));
+  check(KSPGetIterationNumber(ksp_.get(), &its));
+  iterations_ += its;
+  if (reason > 0) return;
+  throw base::ConvergenceError(fmt::format(
+      "linear solver '{}' ({}) stopped after {} iterations: {}; try the direct solver, or "
+      "-{}ksp_max_it and -{}ksp_rtol",
+      prefix_, describe(ksp_.get()), its, KSPConvergedReasons[reason], prefix_, prefix_));
+}
+
+void LinearSolver::solve(Vec b, Vec x) {
+  check(KSPSolve(ksp_.get(), b, x));
+  require_converged();
+}
+
+void LinearSolver::solve_transposed(Vec b, Vec x) {
+  check(KSPSolveTranspose(ksp_.get(), b, x));
+  require_converged();
+}
+
+void LinearSolver::keep_preconditioner() {
+  check(KSPSetReusePreconditioner(ksp_.get(), PETSC_TRUE));
+}
+
+void require_options_used(const std::string& prefix) {
+  const std::vector<std::string> unused = base::unused_options(prefix);
+  if (unused.empty()) return;
+  throw base::InputError(fmt::format(
+      "option '-{}' was not used by the solver '{}' as it is set up here; see "
+      "-{}eps_view or -{}ksp_view for what it is, and the PETSc and SLEPc manuals for its options",
+      unused.front(), prefix, prefix, prefix));
+}
+
+std::string describe(KSP ksp) {
+  PC pc = nullptr;
+  KSPType outer = nullptr;
+  PCType inner = nullptr;
+  check(KSPGetPC(ksp, &pc));
+  check(KSPGetType(ksp, &outer));
+  check(PCGetType(pc, &inner));
+  const std::string pc_name = inner ? inner : "none";
+  if (pc_name != PCLU && pc_name != PCCHOLESKY) {
+    return fmt::format("{} + {}", outer ? outer : "none",
+                       pc_name == PCHYPRE ? "BoomerAMG" : pc_name);
+  }
+  MatSolverType package = nullptr;
+  check(PCFactorGetMatSolverType(pc, &package));
+  return fmt::format("{} {}", package ? package : "PETSc", pc_name);
+}
+
+} // namespace komori::linalg

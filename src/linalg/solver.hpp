@@ -1,0 +1,43 @@
+/// Linear systems with certificates, and the solver choices that eigen- and other solves share.
+#pragma once
+
+#include <string>
+
+#include "base/petsc.hpp"
+#include "linalg/eigen.hpp"
+
+namespace komori::linalg {
+
+/// Whether a matrix is symmetric positive definite (Cholesky, conjugate gradients) or general.
+enum class Kind { positive_definite, general };
+
+/// Sets up a solver for `matrix`: factorisation, or Krylov iteration with algebraic multigrid to
+/// the relative tolerance given. Options may change it under `prefix`. Collective.
+void configure(KSP ksp, Mat matrix, Kind kind, Method method, double tolerance,
+               const std::string& prefix);
+
+/// Repeated solves with one matrix; each is checked.
+class LinearSolver {
+public:
+  LinearSolver(Mat matrix, Kind kind, Method method, double tolerance, const std::string& prefix);
+  /// x = A^-1 b, or A^-T b. Throws ConvergenceError that names the solver. Collective.
+  void solve(Vec b, Vec x);
+  void solve_transposed(Vec b, Vec x);
+  /// From now on an iterative solver keeps its preconditioner although the matrix changes.
+  void keep_preconditioner();
+  PetscInt iterations() const noexcept { return iterations_; }
+
+private:
+  void require_converged();
+  base::UniqueKsp ksp_;
+  std::string prefix_;
+  PetscInt iterations_ = 0;
+};
+
+/// Throws InputError if options under `prefix` were given that no solver used. Collective.
+void require_options_used(const std::string& prefix);
+
+/// "MUMPS Cholesky", "GMRES + BoomerAMG", ...
+std::string describe(KSP ksp);
+
+} // namespace komori::linalg

@@ -1,0 +1,46 @@
+/// Row-by-row construction of a distributed sparse matrix without copies.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <mpi.h>
+
+#include "base/petsc.hpp"
+
+namespace komori::operators {
+
+/// Collects the rows of one rank in order and hands its arrays to PETSc, which uses them in place.
+/// Local but for `finish`.
+class CsrBuilder {
+public:
+  /// This rank owns rows and columns [first, first + rows) of a square matrix; `entries_per_row`
+  /// is what memory is reserved for.
+  CsrBuilder(PetscInt first, PetscInt rows, PetscInt entries_per_row);
+
+  /// Adds to the current row; the same column may come several times.
+  void add(PetscInt column, PetscScalar value) { row_.emplace_back(column, value); }
+  /// Ends the current row: its entries are sorted, equal columns added up.
+  void end_row();
+  /// Off-diagonal and diagonal entries of the current row, for inspection before `end_row`.
+  const std::vector<std::pair<PetscInt, PetscScalar>>& row() const { return row_; }
+  std::int64_t nonzeros() const {
+    return static_cast<std::int64_t>(arrays_->inner_columns.size() + arrays_->outer_columns.size());
+  }
+  /// The matrix of all ranks' rows; `size` rows and columns in total. Collective.
+  base::UniqueMat finish(MPI_Comm comm, PetscInt size) &&;
+
+private:
+  struct Arrays { // owned by the matrix once it exists
+    std::vector<PetscInt> inner_rows{0}, inner_columns, outer_rows{0}, outer_columns;
+    std::vector<PetscScalar> inner_values, outer_values;
+  };
+  PetscInt first_;
+  PetscInt rows_;
+  std::vector<std::pair<PetscInt, PetscScalar>> row_;
+  std::unique_ptr<Arrays> arrays_ = std::make_unique<Arrays>();
+};
+
+} // namespace komori::operators

@@ -1,0 +1,330 @@
+#include "operators/face_flux.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "base/collective.hpp"
+#include "base/error.hpp"
+
+namespace komori::operators {
+namespace {
+
+using spaces::Index;
+using Point = std::array<double, spaces::max_dimension>;
+
+std::size_t at(int k) {
+  return static_cast<std::size_t>(k);
+}
+
+Index shifted(Index cell, int k, PetscInt by) {
+  cell[at(k)] += by;
+  return cell;
+}
+
+/// B(|w|) and B(-|w|) of the Bernoulli function, without cancellation and for any |w|.
+std::pair<double, double> bernoulli(double magnitude) {
+  if (magnitude < 1e-10) return {1 - 0.5 * magnitude, 1 + 0.5 * magnitude};
+  const double small = magnitude / std::expm1(magnitude);
+  return {small, small + magnitude};
+}
+
+} // namespace
+
+void declare(config::Declarer& declarer, SchemeInput& input) {
+  declarer.choice("rates", input.rates, {"scharfetter_gummel", "square_root"},
+                  {.help = "Finite-volume rates between cells."});
+  declarer.choice("face_drift", input.face_drift, {"mean", "midpoint", "simpson"},
+                  {.help = "Drift on a face, where 'drift' is given: mean of the two cell centres, "
+                           "value on the face, or Simpson's rule. All are second order."});
+  declarer.choice("undiffused", input.undiffused, {"upwind", "second_order"},
+                  {.help = "Transport along axes without diffusion: upwind (first order, keeps "
+                           "densities positive) or second_order (Fromm's scheme, does not)."});
+}
+
+FaceFluxes::FaceFluxes(const spaces::Grid& grid, const models::Sde& sde, const SchemeInput& scheme)
+    : grid_(grid), sde_(sde), square_root_(scheme.rates == "square_root"),
+      second_order_(scheme.undiffused == "second_order"), tilt_(at(grid.dimension()), 0.0) {
+  if (scheme.face_drift == "midpoint") face_drift_ = FaceDrift::midpoint;
+  if (scheme.face_drift == "simpson") face_drift_ = FaceDrift::simpson;
+  if (sde.has_potential()) require_periodic_potential();
+  keep_cells();
+}
+
+void FaceFluxes::center(const Index& cell, std::span<double> x) const {
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    x[at(k)] = grid_.axis(k).center(grid_.axis(k).wrapped(cell[at(k)]));
+  }
+}
+
+/// A periodic axis may carry a potential that grows by a constant per period (a tilted ring);
+/// any other jump at the seam has no meaning.
+void FaceFluxes::require_periodic_potential() {
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    const spaces::Axis& axis = grid_.axis(k);
+    if (!axis.periodic()) continue;
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    std::array<double, 3> extremes{-infinity, -infinity, 0}; // max(-jump), max(jump), max |V|
+    grid_.for_each_cell([&](PetscInt, const Index& cell) {
+      if (cell[at(k)] != grid_.block().start[at(k)]) return;
+      center(cell, point);
+      x[at(k)] = axis.from();
+      const double low = sde_.potential(point);
+      x[at(k)] = axis.to();
+      const double high = sde_.potential(point);
+      extremes = {std::max(extremes[0], low - high), std::max(extremes[1], high - low),
+                  std::max({extremes[2], std::abs(low), std::abs(high)})};
+    });
+    MPI_Allreduce(MPI_IN_PLACE, extremes.data(), 3, MPI_DOUBLE, MPI_MAX, grid_.comm());
+    const double round_off = 1e-11 * (1 + extremes[2]);
+    const double jump = 0.5 * (extremes[1] - extremes[0]);
+    if (extremes[0] + extremes[1] > round_off) {
+      throw base::InputError(fmt::format(
+          "{} is not periodic along {}: from one end to the other it changes by {:.6g} to {:.6g}; "
+          "make it periodic (or periodic plus a constant slope), or choose another boundary",
+          sde_.potential_name(), axis.name(), -extremes[0], extremes[1]));
+    }
+    tilt_[at(k)] = std::abs(jump) > round_off ? jump : 0.0;
+  }
+}
+
+void FaceFluxes::keep_cells() {
+  const int dimension = grid_.dimension();
+  std::size_t total = grid_.local_cells() > 0 ? 1 : 0;
+  for (int k = 0; k < dimension; ++k) {
+    const spaces::Block& block = grid_.block();
+    const PetscInt reach = undiffused(k) && second_order_ ? 2 : 1;
+    PetscInt low = block.start[at(k)] - reach;
+    PetscInt high = block.start[at(k)] + block.count[at(k)] + reach;
+    if (!grid_.axis(k).periodic()) {
+      low = std::max<PetscInt>(low, 0);
+      high = std::min(high, grid_.axis(k).cells());
+    }
+    kept_start_[at(k)] = low;
+    kept_count_[at(k)] = high - low;
+    total *= static_cast<std::size_t>(high - low);
+  }
+  const auto fill = [&](std::vector<double>& values, const auto& formula) {
+    values.reserve(total);
+    Index cell = kept_start_;
+    Point x{};
+    const std::span<double> point(x.data(), at(dimension));
+    for (std::size_t n = 0; n < total; ++n) {
+      center(cell, point);
+      values.push_back(formula(point));
+      for (int k = dimension - 1; k >= 0; --k) {
+        if (++cell[at(k)] < kept_start_[at(k)] + kept_count_[at(k)]) break;
+        cell[at(k)] = kept_start_[at(k)];
+      }
+    }
+  };
+  // Every cell belongs to some rank, so checking the owned ones checks them all.
+  if (sde_.has_potential()) {
+    const auto formula = [&](std::span<const double> p) { return sde_.potential(p); };
+    spaces::require_finite(grid_, formula, sde_.potential_name());
+    fill(potential_, formula);
+  }
+  drift_.resize(at(dimension));
+  diffusion_.resize(at(dimension));
+  for (int k = 0; k < dimension; ++k) {
+    if (sde_.has_drift()) {
+      const auto formula = [&](std::span<const double> p) { return sde_.drift(k, p); };
+      spaces::require_finite(grid_, formula, sde_.drift_name(k));
+      if (face_drift_ != FaceDrift::midpoint) fill(drift_[at(k)], formula);
+    }
+    const auto formula = [&](std::span<const double> p) { return sde_.diffusion(k, p); };
+    spaces::require_finite(grid_, formula, sde_.diffusion_name());
+    spaces::require(
+        grid_, formula, [](double value) { return value >= 0; },
+        fmt::format("{} is negative", sde_.diffusion_name()));
+    if (!sde_.constant_diffusion(k)) fill(diffusion_[at(k)], formula);
+  }
+}
+
+std::ptrdiff_t FaceFluxes::kept(const Index& cell) const {
+  std::ptrdiff_t position = 0;
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    const PetscInt offset = cell[at(k)] - kept_start_[at(k)];
+    if (offset < 0 || offset >= kept_count_[at(k)]) return -1;
+    position = position * kept_count_[at(k)] + offset;
+  }
+  return position;
+}
+
+double FaceFluxes::potential(const Index& cell) const {
+  double over_seam = 0;
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    if (tilt_[at(k)] == 0) continue;
+    const PetscInt cells = grid_.axis(k).cells();
+    if (cell[at(k)] >= cells) over_seam += tilt_[at(k)];
+    if (cell[at(k)] < 0) over_seam -= tilt_[at(k)];
+  }
+  const std::ptrdiff_t position = kept(cell);
+  if (position >= 0) return potential_[static_cast<std::size_t>(position)] + over_seam;
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  center(cell, point);
+  return sde_.potential(point) + over_seam;
+}
+
+double FaceFluxes::cell_drift(int k, const Index& cell) const {
+  const std::ptrdiff_t position = kept(cell);
+  if (position >= 0) return drift_[at(k)][static_cast<std::size_t>(position)];
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  center(cell, point);
+  return sde_.drift(k, point);
+}
+
+double FaceFluxes::cell_diffusion(int k, const Index& cell) const {
+  const std::ptrdiff_t position = kept(cell);
+  if (position >= 0) return diffusion_[at(k)][static_cast<std::size_t>(position)];
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  center(cell, point);
+  return sde_.diffusion(k, point);
+}
+
+/// The drift as written, on the face above the cell `lower`.
+double FaceFluxes::explicit_drift(int k, const Index& lower,
+                                  std::span<const double> on_face) const {
+  if (!sde_.has_drift()) return 0;
+  if (face_drift_ == FaceDrift::midpoint) return sde_.drift(k, on_face);
+  const double mean = 0.5 * (cell_drift(k, lower) + cell_drift(k, shifted(lower, k, 1)));
+  return face_drift_ == FaceDrift::mean ? mean : (mean + 2 * sde_.drift(k, on_face)) / 3;
+}
+
+FaceFluxes::Face FaceFluxes::face(int k, const Index& cell) const {
+  const spaces::Axis& axis = grid_.axis(k);
+  const Index next = shifted(cell, k, 1);
+  const std::optional<double> constant = sde_.constant_diffusion(k);
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  if (sde_.has_drift() || !constant) {
+    center(cell, point);
+    x[at(k)] = axis.edge(axis.wrapped(cell[at(k)]) + 1);
+  }
+  Face face;
+  face.distance = axis.distance(axis.wrapped(cell[at(k)]));
+  face.diffusion = constant ? *constant : sde_.diffusion(k, point);
+  face.lower = constant ? *constant : cell_diffusion(k, cell);
+  face.upper = constant ? *constant : cell_diffusion(k, next);
+  // The force times the distance: a difference of the potential is exact, a drift is averaged.
+  double work = face.distance * explicit_drift(k, cell, point);
+  if (sde_.has_potential()) work -= potential(next) - potential(cell);
+  face.velocity = work / face.distance;
+  face.peclet = work / face.diffusion;
+  return face;
+}
+
+FaceFlux FaceFluxes::flux_of(const Face& face) const {
+  const double theta = sde_.theta();
+  if (!(face.diffusion >= 0)) { // negative on a face although not at any centre
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    return {nan, nan};
+  }
+  if (face.diffusion == 0) { // transport alone, and what Ito's term d(Dp)/dx leaves
+    const double spread = theta == 1 ? 1 / face.distance : 0;
+    return {std::max(face.velocity, 0.0) + spread * face.lower,
+            std::max(-face.velocity, 0.0) + spread * face.upper};
+  }
+  double forward = 0;
+  double backward = 0;
+  if (square_root_) {
+    forward = std::exp(0.5 * face.peclet);
+    backward = std::exp(-0.5 * face.peclet);
+  } else {
+    const auto [down, up] = bernoulli(std::abs(face.peclet));
+    forward = face.peclet > 0 ? up : down;
+    backward = face.peclet > 0 ? down : up;
+  }
+  double lower = face.diffusion;
+  double upper = face.diffusion;
+  if (theta == 1) {
+    lower = face.lower;
+    upper = face.upper;
+  } else if (theta == 0.5) {
+    lower = std::sqrt(face.diffusion * face.lower);
+    upper = std::sqrt(face.diffusion * face.upper);
+  }
+  return {lower * forward / face.distance, upper * backward / face.distance};
+}
+
+FaceFlux FaceFluxes::between(int k, const Index& cell) const {
+  const FaceFlux flux = flux_of(face(k, cell));
+  note_if_not_finite(flux, k, cell);
+  return flux;
+}
+
+FaceFlux FaceFluxes::wall(int k, const Index& cell, Side side) const {
+  const spaces::Axis& axis = grid_.axis(k);
+  const double outward = side == Side::upper ? 1 : -1;
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  center(cell, point);
+  const double at_center = sde_.has_drift() ? sde_.drift(k, point) : 0;
+  x[at(k)] = side == Side::upper ? axis.to() : axis.from();
+  Face face;
+  face.distance = 0.5 * axis.width(cell[at(k)]);
+  face.diffusion = sde_.diffusion(k, point);
+  face.lower = sde_.constant_diffusion(k) ? face.diffusion : cell_diffusion(k, cell);
+  face.upper = face.diffusion;
+  double work = 0;
+  if (sde_.has_drift()) {
+    work += face.distance * outward * 0.5 * (at_center + sde_.drift(k, point));
+  }
+  if (sde_.has_potential()) work -= sde_.potential(point) - potential(cell);
+  face.velocity = work / face.distance;
+  face.peclet = work / face.diffusion;
+  const FaceFlux flux{flux_of(face).lower, 0};
+  note_if_not_finite(flux, k, cell);
+  return flux;
+}
+
+double FaceFluxes::log_ratio(int k, const Index& cell) const {
+  const Face face = this->face(k, cell);
+  if (face.diffusion == 0 || face.lower == 0 || face.upper == 0) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const double theta = sde_.theta();
+  return face.peclet - (theta == 0 ? 0.0 : theta * std::log(face.upper / face.lower));
+}
+
+double FaceFluxes::face_velocity(int k, const Index& cell) const {
+  return face(k, cell).velocity;
+}
+
+bool FaceFluxes::gibbs() const {
+  if (sde_.has_drift() || !sde_.has_potential()) return false;
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    const std::optional<double> diffusion = sde_.constant_diffusion(k);
+    if (!diffusion || *diffusion == 0 || *diffusion != *sde_.constant_diffusion(0)) return false;
+    if (tilt_[at(k)] != 0) return false;
+  }
+  return true;
+}
+
+void FaceFluxes::note_if_not_finite(const FaceFlux& flux, int k, const Index& cell) const {
+  if (std::isfinite(flux.lower) && std::isfinite(flux.upper)) return;
+  if (!trouble_.empty()) return;
+  Point x{};
+  const std::span<double> point(x.data(), at(grid_.dimension()));
+  center(cell, point);
+  trouble_ = fmt::format("between the cell at {} and the next one along {}",
+                         spaces::place_text(grid_, point), grid_.axis(k).name());
+}
+
+void FaceFluxes::require_finite() const {
+  const std::string trouble = base::first_text(grid_.comm(), trouble_);
+  if (trouble.empty()) return;
+  throw base::InputError(fmt::format(
+      "the model's rates are not finite {}: a formula is singular there, or the force over the "
+      "diffusion exceeds what a number can hold; move the grid's edges or soften the formula",
+      trouble));
+}
+
+} // namespace komori::operators

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Every file in inputs/ is valid, and runs on a coarse grid."""
+import re
+import unittest
+
+import h5py
+from support import ROOT, DriverTest
+
+INPUTS = sorted((ROOT / "inputs").glob("*.yaml"))
+CELLS = {1: 64, 2: 32, 3: 16, 4: 10, 5: 6, 6: 5}
+
+
+def coarse(text):
+    """The input with fewer cells on every axis."""
+    axes = len(re.findall(r"\bcells:", text))
+    return re.sub(r"\bcells: *\d+", f"cells: {CELLS[axes]}", text)
+
+
+class Inputs(DriverTest):
+    def test_all_are_valid(self):
+        for path in INPUTS:
+            with self.subTest(path.name):
+                self.succeed(path, "--check")
+
+    def test_all_run(self):
+        for path in INPUTS:
+            with self.subTest(path.name):
+                name = path.stem
+                (self.folder / f"{name}.yaml").write_text(coarse(path.read_text()))
+                done = self.run_driver(f"{name}.yaml", "--quiet", ranks=2)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertNotIn("error", done.stderr)
+                with h5py.File(self.folder / f"{name}.h5") as file:
+                    for section in ("stationary", "spectrum", "transitions", "evolve"):
+                        asked = re.search(rf"^{section}:", path.read_text(), re.MULTILINE)
+                        self.assertEqual(section in file, bool(asked), section)
+                    self.assertEqual(file["run"].attrs["early_exit"], b"")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,88 @@
+"""Runs real drivers in a folder of their own, the way a user would."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import h5py
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DRIVERS = pathlib.Path(os.environ.get("KOMORI_DRIVERS", ROOT / "build" / "bin"))
+MPIEXEC = os.environ.get("KOMORI_MPIEXEC", "mpiexec")
+
+DOUBLE_WELL = """\
+title: Small double well
+model:
+  kind: sde
+  variables: [x]
+  parameters: {beta: 4}
+  potential: (x^2-1)^2
+  diffusion: 1/beta
+grid:
+  x: {from: -2.5, to: 2.5, cells: 64}
+stationary: {observables: {mean_square: x^2}}
+spectrum: {pairs: 3, sides: both}
+"""
+
+
+def environment():
+    settings = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    return {**os.environ, **settings}
+
+
+def command(arguments, ranks=None, driver="fokker_planck"):
+    """The words that run a driver; without `ranks` as a single process, without mpiexec."""
+    launch = []
+    if ranks:
+        # Open MPI's own report on a rank that fails is not what is tested here.
+        launch = [MPIEXEC, "--quiet", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+    return [*launch, str(DRIVERS / driver), *map(str, arguments)]
+
+
+class DriverTest(unittest.TestCase):
+    """Each test has an empty folder with an input file in it and runs there."""
+
+    maxDiff = None
+    input_text = DOUBLE_WELL
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "input.yaml").write_text(self.input_text)
+
+    def run_driver(self, *arguments, ranks=None, timeout=300):
+        return subprocess.run(
+            command(arguments, ranks), cwd=self.folder, env=environment(), timeout=timeout,
+            capture_output=True, text=True, check=False,
+        )
+
+    def succeed(self, *arguments, ranks=None):
+        done = self.run_driver(*arguments, ranks=ranks)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def result(self, *options, ranks=None, name="input"):
+        """Runs NAME.yaml and opens NAME.h5."""
+        self.succeed(f"{name}.yaml", "--quiet", *options, ranks=ranks)
+        file = h5py.File(self.folder / f"{name}.h5", "r")
+        self.addCleanup(file.close)
+        return file
+
+    def files(self):
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def assert_refused(self, message, *arguments, ranks=None, code=2):
+        """The run ends with this code and this one sentence, and leaves no file behind."""
+        before = self.files()
+        done = self.run_driver(*arguments, ranks=ranks)
+        self.assertEqual((done.stderr, done.returncode), (f"error: {message}\n", code))
+        self.assertEqual(self.files(), before)
+        return done
