@@ -174,6 +174,8 @@ std::string answer(const FokkerPlanckInput& input, Problem& problem, io::ResultF
     }
     try {
       if (!body() && incomplete.empty()) incomplete = fmt::format("{} did not converge", name);
+    } catch (const base::Stopped&) {
+      checkpoints.leave();
     } catch (const base::ConvergenceError& error) {
       problem.log().warning(fmt::format("{}: {}", name, error.what()));
       if (incomplete.empty()) incomplete = fmt::format("{}: {}", name, error.what());

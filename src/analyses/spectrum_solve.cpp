@@ -168,7 +168,8 @@ std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& in
 
 /// Pairs of G (or of its transpose) in the order asked. Shift-and-invert finds what is nearest to
 /// the shift, which favours slow modes without oscillation. The search widens until every mode as
-/// slow as the last one, and oscillating half again as fast as any of them, would have been found.
+/// slow as the last one, and oscillating twice as fast as any of them, would have been found: the
+/// second harmonic of a rotation decays no faster than modes that do not oscillate.
 EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& input,
                           const std::string& phase, std::string& coverage) {
   const bool slowest = !input.target.word.empty();
@@ -217,7 +218,7 @@ EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& inp
                    : fmt::format("complete for modes with |Im lambda| <= {:.4g}; a slow mode "
                                  "that oscillates faster would not be seen",
                                  covered);
-    const bool enough = everything || covered >= 1.5 * fastest;
+    const bool enough = everything || covered >= 2.1 * fastest; // twice, and the grid's error
     if (enough || round == rounds || !pairs.complete()) return pairs;
     request.pairs =
         static_cast<PetscInt>(std::min<std::int64_t>(2 * request.pairs, problem.grid().cells()));

@@ -68,7 +68,8 @@ StationaryDensity certify(Problem& problem, base::UniqueVec masses, std::string 
   const base::UniqueVec change = problem.grid().vector();
   check(MatMultTranspose(problem.generator().matrix.get(), masses.get(), change.get()));
   result.residual = one_norm(change.get());
-  result.relative = result.residual / problem.generator().facts.norm;
+  const double norm = problem.generator().facts.norm; // 0 on a grid of one cell
+  result.relative = norm > 0 ? result.residual / norm : result.residual;
   check(VecPointwiseDivide(masses.get(), masses.get(), problem.volumes()));
   check(VecMin(masses.get(), nullptr, &result.minimum));
   result.density = std::move(masses);

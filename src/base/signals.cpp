@@ -1,6 +1,7 @@
 #include "base/signals.hpp"
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 
@@ -15,6 +16,17 @@ namespace {
 // The only things a handler may touch.
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t save_asked = 0;
+
+std::chrono::steady_clock::time_point& deadline() {
+  static auto time = std::chrono::steady_clock::time_point::max();
+  return time;
+}
+
+bool out_of_time(MPI_Comm comm) {
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  return rank == 0 && std::chrono::steady_clock::now() >= deadline();
+}
 
 void note(int signal) {
   if (signal == SIGUSR1) {
@@ -32,6 +44,7 @@ constexpr std::array<int, 3> watched{SIGINT, SIGTERM, SIGUSR1};
 SignalWatch::SignalWatch() {
   stop_signal = 0;
   save_asked = 0;
+  deadline() = std::chrono::steady_clock::time_point::max();
   struct sigaction action {};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;
@@ -43,11 +56,20 @@ SignalWatch::~SignalWatch() {
 }
 
 Request SignalWatch::requested(MPI_Comm comm) {
-  int request = static_cast<int>(stop_signal != 0  ? Request::stop
+  const bool stop = stop_signal != 0 || out_of_time(comm);
+  int request = static_cast<int>(stop              ? Request::stop
                                  : save_asked != 0 ? Request::save
                                                    : Request::none);
   MPI_Allreduce(MPI_IN_PLACE, &request, 1, MPI_INT, MPI_MAX, comm);
   return static_cast<Request>(request);
+}
+
+void SignalWatch::stop_after(double seconds) {
+  constexpr double a_year = 3e7; // longer budgets are no budgets, and would overflow the clock
+  if (seconds > a_year) return;
+  deadline() = std::chrono::steady_clock::now() +
+               std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                   std::chrono::duration<double>(seconds));
 }
 
 void SignalWatch::saved() {
@@ -57,6 +79,7 @@ void SignalWatch::saved() {
 std::string SignalWatch::stop_text(MPI_Comm comm) {
   int signal = stop_signal;
   MPI_Allreduce(MPI_IN_PLACE, &signal, 1, MPI_INT, MPI_MAX, comm);
+  if (signal == 0) return "the end of its wall time";
   return fmt::format("signal {} ({})", signal, strsignal(signal));
 }
 

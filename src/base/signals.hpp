@@ -26,9 +26,11 @@ public:
   /// The strongest request any rank has received: ranks receive signals at different moments, so
   /// they agree here. Collective.
   static Request requested(MPI_Comm comm);
+  /// Asks to stop once this many seconds have passed, as a signal would; rank 0's clock counts.
+  static void stop_after(double seconds);
   /// The save was made: forget SIGUSR1. Local.
   static void saved();
-  /// "signal 15 (Terminated)" for the signal that asks to stop. Collective.
+  /// "signal 15 (Terminated)" or "the end of its wall time": what asks to stop. Collective.
   static std::string stop_text(MPI_Comm comm);
 };
 

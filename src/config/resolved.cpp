@@ -54,7 +54,10 @@ void ResolvedWriter::choice(std::string_view key, std::string& value, const Word
 
 void ResolvedWriter::choices(std::string_view key, std::vector<std::string>& values, const Words&,
                              std::size_t, About) {
-  if (!values.empty()) line(key, yaml_list(values));
+  if (values.empty()) return;
+  // One word for all places is written as it may be read: as one word.
+  const bool alike = std::equal(values.begin() + 1, values.end(), values.begin());
+  line(key, alike ? yaml_scalar(values.front()) : yaml_list(values));
 }
 
 void ResolvedWriter::choice_or_real(std::string_view key, WordOrNumber& value, const Words&,

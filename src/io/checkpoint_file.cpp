@@ -38,7 +38,7 @@ CheckpointWriter::CheckpointWriter(MPI_Comm comm, const std::string& path, const
     : comm_(comm), file_(comm, path, seal_bytes) {
   std::string keys;
   for (const auto& [key, value] : identity) keys += fmt::format("{}\n{}\n", key, value);
-  file_.annotate("/", {{"phase", phase}});
+  file_.annotate("/", {{"phase", phase}, {"done", std::string()}});
   file_.write_text("/identity", keys, {});
   file_.annotate("/state", {});
 }

@@ -23,6 +23,7 @@ constexpr std::string_view suffix = ".h5";
 
 Checkpoints::Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy, Identity identity)
     : comm_(comm), log_(log), policy_(std::move(policy)), identity_(std::move(identity)) {
+  base::SignalWatch::stop_after(policy_.budget - 2 * longest_save_);
   const std::vector<Found> existing = found();
   if (!existing.empty()) next_number_ = existing.front().number + 1;
 }
@@ -134,12 +135,12 @@ double Checkpoints::elapsed() const {
 
 void Checkpoints::judge() {
   const base::Request request = base::SignalWatch::requested(comm_);
-  std::array<int, 2> clock{0, 0}; // clocks differ between ranks: rank 0's counts
   const double now = elapsed();
   longest_step_ = std::max(longest_step_, now - last_step_);
   last_step_ = now;
-  if (now - last_save_ >= policy_.every && !write_failed_) clock[0] = 1;
-  if (now + 2 * longest_save_ + longest_step_ >= policy_.budget) clock[1] = 1;
+  // Clocks differ between ranks: rank 0's counts.
+  std::array<int, 2> clock{now - last_save_ >= policy_.every && !write_failed_ ? 1 : 0,
+                           now + 2 * longest_save_ + longest_step_ >= policy_.budget ? 1 : 0};
   MPI_Bcast(clock.data(), 2, MPI_INT, 0, comm_);
   save_due_ = clock[0] != 0 || request == base::Request::save;
   if (request == base::Request::stop) {
@@ -205,12 +206,19 @@ void Checkpoints::step(const std::string& phase, const Save& save) {
     log_.warning(fmt::format("no checkpoint was written: {}; earlier ones are kept", problem));
   }
   if (stop_reason_.empty()) return;
+  left_ = true;
   throw base::Stopped(
       written ? fmt::format("stopped by {}; run the same command again with '--restart auto' to go "
                             "on",
                             stop_reason_)
               : fmt::format("stopped by {}; the state since the last checkpoint is lost",
                             stop_reason_));
+}
+
+void Checkpoints::leave() {
+  if (left_) throw;
+  stop_reason_ = base::SignalWatch::stop_text(comm_);
+  step("between sections", [](CheckpointWriter&) {});
 }
 
 void Checkpoints::remove() {

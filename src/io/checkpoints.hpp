@@ -54,6 +54,9 @@ public:
   /// Between two steps of a phase: saves if a period has passed or a signal asks for it; saves and
   /// throws Stopped if a signal or the time budget asks to leave.
   void step(const std::string& phase, const Save& save);
+  /// Called while handling a Stopped: unless its state has just been saved, saves what is complete,
+  /// so that only the section under way is lost. Throws Stopped.
+  void leave();
   /// Whether `step` would save now, so that a solver can be paused first.
   bool due();
   /// Deletes this run's checkpoints: the result is complete.
@@ -92,6 +95,7 @@ private:
   bool save_due_ = false;
   std::string stop_reason_; ///< why to leave now, empty if not
   bool write_failed_ = false;
+  bool left_ = false; ///< the state was saved on the way out
   int count_ = 0;
   double seconds_ = 0;
   double bytes_ = 0;

@@ -114,8 +114,7 @@ private:
   bool overwrite_;
   hsize_t values_at_once_;
   File file_;
-  hsize_t end_ =
-      0; ///< of the last dataset's values, in bytes; there is room on the disk until there
+  hsize_t end_ = 0; ///< byte after the last dataset's values; up to there the disk has room
   std::map<std::string, Written> written_;
   bool failed_ = false;   ///< something could not be written
   bool finished_ = false; ///< the temporary file is whole, or has its name

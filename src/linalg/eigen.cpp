@@ -20,7 +20,8 @@ struct Watch {
   base::Log* log = nullptr;
   const char* solver = "";
   const std::function<bool()>* pause = nullptr;
-  double norm = 0; ///< errors are relative to it; 0: to the eigenvalue
+  double norm = 0;        ///< errors are relative to it; 0: to the eigenvalue
+  bool can_pause = false; ///< the solver takes a convergence test of ours
   bool pausing = false;
 };
 
@@ -35,7 +36,7 @@ PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, 
       worst = std::max(worst, errors[i]);
     }
     watch->log->iteration(watch->solver, static_cast<int>(its), static_cast<int>(converged), worst);
-    if (*watch->pause) {
+    if (watch->can_pause && *watch->pause) {
       // Once pausing, the solver reports everything as converged.
       watch->pausing = watch->pausing || (converged < wanted && (*watch->pause)());
     } else {
@@ -57,6 +58,11 @@ PetscErrorCode converged(EPS, PetscScalar re, PetscScalar im, PetscReal residual
 
 void observe(EPS eps, Watch& watch) {
   check(EPSMonitorSet(eps, monitor, &watch, nullptr));
+  PetscBool ours = PETSC_FALSE;
+  check(PetscObjectTypeCompareAny(reinterpret_cast<PetscObject>(eps), &ours, EPSKRYLOVSCHUR,
+                                  EPSLOBPCG, ""));
+  watch.can_pause = ours == PETSC_TRUE;
+  if (!watch.can_pause) return; // another solver, by -eps_type, keeps its own test
   check(EPSSetConvergenceTestFunction(eps, converged, &watch, nullptr));
 }
 

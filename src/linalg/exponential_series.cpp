@@ -92,7 +92,7 @@ public:
   Pace(MPI_Comm comm, base::Log& log, std::int64_t total) : comm_(comm), log_(log), total_(total) {}
   bool due() { return ++done_ % interval == 0; }
   void report() {
-    base::stop_if_asked(comm_, "the states so far are written, the rest is not");
+    base::stop_if_asked(comm_, "the evolution is incomplete");
     log_.progress(static_cast<double>(done_) / static_cast<double>(std::max(total_, done_)),
                   fmt::format("product {} of {}", done_, total_));
   }

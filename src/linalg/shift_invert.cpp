@@ -192,7 +192,7 @@ bool finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-constexpr const char* interrupted = "the states so far are handed out, the rest is not";
+constexpr const char* interrupted = "the evolution is incomplete";
 
 /// The whole evolution: Krylov spaces one after the other.
 class Evolution {
@@ -225,7 +225,8 @@ public:
       if (reached >= first) {
         longest = std::isfinite(longest) ? std::max(longest, 2 * reached) : infinity;
       } else {
-        longest = reached > 0 ? reached : first / 64;
+        // A space made for a shorter step reaches farther than what this one still held.
+        longest = reached > 0 ? first / 2 : first / 16;
       }
       if (longest < 1e-7 * times.back()) give_up();
     }
@@ -269,7 +270,7 @@ private:
     // shall take a tenth of the budget.
     const double target =
         std::clamp(0.02 * budget / ((steps.back() / gamma + 1) * start_size_), 1e-15, 1e-4);
-    resolvent_.prepare(gamma, 0.3 * target);
+    resolvent_.prepare(gamma, 0.05 * target);
     Space space(resolvent_, state_.get(), symmetric_, target);
     ++report_.spaces;
     const auto most = static_cast<std::size_t>(request_.dimension);

@@ -1,6 +1,7 @@
 /// Linear systems with certificates, and the solver choices that eigen- and other solves share.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/petsc.hpp"
@@ -20,7 +21,8 @@ void configure(KSP ksp, Mat matrix, Kind kind, Method method, double tolerance,
 class LinearSolver {
 public:
   LinearSolver(Mat matrix, Kind kind, Method method, double tolerance, const std::string& prefix);
-  /// x = A^-1 b, or A^-T b. Throws ConvergenceError that names the solver. Collective.
+  /// x = A^-1 b, or A^-T b. Throws ConvergenceError that names the solver. Iterative solves with
+  /// A^T build that matrix and a preconditioner of its own when first asked for. Collective.
   void solve(Vec b, Vec x);
   void solve_transposed(Vec b, Vec x);
   /// From now on an iterative solver keeps its preconditioner although the matrix changes.
@@ -30,7 +32,13 @@ public:
 private:
   void require_converged();
   base::UniqueKsp ksp_;
+  Mat matrix_;
+  Kind kind_;
+  Method method_;
+  double tolerance_;
   std::string prefix_;
+  base::UniqueMat transposed_matrix_;
+  std::unique_ptr<LinearSolver> transposed_;
   PetscInt iterations_ = 0;
 };
 

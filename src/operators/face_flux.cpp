@@ -94,7 +94,7 @@ void FaceFluxes::require_periodic_potential() {
 
 void FaceFluxes::keep_cells() {
   const int dimension = grid_.dimension();
-  std::size_t total = grid_.local_cells() > 0 ? 1 : 0;
+  std::size_t total = 1;
   for (int k = 0; k < dimension; ++k) {
     const spaces::Block& block = grid_.block();
     const PetscInt reach = undiffused(k) && second_order_ ? 2 : 1;
@@ -105,8 +105,8 @@ void FaceFluxes::keep_cells() {
       high = std::min(high, grid_.axis(k).cells());
     }
     kept_start_[at(k)] = low;
-    kept_count_[at(k)] = high - low;
-    total *= static_cast<std::size_t>(high - low);
+    kept_count_[at(k)] = grid_.local_cells() > 0 ? high - low : 0; // who owns nothing keeps nothing
+    total *= static_cast<std::size_t>(kept_count_[at(k)]);
   }
   const auto fill = [&](std::vector<double>& values, const auto& formula) {
     values.reserve(total);

@@ -161,7 +161,8 @@ class Output(DriverTest):
     def test_folder_that_takes_no_files(self):
         done = self.run_driver("input.yaml", "--quiet", "--output", "/proc/a.h5", ranks=2)
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertRegex(done.stderr, r"\Aerror: output '/proc/a.h5' cannot be written: [^\n]*\n\Z")
+        self.assertRegex(done.stderr, r"\Aerror: output '/proc/a.h5' cannot be written in folder '/proc': [^\n]*; give --output "
+                                      r"another name\n\Z")
 
 
 if __name__ == "__main__":

@@ -121,8 +121,13 @@ class Ranks(DriverTest):
                 self.compare("input.yaml", "--overwrite", ranks=ranks, tolerance=1e-7)
 
     def test_more_ranks_than_cells(self):
-        (self.folder / "tiny.yaml").write_text(TINY)
-        self.compare("tiny.yaml", ranks=7, tolerance=1e-10)
+        for boundary in ("reflecting", "periodic"):
+            with self.subTest(boundary):
+                (self.folder / "tiny.yaml").write_text(TINY)
+                self.compare(
+                    "tiny.yaml", "--overwrite", "--set", f"grid.y.boundary={boundary}",
+                    ranks=7, tolerance=1e-10,
+                )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ TEST(Resolved, WritesDefaultsAndWhatIsPresent) {
                              "    to: 1\n"
                              "    cells: 32\n"
                              "    boundary: reflecting\n"
-                             "modes: [exact, exact]\n"
+                             "modes: exact\n"
                              "verbose: false\n"
                              "stationary: {}\n"
                              "evolve:\n"

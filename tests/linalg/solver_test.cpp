@@ -82,11 +82,12 @@ TEST(LinearSolver, iterations_reach_the_tolerance) {
   const base::UniqueMat a = shifted(general, false);
   const base::UniqueMat s = shifted(definite, true);
   for (const double tolerance : {1e-6, 1e-10}) {
-    // The solvers test preconditioned residuals; the true ones are within a factor of ten here.
+    // GMRES tests the residual itself, up to rounding in its recurrence.
     EXPECT_LE(residual(general, a.get(), Kind::general, Method::iterative, false, tolerance),
-              10 * tolerance);
+              1.1 * tolerance);
     EXPECT_LE(residual(general, a.get(), Kind::general, Method::iterative, true, tolerance),
-              10 * tolerance);
+              1.1 * tolerance);
+    // Conjugate gradients test the preconditioned one, which is of the same order here.
     EXPECT_LE(
         residual(definite, s.get(), Kind::positive_definite, Method::iterative, false, tolerance),
         10 * tolerance);

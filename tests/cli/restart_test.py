@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""A run cut short goes on where it stopped, on another number of ranks, to the same numbers."""
+import signal
+import subprocess
+import unittest
+
+import h5py
+import numpy
+from support import DriverTest, command, environment
+
+# A block solver on a small grid with a tolerance near rounding: some dozen iterations.
+LONG = """\
+model: {variables: [x, y], potential: (x^2-1)^2 + y^2 + x*y/2, diffusion: 0.25}
+grid: {x: {from: -2.5, to: 2.5, cells: 160}, y: {from: -2.5, to: 2.5, cells: 160}}
+stationary: {}
+spectrum: {pairs: 6, solver: iterative, tolerance: 1e-11, error_estimate: false}
+checkpoint: {every: 1h}
+"""
+# Stops the block solver once per iteration; each run makes little progress and saves it.
+IMPATIENT = ("--set", "checkpoint.every=1ms")
+
+
+class Restart(DriverTest):
+    input_text = LONG
+
+    def reference(self):
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5", ranks=2)
+        with h5py.File(self.folder / "whole.h5") as file:
+            return file["spectrum/eigenvalues"][:, 0]
+
+    def interrupt(self, ranks):
+        """Starts the run, asks it to stop once the solver is at work; returns standard error."""
+        words = command(["input.yaml", "--restart", "auto"], ranks)
+        settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
+        with subprocess.Popen(
+            words, cwd=self.folder, env=settings, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:
+            for line in process.stdout:
+                if "discretisation" in line:
+                    break
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=120)
+        return process.returncode, stderr
+
+    def test_stopped_and_resumed_on_other_ranks(self):
+        expected = self.reference()
+        code, stderr = self.interrupt(None)
+        self.assertEqual(code, 75, stderr)
+        self.assertIn("run the same command again with '--restart auto'", stderr)
+        self.assertIn("input.checkpoint-1.h5", self.files())
+        self.assertNotIn("input.h5", self.files())
+
+        told = self.succeed("input.yaml", "--restart", "auto", ranks=4)
+
+        self.assertIn("resuming from 'input.checkpoint-1.h5'", told)
+        with h5py.File(self.folder / "input.h5") as file:
+            found = file["spectrum/eigenvalues"][:, 0]
+            self.assertEqual(file["stationary"].attrs["verdict"].decode(), "converged")
+        numpy.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        self.assertNotIn("input.checkpoint-1.h5", self.files())
+
+    def test_a_run_saved_at_every_step_ends_with_the_same_numbers(self):
+        expected = self.reference()
+        self.succeed("input.yaml", "--quiet", *IMPATIENT, ranks=2)
+        with h5py.File(self.folder / "input.h5") as file:
+            numpy.testing.assert_allclose(
+                file["spectrum/eigenvalues"][:, 0], expected, rtol=1e-9, atol=1e-9
+            )
+            self.assertGreater(file["run"].attrs["checkpoints"], 0)
+            self.assertGreater(file["run"].attrs["checkpoint_bytes"], 0)
+
+    def test_another_problem_is_refused(self):
+        code, stderr = self.interrupt(None)
+        self.assertEqual(code, 75, stderr)
+        done = self.run_driver(
+            "input.yaml", "--restart", "auto", "--set", "model.diffusion=0.3", ranks=2
+        )
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(
+            done.stderr,
+            r"\Aerror: checkpoint 'input.checkpoint-1.h5' belongs to another problem: "
+            r"'model.diffusion' is 0.3 here, but 0.25 there; [^\n]*\n\Z",
+        )
+        self.assertNotIn("input.h5", self.files())
+
+    def test_a_file_that_is_no_checkpoint(self):
+        (self.folder / "foreign.h5").write_text("x" * 1000)
+        done = self.run_driver("input.yaml", "--restart", "foreign.h5", ranks=2)
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(
+            done.stderr,
+            "error: checkpoint 'foreign.h5' cannot be used: it is not a komori checkpoint\n",
+        )
+        self.assertEqual(self.files(), ["foreign.h5", "input.yaml"])
+
+    def test_the_wall_time_is_kept(self):
+        done = self.run_driver("input.yaml", "--restart", "auto", "--walltime", "1s", ranks=2)
+        self.assertIn(done.returncode, (75,), done.stderr)
+        self.assertIn("stopped by the end of its wall time", done.stderr)
+        self.succeed("input.yaml", "--quiet", "--restart", "auto", ranks=1)
+
+
+if __name__ == "__main__":
+    unittest.main()
