@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets komori up, runs one input on this machine, and draws the result.
 #
-#   jobs/local.sh [-n RANKS] [--driver NAME] INPUT.yaml [options of the driver]
+#   jobs/local.sh [-n RANKS] [--driver NAME] [INPUT.yaml] [options of the driver]
 #
 #   -n RANKS       MPI ranks (2, or $RANKS)
 #   --driver NAME  which program (fokker_planck, or $DRIVER)
@@ -14,6 +14,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage() { sed -n '4,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 ranks=${RANKS:-2} driver=${DRIVER:-fokker_planck} input='' output='' draws=1
 options=()
+[ $# -gt 0 ] || { usage >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
     -n | --driver)
@@ -32,10 +33,6 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-if [ -z "$input" ] && [ $draws = 1 ]; then
-  usage >&2
-  exit 2
-fi
 if ! [ "$ranks" -ge 1 ] 2>/dev/null; then
   echo "local: -n is '$ranks', but must be a number of ranks >= 1" >&2
   exit 2
@@ -49,7 +46,8 @@ if [ ! -x "$program" ]; then
   exit 2
 fi
 
-arguments=("${input[@]}" "${options[@]}")
+[ -n "$input" ] || draws=0
+arguments=(${input:+"$input"} "${options[@]}")
 if [ $draws = 1 ]; then
   if [ -z "$output" ]; then
     mkdir -p "$root/results"

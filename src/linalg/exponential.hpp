@@ -62,8 +62,8 @@ ExponentialReport uniformisation(Mat matrix, double rate, Vec start,
 ///
 /// The states are start + V c(t) with V a basis of the Krylov space of (I - gamma M)^-1 on
 /// (I - gamma M)^-1 start - start, so that linear invariants (y.start with M^T y = 0: the mass) are
-/// kept as exactly as the linear solves are. The error is estimated from successive dimensions and from
-/// the residuals of all solves. Throws ConvergenceError if even short steps do not reach the
+/// kept as exactly as the linear solves are. The error is estimated from successive dimensions and
+/// from the residuals of all solves. Throws ConvergenceError if even short steps do not reach the
 /// tolerance. Collective.
 ExponentialReport shift_invert(Mat matrix, Kind kind, Vec start, const ExponentialRequest& request,
                                const ExponentialOutput& output, base::Log& log);

@@ -306,6 +306,7 @@ private:
       error = estimated + form(space, step);
     }
     if (reached == 0) return 0;
+    form(space, reached); // estimates have used work_ since
     std::swap(state_, work_);
     now_ = now;
     accumulated_ += error;

@@ -58,9 +58,9 @@ class DriverTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "input.yaml").write_text(self.input_text)
 
-    def run_driver(self, *arguments, ranks=None, timeout=300):
+    def run_driver(self, *arguments, ranks=None, driver="fokker_planck", timeout=300):
         return subprocess.run(
-            command(arguments, ranks), cwd=self.folder, env=environment(), timeout=timeout,
+            command(arguments, ranks, driver), cwd=self.folder, env=environment(), timeout=timeout,
             capture_output=True, text=True, check=False,
         )
 
@@ -79,10 +79,10 @@ class DriverTest(unittest.TestCase):
     def files(self):
         return sorted(path.name for path in self.folder.iterdir())
 
-    def assert_refused(self, message, *arguments, ranks=None, code=2):
+    def assert_refused(self, message, *arguments, code=2, **how):
         """The run ends with this code and this one sentence, and leaves no file behind."""
         before = self.files()
-        done = self.run_driver(*arguments, ranks=ranks)
+        done = self.run_driver(*arguments, **how)
         self.assertEqual((done.stderr, done.returncode), (f"error: {message}\n", code))
         self.assertEqual(self.files(), before)
         return done
