@@ -19,12 +19,26 @@ bool on_one_rank(Mat matrix) {
   return size == 1;
 }
 
+/// Up to this size the messages of a distributed triangular solve cost more than its arithmetic:
+/// every rank then factorises the whole matrix and solves without them.
+constexpr PetscInt redundant_rows = 50'000;
+
 void factorise(PC pc, Mat matrix, Kind kind) {
   const bool spd = kind == Kind::positive_definite;
+  PetscInt rows = 0;
+  check(MatGetSize(matrix, &rows, nullptr));
+  bool alone = on_one_rank(matrix);
+  if (!alone && rows <= redundant_rows) {
+    KSP inner = nullptr;
+    check(PCSetType(pc, PCREDUNDANT));
+    check(PCRedundantGetKSP(pc, &inner));
+    check(KSPSetType(inner, KSPPREONLY));
+    check(KSPGetPC(inner, &pc));
+    alone = true;
+  }
   check(PCSetType(pc, spd ? PCCHOLESKY : PCLU));
   // CHOLMOD is twice as fast as MUMPS on one rank and works there only.
-  const bool cholmod = spd && on_one_rank(matrix);
-  check(PCFactorSetMatSolverType(pc, cholmod ? MATSOLVERCHOLMOD : MATSOLVERMUMPS));
+  check(PCFactorSetMatSolverType(pc, spd && alone ? MATSOLVERCHOLMOD : MATSOLVERMUMPS));
 }
 
 /// BoomerAMG for M-matrices of grid operators; symmetric smoothing where the solver needs it.
@@ -148,6 +162,11 @@ std::string describe(KSP ksp) {
   check(KSPGetType(ksp, &outer));
   check(PCGetType(pc, &inner));
   const std::string pc_name = inner ? inner : "none";
+  if (pc_name == PCREDUNDANT) {
+    KSP on_every_rank = nullptr;
+    check(PCRedundantGetKSP(pc, &on_every_rank));
+    return describe(on_every_rank) + " on every rank";
+  }
   if (pc_name != PCLU && pc_name != PCCHOLESKY) {
     return fmt::format("{} + {}", outer ? outer : "none",
                        pc_name == PCHYPRE ? "BoomerAMG" : pc_name);
