@@ -39,7 +39,7 @@ base::UniqueVec members(const Problem& problem, const FormulaText& text) {
 class Interior {
 public:
   Interior(Problem& problem, Vec fixed, const TransitionsInput& input)
-      : problem_(problem), matrix_(problem.generator().matrix.get()) {
+      : matrix_(problem.generator().matrix.get()) {
     std::vector<PetscInt> numbers;
     {
       const base::ReadArray inside(fixed);
@@ -95,7 +95,6 @@ private:
     return scale > 0 ? base::norm2(r.get()) / scale : base::norm2(r.get());
   }
 
-  Problem& problem_;
   Mat matrix_;
   base::UniqueIs cells_;
   base::UniqueMat inner_;

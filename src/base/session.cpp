@@ -101,7 +101,7 @@ bool Session::everybody_fails() {
   }
 }
 
-void Session::abort(const std::string& message, int code) {
+void Session::abort(const std::string& message, int code) const {
   std::fprintf(stderr, "error: rank %d of %d: %s\n", rank_, size_, message.c_str());
   std::fflush(stderr);
   MPI_Abort(comm(), code);

@@ -56,7 +56,7 @@ private:
     explicit Library(const Options& options);
     ~Library();
   };
-  [[noreturn]] void abort(const std::string& message, int code);
+  [[noreturn]] void abort(const std::string& message, int code) const;
   bool everybody_fails();
   int report(const std::string& message, int code);
 

@@ -58,7 +58,7 @@ struct AxisInput {
   double from = 0;
   double to = 0;
   std::int64_t cells = 0;
-  std::vector<std::string> boundary{"reflecting"};
+  std::vector<std::string> boundary{"reflecting", "reflecting"};
   config::FormulaText grading;
   std::vector<double> edges;
   config::Origin origin;
