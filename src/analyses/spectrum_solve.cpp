@@ -24,7 +24,7 @@ Method method_of(const Problem& problem, const SpectrumInput& input) {
   if (input.solver == "direct") return Method::direct;
   if (input.solver == "iterative") return Method::iterative;
   // Multigrid needs a definite shifted operator, so values inside the spectrum are found directly.
-  return input.target.word.empty() ? problem.preferred_method() : Method::direct;
+  return input.target.word.empty() ? Method::direct : problem.preferred_method();
 }
 
 /// The shift for eigenvalues near `target`, off it by an odd fraction of the scale so that it is

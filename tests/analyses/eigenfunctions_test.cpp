@@ -182,6 +182,20 @@ TEST(Solvers, agree) {
   }
 }
 
+TEST(Solvers, auto_iterates_on_large_grids_but_never_inside_the_spectrum) {
+  Case c({.potential = "x^2 + 1.3*y^2 + 1.7*z^2", .diffusion = {"0.5"}},
+         {axis("x", -3, 3, 22), axis("y", -3, 3, 22), axis("z", -3, 3, 22)});
+  ASSERT_EQ(c->preferred_method(), linalg::Method::iterative);
+  const Spectrum slowest = spectrum_of(c, 4);
+  EXPECT_THAT(slowest.solver, testing::HasSubstr("lobpcg"));
+  SpectrumInput input;
+  input.pairs = 1;
+  input.target = {.word = "", .number = slowest.values[2].real() - 0.01};
+  const Spectrum near_it = compute_spectrum(c.problem(), input);
+  EXPECT_THAT(near_it.solver, testing::HasSubstr("shift-and-invert"));
+  EXPECT_LE(std::abs(near_it.values.at(0) - slowest.values[2]), 1e-9); // as in `agree`
+}
+
 TEST(Solvers, agree_without_detailed_balance) {
   Case c({.drift = {"-x + y", "-x - y"}, .noise = {"1"}},
          {axis("x", -4, 4, 60), axis("y", -4, 4, 60)});

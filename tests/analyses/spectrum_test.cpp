@@ -192,7 +192,7 @@ TEST(Spectrum, of_klein_kramers_in_a_double_well) {
   Case coarse = well(64);
   const std::vector<Complex> values = spectrum_of(coarse, 4).values;
   ASSERT_EQ(values.size(), 4U);
-  EXPECT_TRUE(near(values[2], {-.72217, 2.53050}, 0.25)); // second order, a tenth on this grid
+  EXPECT_TRUE(near(values[2], {-.72217, 2.53050}, 0.25)); // second order, on a coarse grid
 }
 
 TEST(Spectrum, of_the_maier_stein_system) {
