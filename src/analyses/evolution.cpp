@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/solver_checkpoints.hpp"
 #include "base/error.hpp"
 
 namespace komori::analyses {
@@ -35,7 +36,7 @@ public:
       const config::Formula formula(text, sde.variables(), sde.parameters());
       observables_.push_back(problem.grid().sampled(std::cref(formula)));
     }
-    if (!input.density) return;
+    if (!input.density || file.contains("/evolve/density")) return;
     std::vector<hsize_t> shape = problem.grid().slab().shape;
     shape.insert(shape.begin(), input.times.size());
     file.create("/evolve/density", shape,
@@ -64,6 +65,35 @@ public:
   }
 
   const std::vector<EvolveRecord>& records() const { return records_; }
+
+  /// The records as a list of numbers, and back.
+  std::vector<double> numbers() const {
+    std::vector<double> all{static_cast<double>(records_.size())};
+    for (const EvolveRecord& r : records_) {
+      all.insert(all.end(), {r.time, r.mass, r.negative, r.minimum, r.error});
+      all.insert(all.end(), r.observables.begin(), r.observables.end());
+      for (const auto& [wall, flux] : r.walls) all.push_back(flux);
+    }
+    return all;
+  }
+  void restore(const std::vector<double>& numbers) {
+    const linalg::SolverState list{.numbers = numbers};
+    linalg::StateReader reader(list);
+    const std::int64_t count = reader.count();
+    const auto walls = operators::wall_fluxes(problem_.fluxes(), problem_.volumes()); // their names
+    for (std::int64_t i = 0; i < count; ++i) {
+      EvolveRecord record;
+      for (double* value :
+           {&record.time, &record.mass, &record.negative, &record.minimum, &record.error}) {
+        *value = reader.number();
+      }
+      record.observables = reader.numbers(observables_.size());
+      if (problem_.absorbing()) {
+        for (const auto& [wall, flux] : walls) record.walls.emplace_back(wall, reader.number());
+      }
+      records_.push_back(std::move(record));
+    }
+  }
 
 private:
   Problem& problem_;
@@ -127,6 +157,21 @@ void print(base::Log& log, const EvolveInput& input, const std::vector<EvolveRec
     rows.push_back(std::move(row));
   }
   log.table("Evolution", header, rows);
+}
+
+constexpr std::array<const char*, 3> methods{"chebyshev", "shift_invert", "uniformisation"};
+
+std::vector<double> numbers_of(const EvolveChoice& choice) {
+  const auto* const method = std::find(methods.begin(), methods.end(), choice.method);
+  return {static_cast<double>(method - methods.begin()), choice.symmetrised ? 1.0 : 0.0,
+          choice.solver == linalg::Method::direct ? 1.0 : 0.0};
+}
+
+EvolveChoice choice_of(const std::vector<double>& numbers) {
+  return {.method = methods.at(static_cast<std::size_t>(numbers.at(0))),
+          .symmetrised = numbers.at(1) != 0,
+          .solver = numbers.at(2) != 0 ? linalg::Method::direct : linalg::Method::iterative,
+          .reason = "as in the run that is resumed"};
 }
 
 /// What the records show against the claims made for them.
@@ -232,10 +277,29 @@ void evolve(Problem& problem, const EvolveInput& input, io::ResultFile& file) {
   base::Phase phase(log, "evolution");
   const base::UniqueVec masses = initial_masses(problem, input);
   warn_if_narrow(problem, input, masses.get());
-  const EvolveChoice choice = choose_method(problem, input, masses.get());
-  log.line(fmt::format("    {}: {}", choice.method, choice.reason));
-
+  EvolveChoice choice = choose_method(problem, input, masses.get());
   Recorder recorder(problem, input, file);
+  linalg::Continuation continuation;
+  OwnedState saved;
+  linalg::SolverState resumed;
+  if (io::Checkpoints* checkpoints = problem.checkpoints()) {
+    checkpoints->restore("evolve", [&](io::CheckpointReader& reader) {
+      // What is best may depend on the number of ranks; a state belongs to one method.
+      choice = choice_of(reader.numbers("choice"));
+      recorder.restore(reader.numbers("records"));
+      saved = load_state(reader, problem.grid(), "solver");
+      resumed = saved.view();
+      continuation.from = &resumed;
+    });
+    continuation.step = [&, checkpoints](const std::function<linalg::SolverState()>& state) {
+      checkpoints->step("evolve", [&](io::CheckpointWriter& writer) {
+        writer.numbers("choice", numbers_of(choice));
+        writer.numbers("records", recorder.numbers());
+        save_state(writer, problem.grid(), "solver", state());
+      });
+    };
+  }
+  log.line(fmt::format("    {}: {}", choice.method, choice.reason));
   const auto finish = [&](const std::string& problem_text, const io::Attributes& facts) {
     write(input, recorder.records(), file);
     io::Attributes all{
@@ -254,7 +318,8 @@ void evolve(Problem& problem, const EvolveInput& input, io::ResultFile& file) {
   try {
     const linalg::ExponentialReport report = propagate(
         problem, input, choice, masses.get(),
-        [&](std::size_t index, Vec state, double error) { recorder.add(index, state, error); });
+        [&](std::size_t index, Vec state, double error) { recorder.add(index, state, error); },
+        continuation);
     phase.finish(report.solves > 0
                      ? fmt::format("{} times, {} solves, {} factorisations, {}", input.times.size(),
                                    report.solves, report.factorisations, report.solver)

@@ -53,15 +53,20 @@ struct EvolveChoice {
   std::string reason{};
 };
 
+/// Whether shift_invert factorises under `solver: auto` at this size. Local.
+bool evolution_prefers_direct(int dimension, double cells, bool reversible);
+
 /// The method the input asks for; `auto`: the least estimated work among those that reach the
 /// tolerance. Collective.
 EvolveChoice choose_method(Problem& problem, const EvolveInput& input, Vec masses);
 
 /// Computes the masses at all output times and hands them out as they come, with a bound or
-/// estimate of sum |error|. Throws ConvergenceError, Stopped. Collective.
+/// estimate of sum |error|. `continuation` sees the state as the chosen method holds it, masses or
+/// symmetrised. Throws ConvergenceError, Stopped. Collective.
 linalg::ExponentialReport propagate(Problem& problem, const EvolveInput& input,
                                     const EvolveChoice& choice, Vec masses,
-                                    const linalg::ExponentialOutput& output);
+                                    const linalg::ExponentialOutput& output,
+                                    const linalg::Continuation& continuation = {});
 
 /// What one output time has to say besides the density.
 struct EvolveRecord {

@@ -22,14 +22,6 @@ double products_per_space(const Problem& problem, bool symmetric, linalg::Method
   return fast ? 1000 : 3000;
 }
 
-/// One factorisation serves some twenty solves, so it pays up to larger sizes than elsewhere: in
-/// two dimensions it was twice as fast as multigrid at a million cells.
-linalg::Method preferred_solver(const Problem& problem) {
-  constexpr PetscInt largest = 2'000'000;
-  const bool plane = problem.grid().dimension() <= 2 && problem.grid().cells() <= largest;
-  return plane ? linalg::Method::direct : problem.preferred_method();
-}
-
 /// ||P^(-1/2) m||_2, by which rounding in the symmetrised form is magnified. Infinite where there
 /// is mass but the equilibrium's is 0 in double precision.
 double symmetrised_size(Problem& problem, Vec masses) {
@@ -56,7 +48,21 @@ double largest_rate(Problem& problem) {
   return -lowest;
 }
 
+linalg::Method preferred_solver(const Problem& problem) {
+  const bool direct =
+      evolution_prefers_direct(problem.grid().dimension(),
+                               static_cast<double>(problem.grid().cells()), problem.reversible());
+  return direct ? linalg::Method::direct : linalg::Method::iterative;
+}
+
 } // namespace
+
+bool evolution_prefers_direct(int dimension, double cells, bool reversible) {
+  // One factorisation serves some twenty solves, so it pays up to larger sizes than elsewhere: in
+  // two dimensions it was twice as fast as multigrid at a million cells.
+  constexpr double largest = 2e6;
+  return (dimension <= 2 && cells <= largest) || prefers_direct(dimension, cells, reversible);
+}
 
 EvolveChoice choose_method(Problem& problem, const EvolveInput& input, Vec masses) {
   EvolveChoice choice{.method = input.method};
@@ -126,11 +132,13 @@ EvolveChoice choose_method(Problem& problem, const EvolveInput& input, Vec masse
 
 linalg::ExponentialReport propagate(Problem& problem, const EvolveInput& input,
                                     const EvolveChoice& choice, Vec masses,
-                                    const linalg::ExponentialOutput& output) {
+                                    const linalg::ExponentialOutput& output,
+                                    const linalg::Continuation& continuation) {
   linalg::ExponentialRequest request{.times = input.times,
                                      .tolerance = input.tolerance,
                                      .method = choice.solver,
-                                     .prefix = "evolve_"};
+                                     .prefix = "evolve_",
+                                     .continuation = continuation};
   if (!choice.symmetrised) {
     const Mat matrix = problem.transposed();
     return choice.method == "uniformisation"

@@ -55,7 +55,19 @@ Workload workload_of(const FokkerPlanckInput& input, int ranks) {
   }
   if (input.stationary && !maybe_reversible) use(direct(input.stationary->solver), false, 15, 4);
   if (input.transitions) use(direct(input.transitions->solver), false, 15, 3);
-  if (input.evolve) use(!maybe_reversible, maybe_reversible, 70, 2);
+  if (input.evolve) {
+    const EvolveInput& evolve = *input.evolve;
+    const bool series = evolve.method == "chebyshev" || evolve.method == "uniformisation";
+    const bool factorises =
+        evolve.solver == "auto"
+            ? evolution_prefers_direct(load.dimension, load.cells, maybe_reversible)
+            : evolve.solver == "direct";
+    if (series) {
+      load.vectors = std::max(load.vectors, 15.0);
+    } else {
+      use(factorises, maybe_reversible, 70, 3);
+    }
+  }
   return load;
 }
 

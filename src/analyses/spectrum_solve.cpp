@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "analyses/eigenfunctions.hpp"
+#include "analyses/solver_checkpoints.hpp"
 #include "analyses/spectrum.hpp"
 #include "base/error.hpp"
 #include "spaces/interpolation.hpp"
@@ -68,45 +69,52 @@ void keep_first(EigenPairs& pairs, std::size_t count) {
   pairs.residuals.resize(kept);
 }
 
+/// A finished set of pairs as a state to save, and back.
+linalg::SolverState state_of(const EigenPairs& pairs) {
+  linalg::SolverState state{.numbers = {static_cast<double>(pairs.asked)}};
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    state.numbers.insert(state.numbers.end(),
+                         {pairs.values[i].real(), pairs.values[i].imag(), pairs.residuals[i]});
+    state.vectors.push_back(pairs.vectors[i].get());
+  }
+  return state;
+}
+EigenPairs pairs_of(OwnedState state) {
+  EigenPairs pairs;
+  const linalg::SolverState numbers{.numbers = state.numbers};
+  linalg::StateReader reader(numbers);
+  pairs.asked = static_cast<PetscInt>(reader.count());
+  for (base::UniqueVec& vector : state.vectors) {
+    const double re = reader.number();
+    pairs.values.emplace_back(re, reader.number());
+    pairs.residuals.push_back(reader.number());
+    pairs.vectors.push_back(std::move(vector));
+  }
+  return pairs;
+}
+
 /// Solves with a pause for every checkpoint that falls due; what was reached is saved, and is where
-/// the solve goes on, in this run or in the next. At most the cycle under way is lost.
+/// the solve goes on, in this run or in the next. At most the cycle under way is lost. `finished`,
+/// if given, are pairs of an earlier solve to be saved along, and restored.
 template <class Solve>
 EigenPairs with_checkpoints(Problem& problem, EigenRequest request, const std::string& phase,
-                            const Solve& solve) {
+                            EigenPairs* finished, const Solve& solve) {
   io::Checkpoints* checkpoints = problem.checkpoints();
   if (!checkpoints) return solve(request);
-  const io::Slab slab = problem.grid().slab();
-  std::vector<base::UniqueVec> state;
+  OwnedState state;
   checkpoints->restore(phase, [&](io::CheckpointReader& saved) {
-    const auto count = static_cast<std::size_t>(saved.numbers("count").at(0));
-    for (std::size_t i = 0; i < count; ++i) {
-      base::UniqueVec vector = problem.grid().vector();
-      const std::vector<double> values = saved.field(fmt::format("vector{}", i), slab);
-      {
-        const base::WriteArray entries(vector.get());
-        std::copy(values.begin(), values.end(), entries.span().begin());
-      }
-      state.push_back(std::move(vector));
-    }
+    state = load_state(saved, problem.grid(), "block");
+    if (finished) *finished = pairs_of(load_state(saved, problem.grid(), "finished"));
   });
-  const auto save = [&](io::CheckpointWriter& writer) {
-    writer.numbers("count", {static_cast<double>(state.size())});
-    for (std::size_t i = 0; i < state.size(); ++i) {
-      const base::ReadArray entries(state[i].get());
-      writer.field(fmt::format("vector{}", i), entries.span(), slab);
-    }
+  if (!state.vectors.empty()) request.start = state.view().vectors;
+  request.pause = [&](bool settled) { return checkpoints->due(settled); };
+  request.save = [&](const std::vector<Vec>& reached) {
+    checkpoints->step(phase, [&](io::CheckpointWriter& writer) {
+      save_state(writer, problem.grid(), "block", {.vectors = reached});
+      if (finished) save_state(writer, problem.grid(), "finished", state_of(*finished));
+    });
   };
-  request.pause = [&] { return checkpoints->due(); };
-  for (;;) {
-    if (!state.empty()) {
-      request.start.clear();
-      for (const base::UniqueVec& vector : state) request.start.push_back(vector.get());
-    }
-    EigenPairs pairs = solve(request);
-    if (!pairs.paused) return pairs;
-    state = std::move(pairs.vectors);
-    checkpoints->step(phase, save);
-  }
+  return solve(request);
 }
 
 /// Slowest eigenvectors of a coarser grid, carried over: functions u are smooth, h = u sqrt(m).
@@ -129,9 +137,10 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input) {
     start = nested_start(problem, input);
     for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
   }
-  EigenPairs pairs = with_checkpoints(problem, request, "spectrum", [&](const EigenRequest& r) {
-    return linalg::symmetric_pairs(a.matrix.get(), r, problem.log());
-  });
+  EigenPairs pairs =
+      with_checkpoints(problem, request, "spectrum", nullptr, [&](const EigenRequest& r) {
+        return linalg::symmetric_pairs(a.matrix.get(), r, problem.log());
+      });
   for (std::complex<double>& value : pairs.values) value = -value.real() + 0.0;
   return pairs;
 }
@@ -171,7 +180,7 @@ std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& in
 /// slow as the last one, and oscillating twice as fast as any of them, would have been found: the
 /// second harmonic of a rotation decays no faster than modes that do not oscillate.
 EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& input,
-                          const std::string& phase, std::string& coverage) {
+                          const std::string& phase, EigenPairs* finished, std::string& coverage) {
   const bool slowest = !input.target.word.empty();
   const double rate = problem.diffusive_rate();
   const auto asked = static_cast<std::size_t>(input.pairs);
@@ -182,7 +191,7 @@ EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& inp
                        .method = method_of(problem, input),
                        .prefix = "spectrum_"};
   const auto search = [&] {
-    return with_checkpoints(problem, request, phase, [&](const EigenRequest& r) {
+    return with_checkpoints(problem, request, phase, finished, [&](const EigenRequest& r) {
       return linalg::general_pairs(matrix, r, problem.log());
     });
   };
@@ -253,20 +262,28 @@ Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
     if (left) result.left = densities_from_symmetrised(problem, pairs);
   } else {
     result.norm = problem.generator().facts.norm;
+    const io::Checkpoints* checkpoints = problem.checkpoints();
+    const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
+    EigenPairs densities;
+    if (left && !resumes_right) {
+      densities = general_search(problem, problem.transposed(), input, "spectrum left", nullptr,
+                                 result.coverage);
+    }
+    EigenPairs functions;
+    if (right) {
+      functions = general_search(problem, problem.generator().matrix.get(), input, "spectrum right",
+                                 left ? &densities : nullptr, result.coverage);
+    }
     if (left) {
-      EigenPairs pairs =
-          general_search(problem, problem.transposed(), input, "spectrum left", result.coverage);
-      take(pairs);
-      for (base::UniqueVec& mass : pairs.vectors) {
+      take(densities);
+      for (base::UniqueVec& mass : densities.vectors) {
         check(VecPointwiseDivide(mass.get(), mass.get(), problem.volumes()));
         result.left.push_back(std::move(mass));
       }
     }
     if (right) {
-      EigenPairs pairs = general_search(problem, problem.generator().matrix.get(), input,
-                                        "spectrum right", result.coverage);
-      take(pairs);
-      result.right = std::move(pairs.vectors);
+      take(functions);
+      result.right = std::move(functions.vectors);
       normalise_functions(result.values, result.right);
     }
     const std::size_t both = std::min(result.right.size(), result.left.size());

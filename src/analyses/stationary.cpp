@@ -64,7 +64,7 @@ void validate(const Problem& problem, const StationaryInput& input) {
 bool stationary(Problem& problem, const StationaryInput& input, io::ResultFile& file) {
   base::Log& log = problem.log();
   base::Phase phase(log, "stationary");
-  const StationaryDensity result = stationary_density(problem, input);
+  const StationaryDensity result = stationary_density(problem, input, problem.checkpoints());
   const bool certain = result.relative <= input.tolerance;
   phase.finish(result.method);
   diagnose(problem, result);

@@ -35,8 +35,10 @@ void validate(const Problem& problem, const StationaryInput& input);
 
 /// The density: known in closed form where detailed balance holds; otherwise inverse iteration
 /// with a sparse factorisation, or GMRES with multigrid started from a coarser grid, which falls
-/// back to the factorisation. Throws ConvergenceError. Collective.
-StationaryDensity stationary_density(Problem& problem, const StationaryInput& input);
+/// back to the factorisation. An iteration saves its state to `checkpoints`, if given, and goes on
+/// from there. Throws ConvergenceError, Stopped. Collective.
+StationaryDensity stationary_density(Problem& problem, const StationaryInput& input,
+                                     io::Checkpoints* checkpoints = nullptr);
 
 /// The whole section: solve, currents, observables, write /stationary, print. Returns false where
 /// the density is not certain to the tolerance (it is written and marked). Collective.

@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "analyses/solver_checkpoints.hpp"
 #include "analyses/stationary.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "base/signals.hpp"
 #include "linalg/solver.hpp"
 #include "spaces/interpolation.hpp"
 
@@ -93,6 +95,7 @@ StationaryDensity by_factorisation(Problem& problem) {
     solver.solve(masses.get(), next.get());
     check(VecCopy(next.get(), masses.get()));
     normalise(masses.get());
+    base::stop_if_asked(problem.comm(), "the stationary density is incomplete");
   }
   StationaryDensity result = certify(problem, std::move(masses), "inverse iteration, sparse LU");
 
@@ -129,38 +132,61 @@ StationaryDensity by_factorisation(Problem& problem) {
 /// Masses on a grid too large to factorise: with S = diag(masses interpolated from a coarser grid)
 /// the operator S^-1 G^T S is nearly the generator of the reversed process, whose null vector is
 /// the constant and whose entries are rates: what algebraic multigrid is made for.
-StationaryDensity by_iteration(Problem& problem, const StationaryInput& input);
+StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
+                               io::Checkpoints* checkpoints);
 
 StationaryDensity nested(Problem& problem, const StationaryInput& input) {
   constexpr PetscInt factorised_cells = 20'000;
   if (problem.grid().cells() <= factorised_cells) return by_factorisation(problem);
-  return by_iteration(problem, input);
+  return by_iteration(problem, input, nullptr);
 }
 
-StationaryDensity by_iteration(Problem& problem, const StationaryInput& input) {
+/// A guess of the masses from a coarser grid, positive.
+base::UniqueVec carried_over(const Problem& problem, const Problem& coarse,
+                             const StationaryDensity& start) {
+  base::UniqueVec scale = problem.grid().vector();
+  // Interpolating the logarithm keeps the density positive and its steep flanks smooth. Far down
+  // the flanks the coarse density is rounding, even negative; a flat floor makes no jumps there.
+  constexpr double faint = 1e-30;
+  const base::UniqueVec log = coarse.grid().vector();
+  PetscReal top = 0;
+  check(VecMax(start.density.get(), nullptr, &top));
+  {
+    const base::ReadArray density(start.density.get());
+    const base::WriteArray value(log.get());
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      value[i] = std::log(std::max(density[i], faint * top));
+    }
+  }
+  const base::UniqueMat prolongation = spaces::interpolation(coarse.grid(), problem.grid());
+  check(MatMult(prolongation.get(), log.get(), scale.get()));
+  check(VecExp(scale.get()));
+  check(VecPointwiseMult(scale.get(), scale.get(), problem.volumes()));
+  normalise(scale.get());
+  return scale;
+}
+
+StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
+                               io::Checkpoints* checkpoints) {
   const auto coarse = problem.coarsened(2, 8);
   if (coarse->grid().cells() > problem.grid().cells() / 2) return by_factorisation(problem);
-  const StationaryDensity start = nested(*coarse, input);
-  base::UniqueVec scale = problem.grid().vector();
-  {
-    // Interpolating the logarithm keeps the density positive and its steep flanks smooth. Far down
-    // the flanks the coarse density is rounding, even negative; a flat floor makes no jumps there.
-    constexpr double faint = 1e-30;
-    const base::UniqueVec log = coarse->grid().vector();
-    PetscReal top = 0;
-    check(VecMax(start.density.get(), nullptr, &top));
-    {
-      const base::ReadArray density(start.density.get());
-      const base::WriteArray value(log.get());
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        value[i] = std::log(std::max(density[i], faint * top));
-      }
-    }
-    const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), problem.grid());
-    check(MatMult(prolongation.get(), log.get(), scale.get()));
-    check(VecExp(scale.get()));
-    check(VecPointwiseMult(scale.get(), scale.get(), problem.volumes()));
-    normalise(scale.get());
+  base::UniqueVec scale;
+  base::UniqueVec factor;
+  double slowest_rate = -1;
+  if (checkpoints) {
+    checkpoints->restore("stationary", [&](io::CheckpointReader& reader) {
+      OwnedState saved = load_state(reader, problem.grid(), "masses");
+      slowest_rate = saved.numbers.at(0);
+      scale = std::move(saved.vectors.at(0));
+      factor = std::move(saved.vectors.at(1));
+    });
+  }
+  if (!scale) {
+    const StationaryDensity start = nested(*coarse, input);
+    slowest_rate = start.slowest_rate;
+    scale = carried_over(problem, *coarse, start);
+    factor = base::duplicate(scale.get());
+    check(VecSet(factor.get(), 1));
   }
   base::UniqueMat scaled;
   check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, scaled.put()));
@@ -179,8 +205,6 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input) {
   LinearSolver solver(definite.get(), Kind::general, Method::iterative, 1e-4, "stationary_");
 
   const double norm = problem.generator().facts.norm;
-  base::UniqueVec factor = base::duplicate(scale.get());
-  check(VecSet(factor.get(), 1));
   const base::UniqueVec residual = base::duplicate(scale.get());
   const base::UniqueVec correction = base::duplicate(scale.get());
   const base::UniqueVec change = base::duplicate(scale.get());
@@ -193,12 +217,17 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input) {
     solver.solve(residual.get(), correction.get());
     check(VecAXPY(factor.get(), -1, correction.get()));
     problem.log().iteration("stationary", round, 0, relative);
+    if (!checkpoints) continue;
+    checkpoints->step("stationary", [&](io::CheckpointWriter& writer) {
+      save_state(writer, problem.grid(), "masses",
+                 {.numbers = {slowest_rate}, .vectors = {scale.get(), factor.get()}});
+    });
   }
   check(VecPointwiseMult(factor.get(), factor.get(), scale.get()));
   StationaryDensity result = certify(
       problem, std::move(factor),
       fmt::format("GMRES + BoomerAMG from a coarser grid, {} iterations", solver.iterations()));
-  result.slowest_rate = start.slowest_rate;
+  result.slowest_rate = slowest_rate;
   return result;
 }
 
@@ -213,13 +242,14 @@ StationaryDensity in_closed_form(Problem& problem) {
 
 } // namespace
 
-StationaryDensity stationary_density(Problem& problem, const StationaryInput& input) {
+StationaryDensity stationary_density(Problem& problem, const StationaryInput& input,
+                                     io::Checkpoints* checkpoints) {
   if (problem.reversible() && input.solver == "auto") return in_closed_form(problem);
   const bool direct = input.solver == "direct" ||
                       (input.solver == "auto" && problem.preferred_method() == Method::direct);
   if (direct) return by_factorisation(problem);
   try {
-    StationaryDensity result = by_iteration(problem, input);
+    StationaryDensity result = by_iteration(problem, input, checkpoints);
     const double round_off = -1e-14 / problem.grid().volume(spaces::Index{});
     if (result.relative <= input.tolerance && result.minimum > round_off) return result;
     problem.log().line(

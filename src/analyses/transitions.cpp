@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/solver_checkpoints.hpp"
 #include "analyses/stationary.hpp"
 #include "base/error.hpp"
 
@@ -35,11 +36,47 @@ base::UniqueVec members(const Problem& problem, const FormulaText& text) {
   return set;
 }
 
+/// The linear systems of the section, one after the other; those already solved by an earlier run
+/// come from its checkpoint.
+class Stages {
+public:
+  explicit Stages(Problem& problem) : problem_(problem), checkpoints_(problem.checkpoints()) {
+    if (!checkpoints_) return;
+    checkpoints_->restore("transitions", [&](io::CheckpointReader& reader) {
+      saved_ = load_state(reader, problem.grid(), "solved");
+    });
+  }
+
+  /// u is the next solution, and what comes back its residual.
+  double run(Vec u, const std::function<double()>& solve) {
+    if (next_ < saved_.vectors.size()) {
+      check(VecCopy(saved_.vectors[next_].get(), u));
+      return saved_.numbers.at(next_++);
+    }
+    const double residual = solve();
+    if (!checkpoints_) return residual;
+    ++next_;
+    saved_.numbers.push_back(residual);
+    saved_.vectors.push_back(base::duplicate(u));
+    check(VecCopy(u, saved_.vectors.back().get()));
+    checkpoints_->step("transitions", [&](io::CheckpointWriter& writer) {
+      save_state(writer, problem_.grid(), "solved", saved_.view());
+    });
+    return residual;
+  }
+
+private:
+  Problem& problem_;
+  io::Checkpoints* checkpoints_;
+  OwnedState saved_;
+  std::size_t next_ = 0;
+};
+
 /// Solves G u = f outside the set `fixed` (1 inside, 0 outside) with u given inside it.
 class Interior {
 public:
   Interior(Problem& problem, Vec fixed, const TransitionsInput& input)
-      : matrix_(problem.generator().matrix.get()) {
+      : matrix_(problem.generator().matrix.get()), tolerance_(input.tolerance) {
     std::vector<PetscInt> numbers;
     {
       const base::ReadArray inside(fixed);
@@ -55,10 +92,7 @@ public:
     const bool direct =
         input.solver == "direct" ||
         (input.solver == "auto" && problem.preferred_method() == linalg::Method::direct);
-    solver_ = std::make_unique<linalg::LinearSolver>(inner_.get(), linalg::Kind::general,
-                                                     direct ? linalg::Method::direct
-                                                            : linalg::Method::iterative,
-                                                     input.tolerance, "transitions_");
+    method_ = direct ? linalg::Method::direct : linalg::Method::iterative;
   }
 
   /// u holds its fixed values on entry, the solution on return; returns the relative residual.
@@ -68,7 +102,7 @@ public:
     check(MatMult(matrix_, u, g.get()));
     check(VecAYPX(g.get(), -1, f));
     check(VecISCopy(g.get(), cells_.get(), SCATTER_REVERSE, right_side_.get()));
-    solver_->solve(right_side_.get(), solution_.get());
+    solver().solve(right_side_.get(), solution_.get());
     check(VecISCopy(u, cells_.get(), SCATTER_FORWARD, solution_.get()));
     return residual(false);
   }
@@ -80,12 +114,19 @@ public:
     check(MatMultTranspose(matrix_, m, g.get()));
     check(VecScale(g.get(), -1));
     check(VecISCopy(g.get(), cells_.get(), SCATTER_REVERSE, right_side_.get()));
-    solver_->solve_transposed(right_side_.get(), solution_.get());
+    solver().solve_transposed(right_side_.get(), solution_.get());
     check(VecISCopy(m, cells_.get(), SCATTER_FORWARD, solution_.get()));
     return residual(true);
   }
 
 private:
+  linalg::LinearSolver& solver() {
+    if (!solver_) {
+      solver_ = std::make_unique<linalg::LinearSolver>(inner_.get(), linalg::Kind::general, method_,
+                                                       tolerance_, "transitions_");
+    }
+    return *solver_;
+  }
   double residual(bool transposed) {
     const base::UniqueVec r = base::duplicate(right_side_.get());
     check(transposed ? MatMultTranspose(inner_.get(), solution_.get(), r.get())
@@ -96,6 +137,8 @@ private:
   }
 
   Mat matrix_;
+  double tolerance_;
+  linalg::Method method_ = linalg::Method::direct;
   base::UniqueIs cells_;
   base::UniqueMat inner_;
   base::UniqueVec solution_;
@@ -104,7 +147,7 @@ private:
 };
 
 /// Time to reach the target set or a wall: mean and standard deviation, G t = -1, G s = -2 t.
-void passage_times(Problem& problem, const TransitionsInput& input, Vec target,
+void passage_times(Problem& problem, const TransitionsInput& input, Vec target, Stages& stages,
                    Transitions& result) {
   Interior interior(problem, target, input);
   result.mean_time = problem.grid().vector();
@@ -113,17 +156,18 @@ void passage_times(Problem& problem, const TransitionsInput& input, Vec target,
   const Vec second = result.time_deviation.get();
   const base::UniqueVec f = problem.grid().vector();
   check(VecSet(f.get(), -1));
-  result.residual = interior.solve(mean, f.get());
+  result.residual = stages.run(mean, [&] { return interior.solve(mean, f.get()); });
   check(VecCopy(mean, f.get()));
   check(VecScale(f.get(), -2));
-  result.residual = std::max(result.residual, interior.solve(second, f.get()));
+  result.residual = std::max(result.residual,
+                             stages.run(second, [&] { return interior.solve(second, f.get()); }));
   const base::ReadArray m(mean);
   const base::WriteArray s(second);
   for (std::size_t i = 0; i < m.size(); ++i) s[i] = std::sqrt(std::max(s[i] - m[i] * m[i], 0.0));
 }
 
 /// Committors, reactive flux and rates between A and B.
-void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b,
+void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b, Stages& stages,
                 Transitions& result) {
   const spaces::Grid& grid = problem.grid();
   const base::UniqueVec both = base::duplicate(a);
@@ -133,7 +177,8 @@ void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b,
   const Vec forward = result.forward.get();
   const base::UniqueVec zero = grid.vector();
   check(VecCopy(b, forward));
-  result.residual = std::max(result.residual, interior.solve(forward, zero.get()));
+  result.residual = std::max(
+      result.residual, stages.run(forward, [&] { return interior.solve(forward, zero.get()); }));
   if (problem.absorbing()) return; // no stationary ensemble of reactive paths
 
   StationaryInput how;
@@ -150,7 +195,8 @@ void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b,
     for (std::size_t i = 0; i < q.size(); ++i) value[i] = m[i] * (1 - q[i]);
   } else {
     check(VecPointwiseMult(backward, masses.get(), a));
-    result.residual = std::max(result.residual, interior.solve_transposed(backward));
+    result.residual = std::max(
+        result.residual, stages.run(backward, [&] { return interior.solve_transposed(backward); }));
   }
   const double share_from_a = base::sum(backward);
   // Flux out of A: sum over i in A of m_i (G q)_i; into B: what G^T carries there.
@@ -270,9 +316,10 @@ Transitions compute_transitions(Problem& problem, const TransitionsInput& input)
   Transitions result;
   const base::UniqueVec a = members(problem, input.from);
   const base::UniqueVec b = members(problem, input.to);
-  passage_times(problem, input, b.get(), result);
+  Stages stages(problem);
+  passage_times(problem, input, b.get(), stages, result);
   if (input.from.given() && input.to.given()) {
-    committors(problem, input, a.get(), b.get(), result);
+    committors(problem, input, a.get(), b.get(), stages, result);
   }
   return result;
 }

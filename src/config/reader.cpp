@@ -61,6 +61,11 @@ std::size_t entries(const Node& list, const std::string& path, const std::string
   return list.children.size();
 }
 
+/// HDF5 reads '/' and '.' as places.
+bool names_a_dataset(const std::string& name) {
+  return !name.empty() && name != "." && name.find('/') == std::string::npos;
+}
+
 } // namespace
 
 Reader::Reader(const Node& root)
@@ -310,8 +315,15 @@ void Reader::named_formulas(std::string_view key, std::string_view placeholder,
   const std::string path = path_of(key);
   if (node->kind != Kind::map && node->kind != Kind::null) refuse(*node, path, allowed);
   values.clear();
-  for (const Node& child : node->children)
-    values.emplace_back(child.key, formula_of(child, path + "." + shortened(child.key)));
+  for (const Node& child : node->children) {
+    const std::string place = path + "." + shortened(child.key);
+    if (!names_a_dataset(child.key))
+      fail(child.origin(),
+           fmt::format("'{}' cannot be a name in the result file; choose one without "
+                       "'/'",
+                       place));
+    values.emplace_back(child.key, formula_of(child, place));
+  }
 }
 
 void Reader::constants(std::string_view key, std::string_view placeholder,

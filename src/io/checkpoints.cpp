@@ -10,6 +10,7 @@
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/signals.hpp"
+#include "io/disk.hpp"
 
 namespace komori::io {
 namespace {
@@ -142,7 +143,8 @@ void Checkpoints::judge() {
   std::array<int, 2> clock{now - last_save_ >= policy_.every && !write_failed_ ? 1 : 0,
                            now + 2 * longest_save_ + longest_step_ >= policy_.budget ? 1 : 0};
   MPI_Bcast(clock.data(), 2, MPI_INT, 0, comm_);
-  save_due_ = clock[0] != 0 || request == base::Request::save;
+  save_asked_ = request == base::Request::save;
+  save_due_ = clock[0] != 0 || save_asked_;
   if (request == base::Request::stop) {
     stop_reason_ = base::SignalWatch::stop_text(comm_);
   } else if (clock[1] != 0) {
@@ -150,9 +152,9 @@ void Checkpoints::judge() {
   }
 }
 
-bool Checkpoints::due() {
+bool Checkpoints::due(bool settled) {
   judge();
-  return save_due_ || !stop_reason_.empty();
+  return (save_due_ && (settled || save_asked_)) || !stop_reason_.empty();
 }
 
 bool Checkpoints::write(const std::string& phase, const Save& save, std::string& problem) {
@@ -226,6 +228,9 @@ void Checkpoints::remove() {
   base::on_first_rank(comm_, [&]() -> std::string {
     std::error_code code;
     for (const Found& file : files) fs::remove(file.path, code);
+    // What a run that was killed had begun to write would have had this number.
+    fs::remove(temporary_name(fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix)),
+               code);
     return {};
   });
 }

@@ -57,8 +57,9 @@ public:
   /// Called while handling a Stopped: unless its state has just been saved, saves what is complete,
   /// so that only the section under way is lost. Throws Stopped.
   void leave();
-  /// Whether `step` would save now, so that a solver can be paused first.
-  bool due();
+  /// Whether `step` would save now, so that a solver can be paused first. A phase that is not
+  /// `settled` is only paused for a signal or the end of its time, not for the period.
+  bool due(bool settled = true);
   /// Deletes this run's checkpoints: the result is complete.
   void remove();
 
@@ -93,6 +94,7 @@ private:
   double longest_step_ = 0;
   long next_number_ = 1;
   bool save_due_ = false;
+  bool save_asked_ = false; ///< by a signal, not by the period
   std::string stop_reason_; ///< why to leave now, empty if not
   bool write_failed_ = false;
   bool left_ = false; ///< the state was saved on the way out

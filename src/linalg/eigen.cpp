@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -19,7 +20,7 @@ using base::check;
 struct Watch {
   base::Log* log = nullptr;
   const char* solver = "";
-  const std::function<bool()>* pause = nullptr;
+  const std::function<bool(bool)>* pause = nullptr;
   double norm = 0;        ///< errors are relative to it; 0: to the eigenvalue
   bool can_pause = false; ///< the solver takes a convergence test of ours
   bool pausing = false;
@@ -38,7 +39,8 @@ PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, 
     watch->log->iteration(watch->solver, static_cast<int>(its), static_cast<int>(converged), worst);
     if (watch->can_pause && *watch->pause) {
       // Once pausing, the solver reports everything as converged.
-      watch->pausing = watch->pausing || (converged < wanted && (*watch->pause)());
+      constexpr PetscInt settling = 2;
+      watch->pausing = watch->pausing || (converged < wanted && (*watch->pause)(its > settling));
     } else {
       base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(eps)),
                           "no result was written");
@@ -96,12 +98,14 @@ void set_start(EPS eps, Mat matrix, const std::vector<Vec>& given, bool block) {
   check(EPSSetInitialSpace(eps, static_cast<PetscInt>(start.size()), start.data()));
 }
 
-EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request) {
+/// The pairs found, at most `most`.
+EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt most) {
   EigenPairs pairs;
   pairs.asked = request.pairs;
   check(EPSGetIterationNumber(eps, &pairs.iterations));
   PetscInt converged = 0;
   check(EPSGetConverged(eps, &converged));
+  converged = std::min(converged, most);
   for (PetscInt i = 0; i < converged; ++i) {
     base::UniqueVec re;
     base::UniqueVec im;
@@ -136,6 +140,30 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request) {
   return pairs;
 }
 
+/// Solves, with a pause for every save asked for. One EPS serves all parts, and with it one
+/// factorisation or multigrid hierarchy.
+EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch, bool block) {
+  set_start(eps, matrix, request.start, block);
+  check(EPSSetUp(eps));
+  require_options_used(request.prefix);
+  for (PetscInt iterations = 0;;) {
+    check(EPSSolve(eps));
+    // A Krylov space holds more vectors than are worth going on from.
+    PetscInt wanted = 0;
+    check(EPSGetDimensions(eps, &wanted, nullptr, nullptr));
+    const PetscInt most = watch.pausing && !block ? wanted : std::numeric_limits<PetscInt>::max();
+    EigenPairs pairs = collect(eps, matrix, request, most);
+    iterations += pairs.iterations;
+    pairs.iterations = iterations;
+    if (!watch.pausing) return pairs;
+    watch.pausing = false;
+    std::vector<Vec> reached;
+    for (const base::UniqueVec& vector : pairs.vectors) reached.push_back(vector.get());
+    request.save(reached);
+    set_start(eps, matrix, reached, block);
+  }
+}
+
 /// Krylov-Schur with shift-and-invert.
 EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log) {
   base::UniqueEps eps;
@@ -166,15 +194,10 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   check(KSPSetOptionsPrefix(ksp, prefix.c_str()));
   configure(ksp, matrix, definite ? Kind::positive_definite : Kind::general, request.method,
             std::min(1e-2 * request.tolerance, 1e-10), prefix);
-  set_start(eps.get(), matrix, request.start, false);
   Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause};
   check(EPSSetFromOptions(eps.get()));
   observe(eps.get(), watch);
-  check(EPSSetUp(eps.get()));
-  require_options_used(request.prefix);
-  check(EPSSolve(eps.get()));
-  EigenPairs pairs = collect(eps.get(), matrix, request);
-  pairs.paused = watch.pausing;
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch, false);
   EPSType type = nullptr;
   check(EPSGetType(eps.get(), &type));
   pairs.solver =
@@ -213,16 +236,11 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   configure(ksp, shifted.get(), Kind::positive_definite, Method::iterative, 1e-2, prefix);
   check(KSPSetType(ksp, KSPPREONLY));
   check(KSPGetPC(ksp, &pc));
-  set_start(eps.get(), matrix, request.start, true);
   // The eigenvalue 0 never meets a test relative to itself, hence one relative to the norm.
   Watch watch{.log = &log, .solver = "LOBPCG", .pause = &request.pause, .norm = request.norm};
   check(EPSSetFromOptions(eps.get()));
   observe(eps.get(), watch);
-  check(EPSSetUp(eps.get()));
-  require_options_used(request.prefix);
-  check(EPSSolve(eps.get()));
-  EigenPairs pairs = collect(eps.get(), matrix, request);
-  pairs.paused = watch.pausing;
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch, true);
   EPSType type = nullptr;
   check(EPSGetType(eps.get(), &type));
   pairs.solver = fmt::format("{}, block of {}, {}", type, block, describe(ksp));

@@ -27,9 +27,11 @@ struct EigenRequest {
   std::string prefix;          ///< of PETSc options, e.g. "spectrum_"
   std::vector<Vec> start{};    ///< approximate eigenvectors to begin with; may be empty
   PetscInt max_iterations = 0; ///< 0: SLEPc's default
-  /// Asked by all ranks after every iteration, if given: true ends the solve with the vectors
-  /// reached so far, from which a later one can start.
-  std::function<bool()> pause{};
+  /// Asked by all ranks after every iteration, if given; true interrupts the solve: `save` gets the
+  /// approximate eigenvectors reached so far, from which this solve goes on, and a later one can.
+  /// `settled` is false in the first iterations, which only restore what an interruption costs.
+  std::function<bool(bool settled)> pause{};
+  std::function<void(const std::vector<Vec>& reached)> save{}; ///< needed with `pause`
 };
 
 /// Eigenvalues with vectors of 2-norm 1. A complex pair takes two entries, the value with positive
@@ -41,7 +43,6 @@ struct EigenPairs {
   PetscInt asked = 0;
   PetscInt iterations = 0;
   double farthest = 0; ///< every eigenvalue nearer to the shift than this has been found
-  bool paused = false; ///< ended by `pause`: values and vectors are approximations on the way
   std::string solver;  ///< what was used, for the log
   bool complete() const { return static_cast<PetscInt>(values.size()) >= asked; }
 };

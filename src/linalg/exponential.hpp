@@ -18,6 +18,7 @@
 #include "base/log.hpp"
 #include "base/petsc.hpp"
 #include "linalg/solver.hpp"
+#include "linalg/solver_state.hpp"
 
 namespace komori::linalg {
 
@@ -29,6 +30,7 @@ struct ExponentialRequest {
   Method method = Method::direct; ///< for shift_invert
   std::string prefix{};           ///< of PETSc options, e.g. "evolve_"
   PetscInt dimension = 60;        ///< largest Krylov space; one vector of memory each
+  Continuation continuation{};    ///< saving and resuming; without it signals end the run
 };
 
 /// What it took.
@@ -41,13 +43,16 @@ struct ExponentialReport {
   std::int64_t spaces = 0;     ///< Krylov spaces built one after the other
 };
 
+/// All three go on from a saved state as if they had never stopped: the same operations in the same
+/// order, and only the outputs not yet handed out.
+
 /// Receives the state at `times[index]`, in order of time, with the bound or estimate of its error
 /// in the measure of the request. The vector may be used until the call returns. Collective.
 using ExponentialOutput = std::function<void(std::size_t index, Vec state, double error)>;
 
 /// exp(-tA) start for symmetric A with spectrum in [0, norm]. The error is bounded a priori by
 /// ||weight||_2 ||start||_2 times the neglected coefficients; throws ConvergenceError where
-/// rounding (eps times the same norms) exceeds the tolerance. Stops on signals. Collective.
+/// rounding (eps times the same norms) exceeds the tolerance. Collective.
 ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const ExponentialRequest& request,
                             const ExponentialOutput& output, base::Log& log);
 

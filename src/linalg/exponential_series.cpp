@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -53,6 +54,20 @@ public:
     }
   }
 
+  void save(SolverState& state) const {
+    state.numbers.push_back(static_cast<double>(next_));
+    for (const base::UniqueVec& sum : sums_) {
+      state.numbers.push_back(sum ? 1 : 0);
+      if (sum) state.vectors.push_back(sum.get());
+    }
+  }
+  void load(StateReader& state) {
+    next_ = static_cast<std::size_t>(state.count());
+    for (base::UniqueVec& sum : sums_) {
+      if (state.count() != 0) sum = state.vector();
+    }
+  }
+
   /// The last sum, kept as the start of what follows.
   base::UniqueVec take_last() { return std::move(sums_.back()); }
 
@@ -86,22 +101,29 @@ std::size_t groups_of(std::size_t times) {
   return std::max<std::size_t>(1, (times + largest_group - 1) / largest_group);
 }
 
-/// Progress and signals, every so many products.
+/// Progress and saving, every so many products.
 class Pace {
 public:
-  Pace(MPI_Comm comm, base::Log& log, std::int64_t total) : comm_(comm), log_(log), total_(total) {}
+  Pace(MPI_Comm comm, base::Log& log, const Continuation& continuation, std::int64_t total)
+      : comm_(comm), log_(log), continuation_(continuation), total_(total) {}
   bool due() { return ++done_ % interval == 0; }
-  void report() {
-    base::stop_if_asked(comm_, "the evolution is incomplete");
+  void report(const std::function<SolverState()>& state) {
     log_.progress(static_cast<double>(done_) / static_cast<double>(std::max(total_, done_)),
                   fmt::format("product {} of {}", done_, total_));
+    if (continuation_.step) {
+      continuation_.step(state);
+    } else {
+      base::stop_if_asked(comm_, "the evolution is incomplete");
+    }
   }
   std::int64_t done() const { return done_; }
+  void resume_at(std::int64_t done) { done_ = done; }
 
 private:
   static constexpr std::int64_t interval = 32;
   MPI_Comm comm_;
   base::Log& log_;
+  const Continuation& continuation_;
   std::int64_t total_;
   std::int64_t done_ = 0;
 };
@@ -153,7 +175,11 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
                             const ExponentialOutput& output, base::Log& log) {
   const std::vector<double>& times = request.times;
   ExponentialReport report{.solver = "Chebyshev series"};
-  const double scale = measure_of_2_norm(start, request.weight) * base::norm2(start);
+  std::optional<StateReader> saved;
+  if (request.continuation.from) saved.emplace(*request.continuation.from);
+  // Saved, because sums over another number of ranks round differently.
+  const double scale =
+      saved ? saved->number() : measure_of_2_norm(start, request.weight) * base::norm2(start);
   const double relative = scale > 0 ? std::min(request.tolerance / scale, 1.0) : 1.0;
   const double tail = cut * relative / static_cast<double>(groups_of(times.size()));
   const std::int64_t total = chebyshev_products(norm, times, relative);
@@ -165,29 +191,47 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
         rounding, request.tolerance, scale));
   }
 
-  Pace pace(comm_of(matrix), log, total);
+  Pace pace(comm_of(matrix), log, request.continuation, total);
   base::UniqueVec current = base::duplicate(start);
   base::UniqueVec previous = base::duplicate(start);
   const base::UniqueVec product = base::duplicate(start);
   base::UniqueVec first = base::duplicate(start);
   check(VecCopy(start, first.get()));
-  double from = 0;
-  double accumulated = 0;
-  for (std::size_t g = 0; g < times.size(); g += largest_group) {
+  double accumulated = 0;    // errors before this group of times
+  std::int64_t products = 0; // likewise
+  std::size_t g = 0;
+  if (saved) {
+    g = static_cast<std::size_t>(saved->count());
+    accumulated = saved->number();
+    products = saved->count();
+    pace.resume_at(saved->count());
+  }
+  double from = g > 0 ? times[g - 1] : 0;
+  for (; g < times.size(); g += largest_group) {
     const std::size_t end = std::min(g + largest_group, times.size());
     std::vector<SeriesWeights> weights;
     std::vector<double> errors;
     for (std::size_t j = g; j < end; ++j) {
       weights.push_back(bessel_weights(0.5 * norm * (times[j] - from), tail));
       errors.push_back(accumulated + 2 * weights.back().tail * scale +
-                       series_rounding(pace.done() + weights.back().last()) * scale);
+                       series_rounding(products + weights.back().last()) * scale);
     }
+    const double before = accumulated;
     accumulated += 2 * weights.back().tail * scale;
     // T_0 = 1, T_1 = x, T_(k+1) = 2 x T_k - T_(k-1) at x = 1 - 2 A / norm.
     Sums sums(std::move(weights), g, output);
-    check(VecCopy(first.get(), current.get()));
-    sums.add(0, current.get(), errors);
-    for (std::int64_t k = 1; !sums.done(); ++k) {
+    std::int64_t k = 1;
+    if (saved) {
+      k = saved->count() + 1;
+      sums.load(*saved);
+      current = saved->vector();
+      previous = saved->vector();
+      saved.reset();
+    } else {
+      check(VecCopy(first.get(), current.get()));
+      sums.add(0, current.get(), errors);
+    }
+    for (; !sums.done(); ++k) {
       check(MatMult(matrix, current.get(), product.get()));
       if (k == 1) {
         check(VecWAXPY(previous.get(), -2 / norm, product.get(), current.get()));
@@ -196,10 +240,24 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
       }
       std::swap(current, previous);
       sums.add(k, current.get(), errors);
-      if (pace.due()) pace.report();
+      if (!pace.due() || sums.done()) continue;
+      pace.report([&] {
+        SolverState state;
+        state.numbers = {scale,
+                         static_cast<double>(g),
+                         before,
+                         static_cast<double>(products),
+                         static_cast<double>(pace.done()),
+                         static_cast<double>(k)};
+        sums.save(state);
+        state.vectors.push_back(current.get());
+        state.vectors.push_back(previous.get());
+        return state;
+      });
     }
     first = sums.take_last();
     from = times[end - 1];
+    products = pace.done();
   }
   report.products = pace.done();
   return report;
@@ -210,7 +268,9 @@ ExponentialReport uniformisation(Mat matrix, double rate, Vec start,
                                  base::Log& log) {
   const std::vector<double>& times = request.times;
   ExponentialReport report{.solver = "uniformisation"};
-  const double scale = norm1(start);
+  std::optional<StateReader> saved;
+  if (request.continuation.from) saved.emplace(*request.continuation.from);
+  const double scale = saved ? saved->number() : norm1(start);
   // A quarter of the tolerance is left to the powers becoming stationary.
   const double tail = scale > 0 ? std::min(0.5 * cut * request.tolerance / scale, 0.5) : 0.5;
   std::vector<SeriesWeights> weights;
@@ -228,22 +288,35 @@ ExponentialReport uniformisation(Mat matrix, double rate, Vec start,
                     "the tolerance {:.1e}; choose shift_invert, or a larger tolerance",
                     total, rounding, request.tolerance));
   }
-  Pace pace(comm_of(matrix), log, total);
+  Pace pace(comm_of(matrix), log, request.continuation, total);
   base::UniqueVec current = base::duplicate(start);
   base::UniqueVec next = base::duplicate(start);
-  check(VecCopy(start, current.get()));
-  sums.add(0, current.get(), errors);
-  for (std::int64_t k = 1; !sums.done(); ++k) {
+  std::int64_t k = 1;
+  if (saved) {
+    k = saved->count() + 1;
+    pace.resume_at(k - 1);
+    sums.load(*saved);
+    current = saved->vector();
+  } else {
+    check(VecCopy(start, current.get()));
+    sums.add(0, current.get(), errors);
+  }
+  for (; !sums.done(); ++k) {
     check(MatMult(matrix, current.get(), next.get()));
     check(VecAYPX(next.get(), 1 / rate, current.get()));
     std::swap(current, next);
     sums.add(k, current.get(), errors);
-    if (!pace.due()) continue;
-    pace.report();
+    if (!pace.due() || sums.done()) continue;
+    pace.report([&] {
+      SolverState state{.numbers = {scale, static_cast<double>(k)}};
+      sums.save(state);
+      state.vectors.push_back(current.get());
+      return state;
+    });
     // Powers do not grow in L1, so whatever follows moves by at most this.
     check(VecAXPY(next.get(), -1, current.get()));
     const double rest = norm1(next.get()) * static_cast<double>(total - k);
-    if (rest > 0.25 * request.tolerance || sums.done()) continue;
+    if (rest > 0.25 * request.tolerance) continue;
     for (double& error : errors) error += rest;
     sums.add_rest(k + 1, current.get(), errors);
   }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -36,12 +37,14 @@ public:
       : matrix_(matrix), kind_(kind), request_(request), report_(report) {}
 
   double gamma() const { return gamma_; }
+  double accuracy() const { return accuracy_; }
   /// Keeps the factorisation at hand if its gamma is near enough to `wanted`. `accuracy` is the
   /// relative residual that new iterative solvers aim at.
   void prepare(double wanted, double accuracy) {
     if (solver_ && wanted < gamma_slack * gamma_ && gamma_ < gamma_slack * wanted) return;
     solver_.reset();
     gamma_ = wanted;
+    accuracy_ = accuracy;
     if (!shifted_) {
       check(MatDuplicate(matrix_, MAT_COPY_VALUES, shifted_.put()));
     } else {
@@ -102,6 +105,7 @@ private:
   base::UniqueVec correction_;
   std::unique_ptr<LinearSolver> solver_;
   double gamma_ = 0;
+  double accuracy_ = 0;
 };
 
 /// An orthonormal Krylov basis, grown one solve at a time, and the states it holds.
@@ -117,6 +121,29 @@ public:
     if (!exhausted_) check(VecScale(first.get(), 1 / beta));
     basis_.push_back(std::move(first));
     small_ = std::make_unique<ProjectedExponential>(resolvent_.gamma(), beta, symmetric);
+    beta_ = beta;
+  }
+  /// A space that was saved.
+  Space(Resolvent& resolvent, Vec start, bool symmetric, StateReader& saved)
+      : resolvent_(resolvent), start_(start), target_(saved.number()), beta_(saved.number()),
+        dimension_(static_cast<std::size_t>(saved.count())), exhausted_(saved.count() != 0) {
+    small_ = std::make_unique<ProjectedExponential>(resolvent_.gamma(), beta_, symmetric);
+    residuals_ = saved.numbers(dimension_ + 1);
+    for (std::size_t k = 0; k < dimension_; ++k) {
+      columns_.push_back(saved.numbers(k + 2));
+      small_->add_column(columns_.back());
+    }
+    for (std::size_t k = 0; k <= dimension_; ++k) basis_.push_back(saved.vector());
+  }
+  void save(SolverState& state) const {
+    std::vector<double>& numbers = state.numbers;
+    numbers.insert(numbers.end(),
+                   {target_, beta_, static_cast<double>(dimension_), exhausted_ ? 1.0 : 0.0});
+    numbers.insert(numbers.end(), residuals_.begin(), residuals_.end());
+    for (const std::vector<double>& column : columns_) {
+      numbers.insert(numbers.end(), column.begin(), column.end());
+    }
+    for (const base::UniqueVec& vector : basis_) state.vectors.push_back(vector.get());
   }
 
   /// Dimension of the space.
@@ -145,7 +172,8 @@ public:
     for (const double entry : column) size = std::max(size, std::abs(entry));
     exhausted_ = column[k + 1] <= 1e-14 * size;
     if (!exhausted_) check(VecScale(next.get(), 1 / column[k + 1]));
-    small_->add_column(std::move(column));
+    small_->add_column(column);
+    columns_.push_back(std::move(column));
     basis_.push_back(std::move(next));
     ++dimension_;
   }
@@ -184,6 +212,8 @@ private:
   std::vector<base::UniqueVec> basis_;
   std::vector<double> residuals_; ///< of the solve for the first vector, and of those that follow
   std::unique_ptr<ProjectedExponential> small_;
+  std::vector<std::vector<double>> columns_; ///< of the projected resolvent
+  double beta_ = 0;
   std::size_t dimension_ = 0;
   bool exhausted_ = false;
 };
@@ -203,7 +233,8 @@ public:
         resolvent_(matrix, kind, request, report_), state_(base::duplicate(start)),
         work_(base::duplicate(start)) {
     check(VecCopy(start, state_.get()));
-    start_size_ = measure(start);
+    if (request.continuation.from) saved_.emplace(*request.continuation.from);
+    start_size_ = saved_ ? saved_->number() : measure(start);
     if (symmetric_ && request.weight != nullptr) {
       largest_measure_ = base::norm2(request.weight);
     } else if (symmetric_) {
@@ -215,10 +246,14 @@ public:
 
   ExponentialReport run() {
     const std::vector<double>& times = request_.times;
-    for (; next_ < times.size() && times[next_] == 0; ++next_) output_(next_, state_.get(), 0);
-    double longest = infinity; // step that the last short steps allow
+    if (saved_) {
+      load();
+    } else {
+      for (; next_ < times.size() && times[next_] == 0; ++next_) output_(next_, state_.get(), 0);
+    }
+    double& longest = longest_;
     while (next_ < times.size()) {
-      const Plan plan = make_plan(longest);
+      const Plan plan = make_plan();
       const double share = std::max(plan.steps.back() / (times.back() - now_), 1.0 / 32);
       const double reached = advance(plan, 0.85 * share * (request_.tolerance - accumulated_));
       const double first = plan.steps.front();
@@ -245,15 +280,15 @@ private:
   const char* name() const { return symmetric_ ? "shift-invert Lanczos" : "shift-invert Arnoldi"; }
   MPI_Comm comm() const { return PetscObjectComm(reinterpret_cast<PetscObject>(state_.get())); }
 
-  Plan make_plan(double longest) const {
+  Plan make_plan() const {
     const std::vector<double>& times = request_.times;
     const double first = times[next_] - now_;
-    const double pieces = std::ceil(first / longest * (1 - 1e-9));
+    const double pieces = std::ceil(first / longest_ * (1 - 1e-9));
     if (pieces > 1) return {{first / pieces}, false};
     Plan plan;
     for (std::size_t j = next_; j < times.size(); ++j) {
       const double step = times[j] - now_;
-      if (j > next_ && (step > widest_ratio * first || step > longest)) break;
+      if (j > next_ && (step > widest_ratio * first || step > longest_)) break;
       plan.steps.push_back(step);
     }
     return plan;
@@ -262,7 +297,6 @@ private:
   /// Builds a space, hands out the states it holds to within `budget`, and moves on to the last of
   /// them. Returns how far it came: 0, part of the first step, or one of the steps.
   double advance(const Plan& plan, double budget) {
-    base::stop_if_asked(comm(), interrupted);
     const std::vector<double>& steps = plan.steps;
     const double share = symmetric_ ? gamma_share_symmetric : gamma_share_general;
     const double gamma = share * std::sqrt(steps.front() * steps.back());
@@ -270,18 +304,28 @@ private:
     // shall take a tenth of the budget.
     const double target =
         std::clamp(0.02 * budget / ((steps.back() / gamma + 1) * start_size_), 1e-15, 1e-4);
-    resolvent_.prepare(gamma, 0.05 * target);
-    Space space(resolvent_, state_.get(), symmetric_, target);
-    ++report_.spaces;
+    std::optional<Space> made;
+    if (saved_ && saved_->count() != 0) {
+      made.emplace(resolvent_, state_.get(), symmetric_, *saved_);
+    } else {
+      saved_.reset();
+      pause(nullptr);
+      resolvent_.prepare(gamma, 0.05 * target);
+      made.emplace(resolvent_, state_.get(), symmetric_, target);
+      ++report_.spaces;
+    }
+    saved_.reset();
+    Space& space = *made;
     const auto most = static_cast<std::size_t>(request_.dimension);
     while (space.dimension() < most && !space.exhausted()) {
       space.grow();
-      if (space.dimension() <= lag) continue;
-      double worst = estimate(space, steps.front());
-      if (worst <= budget && steps.size() > 1) worst = estimate(space, steps.back());
-      log_.iteration(name(), static_cast<int>(space.dimension()), static_cast<int>(next_), worst);
-      base::stop_if_asked(comm(), interrupted);
-      if (worst <= budget) break;
+      if (space.dimension() > lag) {
+        double worst = estimate(space, steps.front());
+        if (worst <= budget && steps.size() > 1) worst = estimate(space, steps.back());
+        log_.iteration(name(), static_cast<int>(space.dimension()), static_cast<int>(next_), worst);
+        if (worst <= budget) break;
+      }
+      pause(&space);
     }
     double reached = 0;
     double error = 0;
@@ -311,6 +355,52 @@ private:
     now_ = now;
     accumulated_ += error;
     return reached;
+  }
+
+  /// Between two steps, in the middle of a space or before one.
+  void pause(const Space* space) {
+    if (!request_.continuation.step) {
+      base::stop_if_asked(comm(), interrupted);
+      return;
+    }
+    request_.continuation.step([&] {
+      SolverState state;
+      // HDF5 and humans alike are happier with a plain number than with infinity.
+      const double longest = std::isfinite(longest_) ? longest_ : 0;
+      const auto number = [](auto count) { return static_cast<double>(count); };
+      state.numbers = {start_size_,
+                       number(next_),
+                       now_,
+                       accumulated_,
+                       longest,
+                       resolvent_.gamma(),
+                       resolvent_.accuracy(),
+                       number(report_.solves),
+                       number(report_.factorisations),
+                       number(report_.iterations),
+                       number(report_.spaces),
+                       space ? 1.0 : 0.0};
+      state.vectors.push_back(state_.get());
+      if (space) space->save(state);
+      return state;
+    });
+  }
+  /// Takes up what `pause` saved, but for the space.
+  void load() {
+    next_ = static_cast<std::size_t>(saved_->count());
+    now_ = saved_->number();
+    accumulated_ = saved_->number();
+    const double longest = saved_->number();
+    if (longest > 0) longest_ = longest;
+    const double gamma = saved_->number();
+    const double accuracy = saved_->number();
+    report_.solves = saved_->count();
+    report_.factorisations = saved_->count();
+    report_.iterations = saved_->count();
+    report_.spaces = saved_->count();
+    state_ = saved_->vector();
+    // The same resolvent as before, although the plan might now ask for a slightly better one.
+    if (gamma > 0) resolvent_.prepare(gamma, accuracy);
   }
 
   /// work_ = state_ + V c(step). Returns the error that the solves leave in it.
@@ -375,7 +465,9 @@ private:
   Resolvent resolvent_;
   base::UniqueVec state_;
   base::UniqueVec work_;
-  std::size_t next_ = 0; ///< the first output time not reached
+  std::optional<StateReader> saved_; ///< what is left to take up
+  std::size_t next_ = 0;             ///< the first output time not reached
+  double longest_ = infinity;        ///< step that the last short steps allow
   double now_ = 0;
   double start_size_ = 0;
   double largest_measure_ = 1; ///< of anything whose norm in `Resolvent::apply` is 1

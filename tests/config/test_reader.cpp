@@ -388,6 +388,9 @@ TEST(Reader, Formulas) {
   EXPECT_EQ(error_with("evolve: {observables: x}\n"), "inputs/a.yaml:2: 'evolve.observables' is "
                                                       "'x', but must be named formulas, e.g. "
                                                       "{name: ...}");
+  EXPECT_EQ(error_with("evolve: {observables: {a/b: x}}\n"),
+            "inputs/a.yaml:2: 'evolve.observables.a/b' cannot be a name in the result file; choose "
+            "one without '/'");
   EXPECT_EQ(error_with("evolve: {observables: {a: }}\n"),
             "inputs/a.yaml:2: 'evolve.observables.a' is empty, but must be a formula");
 }

@@ -330,5 +330,87 @@ TEST(SeriesWeights, PoissonWeightsHaveTheirMoments) {
   }
 }
 
+/// States of a run that is cut short at its `stop_at`-th step and goes on from the state it saved.
+std::vector<Vector> cut_short(const Run& run, ExponentialRequest request, int stop_at) {
+  std::vector<Vector> states;
+  const auto keep = [&](std::size_t index, Vec state, double) {
+    EXPECT_EQ(index, states.size()) << "every output comes once";
+    states.push_back(gathered(state));
+  };
+  std::vector<double> numbers;
+  std::vector<base::UniqueVec> copies;
+  int steps = 0;
+  request.continuation.step = [&](const std::function<SolverState()>& describe) {
+    if (++steps < stop_at) return;
+    const SolverState state = describe();
+    numbers = state.numbers;
+    for (const Vec vector : state.vectors) {
+      copies.push_back(base::duplicate(vector));
+      check(VecCopy(vector, copies.back().get()));
+    }
+    throw base::Stopped("as the test wants it");
+  };
+  try {
+    run(request, keep);
+    return states; // over before that many steps
+  } catch (const base::Stopped&) {
+  }
+  SolverState saved{.numbers = numbers};
+  for (const base::UniqueVec& copy : copies) saved.vectors.push_back(copy.get());
+  request.continuation = {.from = &saved};
+  run(request, keep);
+  return states;
+}
+
+/// Wherever it is cut, a run ends with the numbers of an uninterrupted one.
+void expect_exact_restart(const Run& run, const ExponentialRequest& request) {
+  const std::vector<Vector> whole = cut_short(run, request, 1 << 30);
+  ASSERT_EQ(whole.size(), request.times.size());
+  for (const int stop_at : {1, 2, 3, 7, 20, 50}) {
+    const std::vector<Vector> pieces = cut_short(run, request, stop_at);
+    ASSERT_EQ(pieces.size(), whole.size()) << "stopped at step " << stop_at;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      // The same operations in the same order, so not even the last digit differs.
+      EXPECT_EQ((pieces[i] - whole[i]).cwiseAbs().maxCoeff(), 0)
+          << "stopped at step " << stop_at << ", time " << request.times[i];
+    }
+  }
+}
+
+TEST(Restart, IsExactForEveryMethod) {
+  const Symmetric system = harmonic(25, 0.02);
+  const base::UniqueMat a = distributed(system.a);
+  const base::UniqueVec v = distributed(a.get(), bump(15, 2).cwiseQuotient(system.root));
+  const base::UniqueVec weight = distributed(a.get(), system.root);
+  const Dense ring = driven_ring(30, 20);
+  const base::UniqueMat m = distributed(ring);
+  const base::UniqueVec x = distributed(m.get(), bump(10, 1.5));
+  const ExponentialRequest request{.times = all_times, .tolerance = 1e-8};
+  ExponentialRequest weighted = request;
+  weighted.weight = weight.get();
+  base::Log& log = test_session().log();
+  expect_exact_restart(
+      [&](const auto& r, const auto& output) {
+        return chebyshev(a.get(), gershgorin(system.a), v.get(), r, output, log);
+      },
+      weighted);
+  expect_exact_restart(
+      [&](const auto& r, const auto& output) {
+        return shift_invert(a.get(), Kind::positive_definite, v.get(), r, output, log);
+      },
+      weighted);
+  expect_exact_restart(
+      [&](const auto& r, const auto& output) {
+        return shift_invert(m.get(), Kind::general, x.get(), r, output, log);
+      },
+      request);
+  expect_exact_restart(
+      [&](const auto& r, const auto& output) {
+        return uniformisation(m.get(), ring.diagonal().cwiseAbs().maxCoeff(), x.get(), r, output,
+                              log);
+      },
+      request);
+}
+
 } // namespace
 } // namespace komori::linalg

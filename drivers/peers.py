@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Solves the same problem with komori and with SciPy, in turn, and prints the ratio.
+
+    drivers/peers.py [--cells 1000] [--dimension 2] [--pairs 10] [--ranks 2] [--repeats 3] [--json FILE]
+
+The problem is the double well of inputs/double_well.yaml: the slowest eigenpairs of its symmetrised
+generator. The script assembles the matrix by itself (Scharfetter-Gummel rates, NumPy), so that
+equal eigenvalues show that both solved the same problem; it fails where they differ. SciPy runs as
+its users run it: `eigsh` with shift-and-invert, with the default ordering of its LU factorisation
+and with the one for symmetric patterns. Residuals are ||H v - lambda v||_2 / ||H||_1 of unit
+vectors, for SciPy computed here, for komori those of its result file. Needs python3-scipy.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import h5py
+import numpy as np
+import scipy
+import scipy.sparse as sparse
+import scipy.sparse.linalg as sla
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BETA = 4.0
+LOW, HIGH = -2.5, 2.5
+AXES = "xyz"
+
+
+def potential(centres):
+    """V on the grid, for two or three axes."""
+    grids = np.meshgrid(*centres, indexing="ij")
+    value = (grids[0] ** 2 - 1) ** 2
+    for other in grids[1:]:
+        value = value + other**2
+    return value
+
+
+def symmetrised(cells, dimension):
+    """-P^(1/2) G P^(-1/2) for Scharfetter-Gummel rates on a uniform grid with reflecting walls."""
+    width = (HIGH - LOW) / cells
+    centres = [LOW + width * (np.arange(cells) + 0.5)] * dimension
+    value = potential(centres)
+    index = np.arange(value.size).reshape(value.shape)
+    scale = 1 / (BETA * width**2)
+    diagonal = np.zeros(value.shape)
+    rows, columns, entries = [], [], []
+    for axis in range(dimension):
+        lower = tuple(slice(0, -1) if k == axis else slice(None) for k in range(dimension))
+        upper = tuple(slice(1, None) if k == axis else slice(None) for k in range(dimension))
+        step = BETA * (value[upper] - value[lower])
+        near_zero = np.abs(step) < 1e-8
+        safe = np.where(near_zero, 1.0, step)
+        up = scale * np.where(near_zero, 1 - step / 2, safe / np.expm1(safe))
+        down = up * np.exp(step)
+        diagonal[lower] += up
+        diagonal[upper] += down
+        rows.append(index[lower].ravel())
+        columns.append(index[upper].ravel())
+        entries.append(-np.sqrt(up * down).ravel())
+    half = sparse.coo_matrix(
+        (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
+        shape=(value.size, value.size),
+    )
+    return (half + half.T + sparse.diags(diagonal.ravel())).tocsc()
+
+
+def solve_with_scipy(matrix, pairs, ordering, tolerance):
+    """Eigenvalues, worst residual and seconds; the shift lies below 0, where H is definite."""
+    begun = time.perf_counter()
+    shift = -0.01
+    shifted = (matrix - shift * sparse.identity(matrix.shape[0], format="csc")).tocsc()
+    if ordering is None:
+        values, vectors = sla.eigsh(matrix, k=pairs, sigma=shift, which="LM", tol=tolerance)
+    else:
+        factors = sla.splu(
+            shifted,
+            permc_spec=ordering,
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+        inverse = sla.LinearOperator(matrix.shape, factors.solve, dtype=float)
+        values, vectors = sla.eigsh(matrix, k=pairs, sigma=shift, which="LM", OPinv=inverse, tol=tolerance)
+    seconds = time.perf_counter() - begun
+    defects = np.linalg.norm(matrix @ vectors - vectors * values, axis=0)
+    return np.sort(values), defects.max(), seconds
+
+
+def peer(arguments):
+    """What a process of its own does, so that its peak memory is its own."""
+    matrix = symmetrised(arguments.cells, arguments.dimension)
+    ordering = arguments.ordering if arguments.ordering != "default" else None
+    values, residual, seconds = solve_with_scipy(
+        matrix, arguments.pairs, ordering, arguments.tolerance
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    norm = abs(matrix).sum(axis=0).max()
+    found = {"values": list(values), "residual": residual / norm, "seconds": seconds}
+    print(json.dumps({**found, "bytes": peak, "norm": norm}))
+
+
+def run_peer(arguments, ordering):
+    command = [sys.executable, __file__, "--ordering", ordering]
+    for name in ("cells", "dimension", "pairs", "tolerance"):
+        command += [f"--{name}", str(getattr(arguments, name))]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def run_komori(arguments, folder):
+    """The phase `spectrum` of one run: solve, residuals, and eigenfunctions."""
+    names = AXES[: arguments.dimension]
+    axis = f"{{from: {LOW}, to: {HIGH}, cells: {arguments.cells}}}"
+    terms = ["(x^2-1)^2"] + [f"{name}^2" for name in names[1:]]
+    study = folder / "peer.yaml"
+    study.write_text(
+        f"model: {{kind: sde, variables: [{', '.join(names)}], "
+        f"potential: '{' + '.join(terms)}', diffusion: {1 / BETA}}}\n"
+        f"grid: {{{', '.join(f'{name}: {axis}' for name in names)}}}\n"
+        f"spectrum: {{pairs: {arguments.pairs}, tolerance: {arguments.tolerance}, "
+        "error_estimate: false}\n"
+    )
+    result = folder / "peer.h5"
+    command = ["mpirun", "-n", str(arguments.ranks), "--quiet"]
+    if arguments.ranks > (os.cpu_count() or 1):
+        command.append("--oversubscribe")
+    command += [str(arguments.build / "bin" / "fokker_planck"), str(study), "--quiet"]
+    subprocess.run(command + ["--overwrite", "--output", str(result)], check=True)
+    with h5py.File(result) as file:
+        phases = [name.decode() if isinstance(name, bytes) else name for name in file["run/phases/name"]]
+        at = phases.index("spectrum")
+        memory = [key for key in file["run/phases"] if key not in ("name", "seconds")][0]
+        return {
+            "values": sorted(-file["spectrum/eigenvalues"][:, 0]),
+            "residual": float(file["spectrum/residuals"][:].max()),
+            "seconds": float(file["run/phases/seconds"][at]),
+            "bytes": float(file[f"run/phases/{memory}"][at]) * arguments.ranks,
+        }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cells", type=int, default=1000, help="per axis")
+    parser.add_argument("--dimension", type=int, default=2, choices=(2, 3))
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--tolerance", type=float, default=1e-10, help="of both solvers")
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--ordering", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ordering:
+        peer(arguments)
+        return 0
+    os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    orderings = {"SciPy, default": "default", "SciPy, symmetric ordering": "MMD_AT_PLUS_A"}
+    runs = {"komori": [], **{name: [] for name in orderings}}
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for repeat in range(arguments.repeats):
+            runs["komori"].append(run_komori(arguments, pathlib.Path(folder)))
+            for name, ordering in orderings.items():
+                runs[name].append(run_peer(arguments, ordering))
+            print(f"repeat {repeat + 1} of {arguments.repeats} done", file=sys.stderr)
+    reference = np.array(runs["komori"][0]["values"])
+    for run in runs["komori"]:
+        run["residual"] /= runs[next(iter(orderings))][0]["norm"]
+    unknowns = arguments.cells**arguments.dimension
+    print(f"{arguments.pairs} slowest pairs, {unknowns} unknowns in {arguments.dimension}-D, komori on "
+          f"{arguments.ranks} ranks, SciPy {scipy.__version__}, median of {arguments.repeats}, load "
+          f"at the start {load:.2f}")
+    blas = [line.split()[-1] for line in open("/proc/self/maps") if "openblas" in line or "libblas" in line]
+    print(f"BLAS of SciPy: {pathlib.Path(blas[0]).resolve() if blas else 'unknown'}")
+    print(f"{'':28}{'seconds':>10}{'ratio':>8}{'MB':>9}{'residual':>11}{'differs by':>12}")
+    table, failed = [], False
+    base = statistics.median(run["seconds"] for run in runs["komori"])
+    for name, results in runs.items():
+        seconds = statistics.median(run["seconds"] for run in results)
+        # Both find the values to their residuals; 1e-7 of the largest is far above these.
+        gap = max(np.abs(np.array(run["values"]) - reference).max() for run in results)
+        failed = failed or gap > 1e-7 * abs(reference).max()
+        row = {
+            "name": name,
+            "seconds": seconds,
+            "ratio": seconds / base,
+            "bytes": max(run["bytes"] for run in results),
+            "residual": max(run["residual"] for run in results),
+            "difference": gap,
+        }
+        table.append(row)
+        print(f"{name:28}{seconds:10.1f}{row['ratio']:8.2f}{row['bytes'] / 1e6:9.0f}"
+              f"{row['residual']:11.1e}{gap:12.1e}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"load": load, "unknowns": unknowns, "runs": table}, indent=1))
+    if failed:
+        print("the eigenvalues differ: these are not the same problem", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
