@@ -128,7 +128,7 @@ void Log::iteration(std::string_view solver, int iteration, int converged, doubl
 
 Phase::Phase(Log& log, std::string name)
     : log_(log), name_(std::move(name)), outer_(log.phase_),
-      start_(std::chrono::steady_clock::now()) {
+      start_(std::chrono::steady_clock::now()), before_(count_so_far()) {
   log_.phase_ = name_;
   log_.phase_start_ = start_;
   log_.last_progress_ = start_;
@@ -145,16 +145,29 @@ double Phase::seconds() const {
 void Phase::finish(std::string_view remark) {
   if (!open_) return;
   open_ = false;
-  std::array<double, 2> values{seconds(), peak_resident_bytes()};
-  MPI_Allreduce(MPI_IN_PLACE, values.data(), 2, MPI_DOUBLE, MPI_MAX, log_.comm_);
-  log_.phases_.push_back({name_, values[0], values[1]});
+  const Counters own = count_so_far() - before_;
+  const std::array<double, 6> values{seconds(),         peak_resident_bytes(), own.messages,
+                                     own.message_bytes, own.reductions,        own.flops};
+  std::array<double, 6> largest{};
+  std::array<double, 6> sum{};
+  MPI_Allreduce(values.data(), largest.data(), 6, MPI_DOUBLE, MPI_MAX, log_.comm_);
+  MPI_Allreduce(values.data(), sum.data(), 6, MPI_DOUBLE, MPI_SUM, log_.comm_);
+  int ranks = 1;
+  MPI_Comm_size(log_.comm_, &ranks);
+  for (double& value : sum) value /= ranks;
+  log_.phases_.push_back({.name = name_,
+                          .seconds = largest[0],
+                          .peak_bytes = largest[1],
+                          .mean_bytes = sum[1],
+                          .mean = {sum[2], sum[3], sum[4], sum[5]},
+                          .largest = {largest[2], largest[3], largest[4], largest[5]}});
   if (!log_.speaks()) return;
   if (log_.format_ == Log::Format::json) {
     print(stdout, fmt::format(R"({{"event":"phase","name":{},"seconds":{:.6f},"peak_bytes":{:.0f},)"
                               R"("remark":{}}})",
-                              json_string(name_), values[0], values[1], json_string(remark)));
+                              json_string(name_), largest[0], largest[1], json_string(remark)));
   } else {
-    print(stdout, fmt::format("  {:<22} {:>10}   {}", name_, duration_text(values[0]), remark));
+    print(stdout, fmt::format("  {:<22} {:>10}   {}", name_, duration_text(largest[0]), remark));
   }
 }
 

@@ -10,13 +10,18 @@
 
 #include <mpi.h>
 
+#include "base/counters.hpp"
+
 namespace komori::base {
 
-/// Seconds and bytes of one finished phase.
+/// What one finished phase took.
 struct PhaseRecord {
   std::string name;
   double seconds = 0;
   double peak_bytes = 0; ///< largest resident memory of any rank when the phase ended
+  double mean_bytes = 0; ///< the same, averaged over the ranks
+  Counters mean{};       ///< of the phase, averaged over the ranks
+  Counters largest{};    ///< of the phase, each the largest of any rank
 };
 
 /// Rank 0 speaks, the others are silent. Lines go to standard output, problems to standard error;
@@ -80,6 +85,7 @@ private:
   std::string name_;
   std::string outer_;
   std::chrono::steady_clock::time_point start_;
+  Counters before_;
   bool open_ = true;
 };
 

@@ -37,7 +37,7 @@ void note(int signal) {
   stop_signal = signal;
 }
 
-constexpr std::array<int, 3> watched{SIGINT, SIGTERM, SIGUSR1};
+constexpr std::array<int, 4> watched{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 } // namespace
 

@@ -11,11 +11,12 @@ namespace komori::base {
 enum class Request {
   none,
   save, ///< SIGUSR1: save the state and go on
-  stop  ///< SIGINT, SIGTERM: save the state and leave
+  stop  ///< SIGINT, SIGTERM, SIGUSR2: save the state and leave
 };
 
-/// Installs handlers for SIGINT, SIGTERM and SIGUSR1 while it lives. A handler only notes the
-/// signal; a second SIGINT ends the process at once. One at a time.
+/// Installs handlers for SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 while it lives. A handler only notes
+/// the signal; a second SIGINT ends the process at once. SIGUSR2 asks for the same as SIGTERM,
+/// which mpirun does not pass on without killing soon after. One at a time.
 class SignalWatch {
 public:
   SignalWatch();

@@ -1,5 +1,7 @@
 #include "io/checkpoint_file.hpp"
 
+#include <cstdlib>
+
 #include <fmt/format.h>
 
 #include "base/collective.hpp"
@@ -63,6 +65,10 @@ void CheckpointWriter::result(const ResultFile& result, const std::vector<std::s
   copy_tree(comm_, from.get(), to.get());
 }
 
+void CheckpointWriter::fruitless(int runs) {
+  file_.annotate("/", {{"fruitless", std::to_string(runs)}});
+}
+
 void CheckpointWriter::commit() {
   file_.commit([&](const std::string& temporary) { write_seal(comm_, temporary); });
 }
@@ -78,6 +84,9 @@ CheckpointReader::CheckpointReader(MPI_Comm comm, std::string path)
       file_ = File(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, access.get()), "opening");
       phase_ = text_attribute(file_.get(), "phase");
       done_ = lines_of(text_attribute(file_.get(), "done"));
+      if (H5Aexists(file_.get(), "fruitless") > 0) {
+        fruitless_ = std::atoi(text_attribute(file_.get(), "fruitless").c_str());
+      }
       const Dataset dataset(H5Dopen2(file_.get(), "/identity", H5P_DEFAULT), "identity");
       const Datatype type(H5Dget_type(dataset.get()), "identity");
       std::string text(H5Tget_size(type.get()), '\0');

@@ -34,6 +34,8 @@ public:
   void numbers(const std::string& name, const std::vector<double>& values);
   /// Everything written to a result so far, and the sections it completes.
   void result(const ResultFile& result, const std::vector<std::string>& done);
+  /// How many runs in a row have left without progress, this one included.
+  void fruitless(int runs);
   /// Seals the file, flushes it to disk, gives it its name.
   void commit();
 
@@ -54,6 +56,8 @@ public:
   const Identity& identity() const noexcept { return identity_; }
   /// The sections that were complete.
   const std::vector<std::string>& done() const noexcept { return done_; }
+  /// How many runs in a row had left without progress.
+  int fruitless() const noexcept { return fruitless_; }
   bool has(const std::string& name) const;
   /// This rank's block of an array whose shape is `slab.shape`.
   std::vector<double> field(const std::string& name, const Slab& slab) const;
@@ -68,6 +72,7 @@ private:
   std::string phase_;
   Identity identity_;
   std::vector<std::string> done_;
+  int fruitless_ = 0;
 };
 
 } // namespace komori::io

@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view infix = ".checkpoint-";
 constexpr std::string_view suffix = ".h5";
+/// The phase of a state without any solver's.
+constexpr const char* between = "between sections";
 
 } // namespace
 
@@ -106,6 +108,8 @@ void Checkpoints::resume(const std::string& restart) {
     return;
   }
   done_ = reader_->done();
+  fruitless_before_ = reader_->fruitless();
+  phase_saved_ = reader_->phase() != between;
   log_.line(fmt::format("  resuming from '{}' ({})", reader_->path(), reader_->phase()));
 }
 
@@ -120,6 +124,8 @@ bool Checkpoints::done(const std::string& section) const {
 
 void Checkpoints::complete(const std::string& section) {
   done_.push_back(section);
+  progress_ = true;
+  phase_saved_ = false;
 }
 
 bool Checkpoints::restore(const std::string& phase,
@@ -163,6 +169,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
   try {
     CheckpointWriter writer(comm_, path, identity_, phase);
     save(writer);
+    if (!progress_) writer.fruitless(fruitless_before_ + 1);
     if (result_) writer.result(*result_, done_);
     writer.commit();
   } catch (const base::Error&) {
@@ -176,6 +183,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
   if (!problem.empty()) return false;
   ++next_number_;
   ++count_;
+  phase_saved_ = phase != between;
   double spent = last_save_ - begun;
   MPI_Allreduce(MPI_IN_PLACE, &spent, 1, MPI_DOUBLE, MPI_MAX, comm_);
   longest_save_ = std::max(longest_save_, spent);
@@ -200,6 +208,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
 void Checkpoints::step(const std::string& phase, const Save& save) {
   judge();
   if (!save_due_ && stop_reason_.empty()) return;
+  progress_ = progress_ || phase != between;
   std::string problem;
   const bool written = write(phase, save, problem);
   base::SignalWatch::saved();
@@ -220,7 +229,21 @@ void Checkpoints::step(const std::string& phase, const Save& save) {
 void Checkpoints::leave() {
   if (left_) throw;
   stop_reason_ = base::SignalWatch::stop_text(comm_);
-  step("between sections", [](CheckpointWriter&) {});
+  if (phase_saved_) {
+    throw base::Stopped(fmt::format("stopped by {}; run the same command again with '--restart "
+                                    "auto' to go on from the last checkpoint",
+                                    stop_reason_));
+  }
+  try {
+    step(between, [](CheckpointWriter&) {});
+  } catch (const base::Stopped&) {
+    constexpr int patience = 3;
+    if (progress_ || fruitless_before_ + 1 < patience) throw;
+    throw base::ConvergenceError(fmt::format(
+        "{} runs in a row were stopped before they could save any progress; give each run more "
+        "time, or more ranks",
+        fruitless_before_ + 1));
+  }
 }
 
 void Checkpoints::remove() {

@@ -54,8 +54,10 @@ public:
   /// Between two steps of a phase: saves if a period has passed or a signal asks for it; saves and
   /// throws Stopped if a signal or the time budget asks to leave.
   void step(const std::string& phase, const Save& save);
-  /// Called while handling a Stopped: unless its state has just been saved, saves what is complete,
-  /// so that only the section under way is lost. Throws Stopped.
+  /// Called while handling a Stopped: unless the newest checkpoint has a state of the section under
+  /// way, saves what is complete, so that only that section is lost. Throws Stopped, or
+  /// ConvergenceError where several runs in a row have come no farther: another one would not
+  /// either.
   void leave();
   /// Whether `step` would save now, so that a solver can be paused first. A phase that is not
   /// `settled` is only paused for a signal or the end of its time, not for the period.
@@ -97,7 +99,10 @@ private:
   bool save_asked_ = false; ///< by a signal, not by the period
   std::string stop_reason_; ///< why to leave now, empty if not
   bool write_failed_ = false;
-  bool left_ = false; ///< the state was saved on the way out
+  bool left_ = false;        ///< the state was saved on the way out
+  bool progress_ = false;    ///< this run has saved a phase or completed a section
+  int fruitless_before_ = 0; ///< runs before this one without progress
+  bool phase_saved_ = false; ///< the newest checkpoint holds a state of the section under way
   int count_ = 0;
   double seconds_ = 0;
   double bytes_ = 0;

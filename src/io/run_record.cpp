@@ -94,14 +94,59 @@ RunRecord agreed(MPI_Comm comm, const RunRecord& record) {
   common.warnings.resize(static_cast<std::size_t>(whole[4]));
   for (base::PhaseRecord& phase : common.phases) {
     phase.name = base::broadcast(comm, phase.name);
-    std::array<double, 2> cost{phase.seconds, phase.peak_bytes};
-    MPI_Bcast(cost.data(), 2, MPI_DOUBLE, 0, comm);
-    phase.seconds = cost[0];
-    phase.peak_bytes = cost[1];
+    std::array<double, 11> cost{phase.seconds,
+                                phase.peak_bytes,
+                                phase.mean_bytes,
+                                phase.mean.messages,
+                                phase.mean.message_bytes,
+                                phase.mean.reductions,
+                                phase.mean.flops,
+                                phase.largest.messages,
+                                phase.largest.message_bytes,
+                                phase.largest.reductions,
+                                phase.largest.flops};
+    MPI_Bcast(cost.data(), static_cast<int>(cost.size()), MPI_DOUBLE, 0, comm);
+    phase = {.name = phase.name,
+             .seconds = cost[0],
+             .peak_bytes = cost[1],
+             .mean_bytes = cost[2],
+             .mean = {cost[3], cost[4], cost[5], cost[6]},
+             .largest = {cost[7], cost[8], cost[9], cost[10]}};
   }
   for (std::string& warning : common.warnings) warning = base::broadcast(comm, warning);
   return common;
 }
+
+/// One dataset of /run/phases.
+struct Column {
+  const char* name;
+  const char* unit;
+  const char* meaning;
+  double (*of)(const base::PhaseRecord&);
+};
+using Record = base::PhaseRecord;
+constexpr std::array<Column, 11> columns{
+    {{"seconds", "s", "wall-clock time of each phase", [](const Record& r) { return r.seconds; }},
+     {"peak_bytes", "B", "largest resident memory of any rank when the phase ended",
+      [](const Record& r) { return r.peak_bytes; }},
+     {"mean_bytes", "B", "the same averaged over the ranks",
+      [](const Record& r) { return r.mean_bytes; }},
+     {"messages", "-", "messages sent per rank as PETSc counts them, mean",
+      [](const Record& r) { return r.mean.messages; }},
+     {"messages_largest", "-", "messages sent, largest of any rank",
+      [](const Record& r) { return r.largest.messages; }},
+     {"message_bytes", "B", "bytes sent per rank, mean",
+      [](const Record& r) { return r.mean.message_bytes; }},
+     {"message_bytes_largest", "B", "bytes sent, largest of any rank",
+      [](const Record& r) { return r.largest.message_bytes; }},
+     {"reductions", "-", "reductions and other collective calls of a rank",
+      [](const Record& r) { return r.largest.reductions; }},
+     {"flops", "-", "floating-point operations per rank as PETSc counts them, mean",
+      [](const Record& r) { return r.mean.flops; }},
+     {"flops_largest", "-", "floating-point operations, largest of any rank",
+      [](const Record& r) { return r.largest.flops; }},
+     {"imbalance", "-", "largest over mean floating-point operations of the ranks",
+      [](const Record& r) { return r.mean.flops > 0 ? r.largest.flops / r.mean.flops : 1; }}}};
 
 Attributes facts(MPI_Comm comm, const RunRecord& record) {
   int ranks = 1;
@@ -140,21 +185,15 @@ void write(ResultFile& file, MPI_Comm comm, const RunRecord& record) {
   file.write_strings("/run/warnings", common.warnings,
                      {{"meaning", "warnings in the order they came"}, {"unit", "-"}});
   std::vector<std::string> names;
-  std::vector<double> seconds;
-  std::vector<double> bytes;
-  for (const base::PhaseRecord& phase : common.phases) {
-    names.push_back(phase.name);
-    seconds.push_back(phase.seconds);
-    bytes.push_back(phase.peak_bytes);
-  }
-  const hsize_t count = names.size();
+  for (const base::PhaseRecord& phase : common.phases) names.push_back(phase.name);
   file.write_strings("/run/phases/name", names,
                      {{"meaning", "phases in the order they ended"}, {"unit", "-"}});
-  file.write_small("/run/phases/seconds", seconds, {count},
-                   {{"meaning", "wall-clock time of each phase"}, {"unit", "s"}});
-  file.write_small(
-      "/run/phases/peak_bytes", bytes, {count},
-      {{"meaning", "largest resident memory of any rank when the phase ended"}, {"unit", "B"}});
+  for (const Column& column : columns) {
+    std::vector<double> values;
+    for (const base::PhaseRecord& phase : common.phases) values.push_back(column.of(phase));
+    file.write_small(fmt::format("/run/phases/{}", column.name), values, {values.size()},
+                     {{"meaning", column.meaning}, {"unit", column.unit}});
+  }
 }
 
 std::string version_text() {

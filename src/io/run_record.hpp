@@ -34,7 +34,8 @@ struct RunRecord {
 /// Attributes: driver, version, git_hash, petsc, slepc, hdf5, mpi, blas, index_bits, ranks, nodes,
 /// host (of rank 0), start_time (ISO 8601, UTC), seconds, early_exit, input_file, and cells,
 /// nonzeros where known. Datasets: input, command_line, warnings[w],
-/// phases/{name, seconds, peak_bytes}[p].
+/// phases/{name, seconds, peak_bytes, mean_bytes, messages, message_bytes, reductions, flops,
+/// ...}[p].
 void write(ResultFile& file, MPI_Comm comm, const RunRecord& record);
 
 /// "komori 0.1.0 (1a2b3c4d5e6f)" and a line with the libraries below it, for --version. Local; also

@@ -16,6 +16,12 @@ stationary: {}
 spectrum: {pairs: 6, solver: iterative, tolerance: 1e-11, error_estimate: false}
 checkpoint: {every: 1h}
 """
+# One factorisation, in which nothing can be saved.
+FACTORISED = """\
+model: {variables: [x, y], drift: ["-x + y", "-x - y"], diffusion: 0.5}
+grid: {x: {from: -4, to: 4, cells: 60}, y: {from: -4, to: 4, cells: 60}}
+stationary: {solver: direct}
+"""
 # Stops the block solver once per iteration; each run makes little progress and saves it.
 IMPATIENT = ("--set", "checkpoint.every=1ms")
 
@@ -99,6 +105,18 @@ class Restart(DriverTest):
         self.assertIn(done.returncode, (75,), done.stderr)
         self.assertIn("stopped by the end of its wall time", done.stderr)
         self.succeed("input.yaml", "--quiet", "--restart", "auto", ranks=1)
+
+    def test_runs_too_short_for_any_progress_do_not_go_on_for_ever(self):
+        (self.folder / "input.yaml").write_text(FACTORISED)
+        hopeless = ("input.yaml", "--quiet", "--restart", "auto", "--walltime", "1s")
+        for code in (75, 75, 3):
+            done = self.run_driver(*hopeless, ranks=2)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(
+            done.stderr,
+            "error: 3 runs in a row were stopped before they could save any progress; give each "
+            "run more time, or more ranks\n",
+        )
 
 
 if __name__ == "__main__":
