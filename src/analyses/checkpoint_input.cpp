@@ -5,8 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "base/collective.hpp"
+#include "base/error.hpp"
 #include "base/walltime.hpp"
 #include "config/node.hpp"
+#include "io/disk.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -42,6 +45,16 @@ io::CheckpointPolicy checkpoint_policy(MPI_Comm comm, const CheckpointInput& inp
   namespace fs = std::filesystem;
   const fs::path result(output);
   const fs::path folder = input.folder.empty() ? result.parent_path() : fs::path(input.folder);
+  if (!input.folder.empty()) {
+    const std::string obstacle =
+        base::on_first_rank(comm, [&] { return io::folder_obstacle(input.folder); });
+    if (!obstacle.empty()) {
+      throw base::InputError(fmt::format(
+          "'checkpoint.folder' is '{}', but {}, or leave the key out to save beside the "
+          "result",
+          input.folder, obstacle));
+    }
+  }
   io::CheckpointPolicy policy{.every = input.every,
                               .keep = static_cast<int>(input.keep),
                               .stem = (folder / result.stem()).string()};

@@ -17,7 +17,8 @@ struct CheckpointInput {
 };
 void declare(config::Declarer& declarer, CheckpointInput& input);
 
-/// When and where this run saves: the section, --walltime, or else SLURM's end time. Collective.
+/// When and where this run saves: the section, --walltime, or else SLURM's end time. Throws
+/// InputError where nothing can be written in the folder given. Collective.
 io::CheckpointPolicy checkpoint_policy(MPI_Comm comm, const CheckpointInput& input,
                                        const config::CommandLine& line, const std::string& output);
 

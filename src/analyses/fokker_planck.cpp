@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
+#include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/memory.hpp"
 #include "config/help.hpp"
 #include "config/nearest.hpp"
 #include "config/reader.hpp"
@@ -89,23 +91,29 @@ void write_grid(const FokkerPlanckInput& input, const spaces::Grid& grid, io::Re
   }
 }
 
+/// "2 x 4": ranks along each axis.
+std::string blocks_text(const spaces::Grid& grid) {
+  std::string text;
+  for (int k = 0; k < grid.dimension(); ++k) {
+    text += fmt::format("{}{}", k ? " x " : "", grid.ranks_per_axis()[static_cast<std::size_t>(k)]);
+  }
+  return text;
+}
+
 void introduce(const FokkerPlanckInput& input, Problem& problem, const Estimate& estimate) {
   base::Log& log = problem.log();
   const spaces::Grid& grid = problem.grid();
   log.line(fmt::format("{} (fokker_planck)", input.title.empty() ? "Untitled" : input.title));
-  std::string blocks;
   for (int k = 0; k < grid.dimension(); ++k) {
     const spaces::Axis& axis = grid.axis(k);
     log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(), axis.to(),
                          axis.cells(), boundary_text(axis)));
-    blocks +=
-        fmt::format("{}{}", k ? " x " : "", grid.ranks_per_axis()[static_cast<std::size_t>(k)]);
   }
-  log.line(
-      fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks of "
-                  "{}",
-                  grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
-                  problem.session().size(), problem.session().size() == 1 ? "" : "s", blocks));
+  log.line(fmt::format(
+      "  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks of "
+      "{}",
+      grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
+      problem.session().size(), problem.session().size() == 1 ? "" : "s", blocks_text(grid)));
   log.line(fmt::format("  detailed balance {}: {}",
                        problem.reversible() ? "holds" : "does not hold",
                        problem.reversible_reason()));
@@ -218,12 +226,15 @@ std::string answer(const FokkerPlanckInput& input, Problem& problem, io::ResultF
 int work(Run& run) {
   const auto started = std::chrono::system_clock::now();
   base::Session& session = run.session;
+  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
   const auto input = config::read<FokkerPlanckInput>(run.input);
   const models::Sde sde(input.model);
   const std::string output = result_name(run);
   if (!run.command_line.check) {
     io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
   }
+  const io::CheckpointPolicy policy =
+      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
   const Workload load = workload_of(input, session.size());
   const Estimate predicted = estimate(load);
   require_memory(session.comm(), load, predicted);
@@ -245,10 +256,8 @@ int work(Run& run) {
 
   io::ResultFile file(session.comm(), output);
   const std::string resolved = config::resolved(input);
-  io::Checkpoints checkpoints(
-      session.comm(), session.log(),
-      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output),
-      identity_of(resolved, {"title", "checkpoint"}));
+  io::Checkpoints checkpoints(session.comm(), session.log(), policy,
+                              identity_of(resolved, {"title", "checkpoint"}));
   checkpoints.resume(run.command_line.restart);
   const bool resumed = checkpoints.resuming();
   checkpoints.attach(file);
@@ -268,7 +277,9 @@ int work(Run& run) {
                        .cells = problem.grid().cells(),
                        .nonzeros = problem.generator().facts.nonzeros};
   io::write(file, session.comm(), record);
-  file.annotate("/run", {{"checkpoints", std::int64_t{checkpoints.count()}},
+  file.annotate("/run", {{"ranks_per_axis", blocks_text(problem.grid())},
+                         {"start_bytes", libraries},
+                         {"checkpoints", std::int64_t{checkpoints.count()}},
                          {"checkpoint_seconds", checkpoints.seconds()},
                          {"checkpoint_bytes", checkpoints.bytes()}});
   const std::vector<io::XdmfField> fields = sidecar_fields(input, problem, file);

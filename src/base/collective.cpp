@@ -38,6 +38,13 @@ std::string on_first_rank(MPI_Comm comm, const std::function<std::string()>& bod
   return broadcast(comm, text);
 }
 
+double mean(MPI_Comm comm, double value) {
+  int size = 1;
+  MPI_Comm_size(comm, &size);
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, comm);
+  return value / size;
+}
+
 std::string first_text(MPI_Comm comm, const std::string& text) {
   int rank = 0;
   int size = 1;

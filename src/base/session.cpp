@@ -1,5 +1,6 @@
 #include "base/session.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -46,6 +47,22 @@ void single_threaded_blas() {
   }
 }
 
+/// OpenBLAS takes its buffer at the first call that needs one, and tries for ever if there is no
+/// memory left by then.
+void reserve_blas_buffer() {
+  using Solve = void (*)(const char*, const char*, const char*, const char*, const int*, const int*,
+                         const double*, const double*, const int*, double*, const int*);
+  void* entry = dlsym(RTLD_DEFAULT, "dtrsm_");
+  if (!dlsym(RTLD_DEFAULT, "openblas_set_num_threads") || !entry) return;
+  constexpr int size = 32;
+  const double one = 1;
+  std::array<double, std::size_t{size} * size> triangle{};
+  std::array<double, std::size_t{size} * size> sides{};
+  for (std::size_t i = 0; i < size; ++i) triangle[i * size + i] = 1;
+  reinterpret_cast<Solve>(entry)("L", "L", "N", "N", &size, &size, &one, triangle.data(), &size,
+                                 sides.data(), &size);
+}
+
 } // namespace
 
 std::string take_petsc_message(PetscErrorCode code) {
@@ -65,6 +82,7 @@ Session::Library::Library(const Options& options) {
   int count = static_cast<int>(words.size());
   char** arguments = pointers.data();
   single_threaded_blas();
+  reserve_blas_buffer();
   // PETSc copies the arguments; its own signal handlers would bury our messages in a trace.
   if (SlepcInitialize(&count, &arguments, nullptr, nullptr) != 0) {
     std::fprintf(stderr, "error: PETSc and SLEPc do not start\n");

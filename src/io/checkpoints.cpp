@@ -31,36 +31,46 @@ Checkpoints::Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy,
   if (!existing.empty()) next_number_ = existing.front().number + 1;
 }
 
+std::vector<Checkpoints::Found> Checkpoints::found_locally() const {
+  std::vector<Found> files;
+  const fs::path stem(policy_.stem);
+  const std::string prefix = stem.filename().string() + std::string(infix);
+  std::error_code code;
+  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() <= prefix.size() + suffix.size()) continue;
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    const std::string digits =
+        name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    const bool number =
+        digits.size() < 10 && std::all_of(digits.begin(), digits.end(),
+                                          [](unsigned char c) { return std::isdigit(c) != 0; });
+    if (!number) continue;
+    files.push_back(
+        {fmt::format("{}{}{}{}", policy_.stem, infix, digits, suffix), std::stol(digits)});
+  }
+  std::sort(files.begin(), files.end(),
+            [](const Found& a, const Found& b) { return a.number > b.number; });
+  return files;
+}
+
 std::vector<Checkpoints::Found> Checkpoints::found() const {
-  // Rank 0 looks; a line "number path" each comes back to all.
+  // Rank 0 looks; a path per line comes back to all.
   const std::string list = base::on_first_rank(comm_, [&] {
     std::string lines;
-    const fs::path stem(policy_.stem);
-    const std::string prefix = stem.filename().string() + std::string(infix);
-    std::error_code code;
-    const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, code)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
-      const std::string digits =
-          name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-      const bool number = !digits.empty() && digits.size() < 10 &&
-                          std::all_of(digits.begin(), digits.end(),
-                                      [](unsigned char c) { return std::isdigit(c) != 0; });
-      if (number) lines += digits + "\n";
-    }
+    for (const Found& file : found_locally())
+      lines += fmt::format("{} {}\n", file.number, file.path);
     return lines;
   });
   std::vector<Found> files;
   for (std::size_t begin = 0; begin < list.size();) {
     const std::size_t end = list.find('\n', begin);
-    const std::string digits = list.substr(begin, end - begin);
+    const std::size_t space = list.find(' ', begin);
     files.push_back(
-        {fmt::format("{}{}{}{}", policy_.stem, infix, digits, suffix), std::stol(digits)});
+        {list.substr(space + 1, end - space - 1), std::stol(list.substr(begin, space - begin))});
     begin = end + 1;
   }
-  std::sort(files.begin(), files.end(),
-            [](const Found& a, const Found& b) { return a.number > b.number; });
   return files;
 }
 
@@ -163,17 +173,35 @@ bool Checkpoints::due(bool settled) {
   return (save_due_ && (settled || save_asked_)) || !stop_reason_.empty();
 }
 
+void Checkpoints::require_room(const std::string& path) const {
+  base::on_first_rank(comm_, [&]() -> std::string {
+    std::error_code code;
+    const auto size = [&](const std::string& file) {
+      const std::uintmax_t bytes = fs::file_size(file, code);
+      return code ? std::uintmax_t{0} : bytes;
+    };
+    constexpr std::uintmax_t spare = 1 << 20;
+    const std::vector<Found> files = found_locally();
+    std::uintmax_t bytes = result_ ? size(temporary_name(result_->path())) : 0;
+    if (!files.empty()) bytes = std::max(bytes, size(files.front().path));
+    const Room room = room_for(path, bytes + spare);
+    if (!room.problem.empty()) {
+      throw std::runtime_error(fmt::format("'{}': {}", path, room.problem));
+    }
+    return {};
+  });
+}
+
 bool Checkpoints::write(const std::string& phase, const Save& save, std::string& problem) {
   const double begun = elapsed();
   const std::string path = fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix);
   try {
+    require_room(path);
     CheckpointWriter writer(comm_, path, identity_, phase);
     save(writer);
     if (!progress_) writer.fruitless(fruitless_before_ + 1);
     if (result_) writer.result(*result_, done_);
     writer.commit();
-  } catch (const base::Error&) {
-    throw;
   } catch (const std::runtime_error& error) {
     problem = error.what();
   }

@@ -75,7 +75,11 @@ private:
     std::string path;
     long number = 0;
   };
-  std::vector<Found> found() const; ///< newest first
+  std::vector<Found> found() const;         ///< newest first
+  std::vector<Found> found_locally() const; ///< likewise, as this rank sees them
+  /// Throws where the next checkpoint, as large as the last one, would not fit: before HDF5, which
+  /// does not survive a disk that is full to the last byte, opens a file there.
+  void require_room(const std::string& path) const;
   void require_same_problem(const CheckpointReader& reader) const;
   /// False, with a warning, if it could not be written.
   bool write(const std::string& phase, const Save& save, std::string& problem);

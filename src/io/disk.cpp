@@ -78,6 +78,16 @@ std::string output_obstacle(const std::string& path, bool overwrite) {
   return {};
 }
 
+std::string folder_obstacle(const std::string& folder) {
+  std::error_code code;
+  if (!fs::is_directory(folder, code)) return "there is no such folder; create it";
+  const std::string trial = (fs::path(folder) / ".komori-trial").string();
+  if (const int error = creation_error(trial)) {
+    return fmt::format("files cannot be written there ({}); choose another", std::strerror(error));
+  }
+  return {};
+}
+
 Room reserve(const std::string& path, std::uint64_t first, std::uint64_t last) {
   if (first >= last) return {.reserved = true};
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
@@ -111,6 +121,17 @@ Room try_room(const std::string& path, std::uint64_t bytes) {
   if (::close(descriptor) != 0 && error == 0) error = errno;
   ::unlink(trial.c_str());
   return {.problem = error == 0 ? "" : std::strerror(error)};
+}
+
+Room room_for(const std::string& path, std::uint64_t bytes) {
+  const std::string temporary = temporary_name(path);
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return {.problem = std::strerror(errno)};
+  ::close(descriptor);
+  Room room = reserve(temporary, 0, bytes);
+  if (!room.reserved && room.problem.empty()) room = try_room(path, bytes);
+  discard(path);
+  return room;
 }
 
 std::string publish(const std::string& path, bool overwrite) {

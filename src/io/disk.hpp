@@ -12,6 +12,9 @@ std::string temporary_name(const std::string& path);
 /// What keeps an output from being written to `path`, for the user; empty if nothing.
 std::string output_obstacle(const std::string& path, bool overwrite);
 
+/// What keeps files from being written into `folder`, for the user; empty if nothing.
+std::string folder_obstacle(const std::string& folder);
+
 /// What is known about room on the disk.
 struct Room {
   bool reserved = false; ///< set aside: writing there cannot fail for want of room
@@ -24,6 +27,9 @@ Room reserve(const std::string& path, std::uint64_t first, std::uint64_t last);
 /// Writes that many zeros to a file beside `path`, flushes and removes it. For file systems that
 /// cannot reserve.
 Room try_room(const std::string& path, std::uint64_t bytes);
+
+/// Whether a new file `path` of that many bytes would fit, before anything of it is written.
+Room room_for(const std::string& path, std::uint64_t bytes);
 
 /// Flushes the finished temporary file of `path` to the disk and gives it its name, in one step.
 /// Unless `overwrite`, a file that has come into being there stays, and the temporary one, too; one

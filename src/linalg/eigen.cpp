@@ -144,7 +144,11 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
 /// factorisation or multigrid hierarchy.
 EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch, bool block) {
   set_start(eps, matrix, request.start, block);
-  check(EPSSetUp(eps));
+  try {
+    check(EPSSetUp(eps));
+  } catch (const base::PetscError& error) {
+    throw_memory_error(error, request.prefix + "st_");
+  }
   require_options_used(request.prefix);
   for (PetscInt iterations = 0;;) {
     check(EPSSolve(eps));

@@ -66,6 +66,25 @@ void multigrid(PC pc, const std::string& prefix, Kind kind) {
   }
 }
 
+std::string no_memory(const std::string& prefix) {
+  return fmt::format("out of memory in the factorisation of the solver '{}'; use more nodes, fewer "
+                     "cells, or the iterative solver",
+                     prefix);
+}
+
+/// Throws MemoryError if a factorisation failed for want of memory on any rank.
+void require_memory(KSP ksp, const std::string& prefix) {
+  PC pc = nullptr;
+  PCFailedReason failure = PC_NOERROR;
+  check(KSPGetPC(ksp, &pc));
+  check(PCGetFailedReason(pc, &failure));
+  int out = failure == PC_FACTOR_OUTMEMORY ? 1 : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &out, 1, MPI_INT, MPI_MAX,
+                PetscObjectComm(reinterpret_cast<PetscObject>(ksp)));
+  if (out == 0) return;
+  throw base::MemoryError(no_memory(prefix));
+}
+
 /// GMRES preconditioned from the right tests ||b - A x|| itself; from the left it would test what
 /// multigrid makes of it, which can be smaller by orders of magnitude.
 void test_true_residuals(KSP ksp, const std::string& prefix) {
@@ -113,6 +132,7 @@ void LinearSolver::require_converged() {
   check(KSPGetIterationNumber(ksp_.get(), &its));
   iterations_ += its;
   if (reason > 0) return;
+  if (reason == KSP_DIVERGED_PC_FAILED) require_memory(ksp_.get(), prefix_);
   throw base::ConvergenceError(fmt::format(
       "linear solver '{}' ({}) stopped after {} iterations: {}; try the direct solver, or "
       "-{}ksp_max_it and -{}ksp_rtol",
@@ -152,6 +172,17 @@ void require_options_used(const std::string& prefix) {
       "option '-{}' was not used by the solver '{}' as it is set up here; see "
       "-{}eps_view or -{}ksp_view for what it is, and the PETSc and SLEPc manuals for its options",
       unused.front(), prefix, prefix, prefix));
+}
+
+void throw_memory_error(const base::PetscError& error, const std::string& prefix) {
+  // MUMPS: -9 and -13 are failed allocations, -19 its own limit; CHOLMOD: status -2.
+  const std::string text = error.what();
+  const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
+  const bool memory = error.code() == PETSC_ERR_MEM || has("INFOG(1)=-9,") ||
+                      has("INFOG(1)=-13,") || has("INFOG(1)=-19,") ||
+                      (has("CHOLMOD") && has("status -2"));
+  if (!memory) throw error;
+  throw base::MemoryError(no_memory(prefix));
 }
 
 std::string describe(KSP ksp) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/petsc.hpp"
+#include "base/session.hpp"
 #include "linalg/eigen.hpp"
 
 namespace komori::linalg {
@@ -44,6 +45,10 @@ private:
 
 /// Throws InputError if options under `prefix` were given that no solver used. Collective.
 void require_options_used(const std::string& prefix);
+
+/// Turns what PETSc says of a factorisation that lacked memory into MemoryError; throws the error
+/// itself if it is about anything else. To be called with the error caught. Local.
+[[noreturn]] void throw_memory_error(const base::PetscError& error, const std::string& prefix);
 
 /// "MUMPS Cholesky", "GMRES + BoomerAMG", ...
 std::string describe(KSP ksp);

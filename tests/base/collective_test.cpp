@@ -57,6 +57,11 @@ TEST(Collective, first_text_is_that_of_the_lowest_rank_that_has_one) {
   EXPECT_EQ(first_text(comm(), std::to_string(rank())), "0");
 }
 
+TEST(Collective, mean_is_that_of_all_ranks) {
+  const base::Session& session = test_session();
+  EXPECT_DOUBLE_EQ(mean(session.comm(), session.rank()), 0.5 * (session.size() - 1));
+}
+
 TEST(Signals, a_signal_on_one_rank_stops_all) {
   {
     const SignalWatch watch;
