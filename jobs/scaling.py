@@ -107,7 +107,7 @@ def study(arguments):
             code = max(code, run_here(arguments, count, words))
     if jobs:
         command = [
-            "sbatch", "--parsable", "--ntasks=1", f"--dependency=afterany:{':'.join(jobs)}",
+            "sbatch", "--parsable", "--ntasks=1", "--nodes=1", "--time=10", f"--dependency=afterany:{':'.join(jobs)}",
             "--job-name=komori-report", f"--output={folder}/report-%j.out", "--wrap",
             f"{SYSTEM_PYTHON} {ROOT}/jobs/scaling.py report {folder.resolve()}",
         ]
@@ -117,12 +117,19 @@ def study(arguments):
     return code or report(folder, arguments)
 
 
+def smallest_node():
+    """Cores of the smallest node of this cluster."""
+    told = subprocess.run(["sinfo", "--noheader", "--format=%c"], capture_output=True, text=True)
+    cores = [int(word.rstrip("+")) for word in told.stdout.split() if word.rstrip("+").isdigit()]
+    return min(cores) if cores else fail("sinfo names no nodes; give --ranks-per-node")
+
+
 def submit(arguments, count, folder, words):
     command = ["sbatch", "--parsable", f"--ntasks={count}", f"--job-name={arguments.kind}-{count}",
                f"--output={folder}/{arguments.kind}-{count}.out"]
-    if arguments.ranks_per_node:
-        command += [f"--nodes={math.ceil(count / arguments.ranks_per_node)}",
-                    f"--ntasks-per-node={min(count, arguments.ranks_per_node)}"]
+    per_node = arguments.ranks_per_node or smallest_node()
+    command += [f"--nodes={math.ceil(count / per_node)}",
+                f"--ntasks-per-node={min(count, per_node)}"]
     command += [*arguments.sbatch, str(ROOT / "jobs" / "komori.sbatch"), arguments.driver, *words]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -432,7 +439,7 @@ def main():
         sub.add_argument("--folder", type=pathlib.Path, help="of the results (results/INPUT-KIND)")
         sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
         sub.add_argument("--local", action="store_true", help="run here by mpirun, not by SLURM")
-        sub.add_argument("--ranks-per-node", type=int, help="fills nodes with so many ranks")
+        sub.add_argument("--ranks-per-node", type=int, help="fills nodes with so many (cores of the smallest node)")
     arguments = parser.parse_args(words)
     arguments.sbatch = sbatch
     if arguments.kind == "report":

@@ -12,7 +12,8 @@ to_run=(ca-certificates git python3 python3-h5py python3-matplotlib openmpi-bin 
 to_build=(g++ cmake ninja-build ccache pkg-config libopenmpi-dev libpetsc-real-dev libslepc-real-dev
   libhdf5-openmpi-dev libyaml-cpp-dev libmuparser-dev libfmt-dev libcli11-dev libeigen3-dev
   librandom123-dev)
-to_test=(libgtest-dev libgmock-dev clang-format clang-tidy)
+to_test=(libgtest-dev libgmock-dev clang-format clang-tidy
+  slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
 
 packages=1 build=1 wanted=("${to_run[@]}" "${to_build[@]}")
 for argument in "$@"; do

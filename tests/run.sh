@@ -23,7 +23,7 @@ sources() { find src drivers tests -name '*.cpp' -o -name '*.hpp' | sort; }
 run_setup() { jobs/setup.sh --tests --no-build; }
 run_format() { sources | xargs clang-format --dry-run --Werror; }
 run_build() { configure ci && cmake --build --preset ci; }
-run_test() { ctest --preset ci -j "$cores"; }
+run_test() { KOMORI_REQUIRE_SLURM=1 ctest --preset ci -j "$cores"; }
 run_units() { ctest --preset ci -j "$cores" -L 'unit|house' -E 'np4|install'; }
 run_tidy() {
   configure ci && cmake --build --preset ci --target komori_git_hash >/dev/null &&

@@ -106,7 +106,10 @@ EigenPairs with_checkpoints(Problem& problem, EigenRequest request, const std::s
     state = load_state(saved, problem.grid(), "block");
     if (finished) *finished = pairs_of(load_state(saved, problem.grid(), "finished"));
   });
-  if (!state.vectors.empty()) request.start = state.view().vectors;
+  if (!state.vectors.empty()) {
+    request.start = state.view().vectors;
+    request.started = [&state] { state.vectors.clear(); };
+  }
   request.pause = [&](bool settled) { return checkpoints->due(settled); };
   request.save = [&](const std::vector<Vec>& reached) {
     checkpoints->step(phase, [&](io::CheckpointWriter& writer) {
@@ -136,6 +139,7 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input) {
   if (request.method == Method::iterative && !resumes) {
     start = nested_start(problem, input);
     for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
+    request.started = [&start] { start.clear(); };
   }
   EigenPairs pairs =
       with_checkpoints(problem, request, "spectrum", nullptr, [&](const EigenRequest& r) {

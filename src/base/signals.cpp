@@ -52,7 +52,9 @@ SignalWatch::SignalWatch() {
 }
 
 SignalWatch::~SignalWatch() {
-  for (const int signal : watched) std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+  // Asked to save or to leave while it ends anyway, a run must not die of it.
+  for (const int signal : {SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
 }
 
 Request SignalWatch::requested(MPI_Comm comm) {

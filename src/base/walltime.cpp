@@ -1,5 +1,6 @@
 #include "base/walltime.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdio>
@@ -7,6 +8,8 @@
 #include <ctime>
 #include <memory>
 #include <string>
+
+#include <fmt/format.h>
 
 namespace komori::base {
 namespace {
@@ -16,13 +19,15 @@ std::optional<double> ask_slurm() {
     const double seconds = std::strtod(end, nullptr) - static_cast<double>(std::time(nullptr));
     if (seconds > 0) return seconds;
   }
+  // A task of an array by both numbers: SLURM_JOB_ID of one of them is that of the whole array.
+  const char* array = std::getenv("SLURM_ARRAY_JOB_ID");
+  const char* task = std::getenv("SLURM_ARRAY_TASK_ID");
   const char* job = std::getenv("SLURM_JOB_ID");
-  if (job == nullptr) return std::nullopt;
-  std::string command = "squeue --noheader --format=%L --jobs=";
-  for (const char* c = job; *c != 0; ++c) {
-    if (std::isdigit(static_cast<unsigned char>(*c)) == 0) return std::nullopt;
-    command += *c;
-  }
+  const std::string id = array && task ? fmt::format("{}_{}", array, task) : (job ? job : "");
+  const bool plain = std::all_of(id.begin(), id.end(),
+                                 [](unsigned char c) { return std::isdigit(c) != 0 || c == '_'; });
+  if (id.empty() || !plain) return std::nullopt;
+  std::string command = "squeue --noheader --format=%L --jobs=" + id;
   command += " 2>/dev/null";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   std::array<char, 64> line{};

@@ -150,6 +150,7 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch,
     throw_memory_error(error, request.prefix + "st_");
   }
   require_options_used(request.prefix);
+  if (request.started) request.started();
   for (PetscInt iterations = 0;;) {
     check(EPSSolve(eps));
     // A Krylov space holds more vectors than are worth going on from.

@@ -26,6 +26,8 @@ struct EigenRequest {
   Method method = Method::direct;
   std::string prefix;          ///< of PETSc options, e.g. "spectrum_"
   std::vector<Vec> start{};    ///< approximate eigenvectors to begin with; may be empty
+  /// Called once the solver has copies of `start`, if given: the vectors may go.
+  std::function<void()> started{};
   PetscInt max_iterations = 0; ///< 0: SLEPc's default
   /// Asked by all ranks after every iteration, if given; true interrupts the solve: `save` gets the
   /// approximate eigenvectors reached so far, from which this solve goes on, and a later one can.
