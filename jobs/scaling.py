@@ -29,6 +29,7 @@ import sys
 SYSTEM_PYTHON = "/usr/bin/python3"
 try:
     import h5py
+    import numpy as np
     import yaml
 except ImportError as problem:
     if sys.executable != SYSTEM_PYTHON and os.path.exists(SYSTEM_PYTHON):
@@ -263,6 +264,21 @@ def law_table(runs):
     return lines
 
 
+def memory_law(runs):
+    """Resident memory of a rank as constant + slope * unknowns of a rank, fitted to all runs."""
+    if len(runs) < 3 or len({run.unknowns / run.ranks for run in runs}) < 2:
+        return []
+    x = np.array([run.unknowns / run.ranks for run in runs])
+    y = np.array([run.mean_memory for run in runs])
+    slope, constant = np.polyfit(x, y, 1, w=1 / y)
+    off = np.abs(constant + slope * x - y) / y
+    worst = int(off.argmax())
+    return ["## Memory", "",
+            f"{constant / 1e6:.0f} MB per process and {slope:.0f} B per unknown describe all runs within "
+            f"{off[worst]:.0%} (worst: {runs[worst].ranks} ranks). The constant holds the libraries and",
+            "MPI's buffers, which grow with the ranks that share a node.", ""]
+
+
 TRAFFIC = 6.0  # bytes of memory per operation of a sparse product: 8 + 4 for a multiply and an add
 
 
@@ -394,6 +410,7 @@ def report(folder, arguments):
                   "blocks, eight bytes per cell of it.", "",
                   "| ranks | blocks | products | messages | law | bytes | law | off by |",
                   "|---|---|---|---|---|---|---|---|", *law, ""]
+    lines += memory_law(runs)
     model = prediction(runs, machine)
     if model:
         lines += ["## The evolution on other machines", "",

@@ -32,9 +32,12 @@ void flatten(const config::Node& node, const std::string& path, io::Identity& id
 
 void declare(config::Declarer& declarer, CheckpointInput& input) {
   using config::Range;
-  declarer.duration("every", input.every,
-                    {.help = "Time between two saves of a long phase.", .unit = "s"},
-                    Range::positive());
+  declarer.duration(
+      "every", input.every,
+      {.help = "Time between two saves of a long phase; from 10min on longer where a save "
+               "would cost more than 1 % of that.",
+       .unit = "s"},
+      Range::positive());
   declarer.integer("keep", input.keep, {.help = "Checkpoint files kept."}, Range::between(1, 100));
   declarer.text("folder", input.folder,
                 {.help = "Where checkpoints lie; beside the result when left out."});

@@ -19,6 +19,10 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view infix = ".checkpoint-";
 constexpr std::string_view suffix = ".h5";
+/// From this period on saves keep to a share of the run time, and come less often where they must;
+/// who asks for a shorter one gets it.
+constexpr double patient_period = 600;
+constexpr double largest_overhead = 0.01;
 /// The phase of a state without any solver's.
 constexpr const char* between = "between sections";
 
@@ -153,10 +157,16 @@ double Checkpoints::elapsed() const {
 void Checkpoints::judge() {
   const base::Request request = base::SignalWatch::requested(comm_);
   const double now = elapsed();
-  longest_step_ = std::max(longest_step_, now - last_step_);
+  const double step = now - last_step_;
+  longest_step_ = std::max(longest_step_, step);
   last_step_ = now;
+  // Saving may interrupt a solver, which costs it a step or so.
+  const double cost = longest_save_ + step;
+  const double period = policy_.every >= patient_period
+                            ? std::max(policy_.every, cost / largest_overhead)
+                            : policy_.every;
   // Clocks differ between ranks: rank 0's counts.
-  std::array<int, 2> clock{now - last_save_ >= policy_.every && !write_failed_ ? 1 : 0,
+  std::array<int, 2> clock{now - last_save_ >= period && !write_failed_ ? 1 : 0,
                            now + 2 * longest_save_ + longest_step_ >= policy_.budget ? 1 : 0};
   MPI_Bcast(clock.data(), 2, MPI_INT, 0, comm_);
   save_asked_ = request == base::Request::save;

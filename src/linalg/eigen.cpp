@@ -22,14 +22,23 @@ struct Watch {
   const char* solver = "";
   const std::function<bool(bool)>* pause = nullptr;
   double norm = 0;        ///< errors are relative to it; 0: to the eigenvalue
+  bool block = false;     ///< all vectors are tested in every iteration, converged or not
   bool can_pause = false; ///< the solver takes a convergence test of ours
+  PetscInt iteration = 0; ///< the last one
+  PetscInt converged = 0; ///< in it
+  bool between = false;   ///< the next test is the first of an iteration
   bool pausing = false;
+  PetscInt met = 0;    ///< while pausing: tests met one after the other
+  bool missed = false; ///< while pausing: a test was not met
+  /// Pairs that have converged, whatever the solver was told.
+  PetscInt truly_converged() const { return block ? met : converged + met; }
 };
 
 PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, PetscScalar*,
                        PetscReal* errors, PetscInt estimates, void* context) {
   return base::guarded([&] {
     auto* watch = static_cast<Watch*>(context);
+    if (watch->pausing) return;
     PetscInt wanted = 0;
     check(EPSGetDimensions(eps, &wanted, nullptr, nullptr));
     PetscReal worst = 0;
@@ -37,11 +46,10 @@ PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, 
       worst = std::max(worst, errors[i]);
     }
     watch->log->iteration(watch->solver, static_cast<int>(its), static_cast<int>(converged), worst);
-    if (watch->can_pause && *watch->pause) {
-      // Once pausing, the solver reports everything as converged.
-      constexpr PetscInt settling = 2;
-      watch->pausing = watch->pausing || (converged < wanted && (*watch->pause)(its > settling));
-    } else {
+    watch->iteration = its;
+    watch->converged = converged;
+    watch->between = true;
+    if (!watch->can_pause || !*watch->pause) {
       base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(eps)),
                           "no result was written");
     }
@@ -50,12 +58,26 @@ PetscErrorCode monitor(EPS eps, PetscInt its, PetscInt converged, PetscScalar*, 
 
 /// SLEPc's own tests, except that a pausing solve finds everything converged: that makes every
 /// solver hand out the vectors it has.
-PetscErrorCode converged(EPS, PetscScalar re, PetscScalar im, PetscReal residual, PetscReal* error,
-                         void* context) {
-  const auto* watch = static_cast<const Watch*>(context);
-  const PetscReal size = watch->norm > 0 ? watch->norm : std::hypot(re, im);
-  *error = watch->pausing ? 0 : (size > 0 ? residual / size : residual);
-  return 0;
+PetscErrorCode converged(EPS eps, PetscScalar re, PetscScalar im, PetscReal residual,
+                         PetscReal* error, void* context) {
+  return base::guarded([&] {
+    auto* watch = static_cast<Watch*>(context);
+    const PetscReal size = watch->norm > 0 ? watch->norm : std::hypot(re, im);
+    *error = size > 0 ? residual / size : residual;
+    if (watch->between && *watch->pause) {
+      constexpr PetscInt settling = 2;
+      watch->between = false;
+      watch->met = 0;
+      watch->missed = false;
+      watch->pausing = (*watch->pause)(watch->iteration >= settling);
+    }
+    if (!watch->pausing) return;
+    PetscReal tolerance = 0;
+    check(EPSGetTolerances(eps, &tolerance, nullptr));
+    watch->missed = watch->missed || *error >= tolerance;
+    if (!watch->missed) ++watch->met;
+    *error = 0;
+  });
 }
 
 void observe(EPS eps, Watch& watch) {
@@ -140,10 +162,29 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
   return pairs;
 }
 
+/// The eigenvectors a paused solve has reached, at most `most`.
+std::vector<base::UniqueVec> reached_vectors(EPS eps, Mat matrix, PetscInt most) {
+  PetscInt count = 0;
+  check(EPSGetConverged(eps, &count));
+  std::vector<base::UniqueVec> vectors;
+  for (PetscInt i = 0; i < std::min(count, most); ++i) {
+    base::UniqueVec vector;
+    check(MatCreateVecs(matrix, vector.put(), nullptr));
+    PetscScalar imaginary = 0;
+    check(EPSGetEigenvalue(eps, i, nullptr, &imaginary));
+    // Of a pair the first entry holds the real part, the second the imaginary one.
+    const bool second = imaginary < 0 && i > 0;
+    check(EPSGetEigenvector(eps, i, second ? nullptr : vector.get(),
+                            second ? vector.get() : nullptr));
+    vectors.push_back(std::move(vector));
+  }
+  return vectors;
+}
+
 /// Solves, with a pause for every save asked for. One EPS serves all parts, and with it one
 /// factorisation or multigrid hierarchy.
-EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch, bool block) {
-  set_start(eps, matrix, request.start, block);
+EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch) {
+  set_start(eps, matrix, request.start, watch.block);
   try {
     check(EPSSetUp(eps));
   } catch (const base::PetscError& error) {
@@ -153,19 +194,27 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch,
   if (request.started) request.started();
   for (PetscInt iterations = 0;;) {
     check(EPSSolve(eps));
-    // A Krylov space holds more vectors than are worth going on from.
+    PetscInt its = 0;
     PetscInt wanted = 0;
+    check(EPSGetIterationNumber(eps, &its));
     check(EPSGetDimensions(eps, &wanted, nullptr, nullptr));
-    const PetscInt most = watch.pausing && !block ? wanted : std::numeric_limits<PetscInt>::max();
-    EigenPairs pairs = collect(eps, matrix, request, most);
-    iterations += pairs.iterations;
-    pairs.iterations = iterations;
-    if (!watch.pausing) return pairs;
+    iterations += its;
+    const bool done = watch.pausing && watch.truly_converged() >= wanted;
+    if (!watch.pausing || done) {
+      const PetscInt most = done ? watch.truly_converged() : std::numeric_limits<PetscInt>::max();
+      EigenPairs pairs = collect(eps, matrix, request, most);
+      pairs.iterations = iterations;
+      return pairs;
+    }
     watch.pausing = false;
+    watch.between = false;
+    // A Krylov space holds more vectors than are worth going on from.
+    const std::vector<base::UniqueVec> vectors =
+        reached_vectors(eps, matrix, watch.block ? std::numeric_limits<PetscInt>::max() : wanted);
     std::vector<Vec> reached;
-    for (const base::UniqueVec& vector : pairs.vectors) reached.push_back(vector.get());
+    for (const base::UniqueVec& vector : vectors) reached.push_back(vector.get());
     request.save(reached);
-    set_start(eps, matrix, reached, block);
+    set_start(eps, matrix, reached, watch.block);
   }
 }
 
@@ -202,7 +251,7 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause};
   check(EPSSetFromOptions(eps.get()));
   observe(eps.get(), watch);
-  EigenPairs pairs = solve(eps.get(), matrix, request, watch, false);
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
   EPSType type = nullptr;
   check(EPSGetType(eps.get(), &type));
   pairs.solver =
@@ -242,10 +291,14 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   check(KSPSetType(ksp, KSPPREONLY));
   check(KSPGetPC(ksp, &pc));
   // The eigenvalue 0 never meets a test relative to itself, hence one relative to the norm.
-  Watch watch{.log = &log, .solver = "LOBPCG", .pause = &request.pause, .norm = request.norm};
+  Watch watch{.log = &log,
+              .solver = "LOBPCG",
+              .pause = &request.pause,
+              .norm = request.norm,
+              .block = true};
   check(EPSSetFromOptions(eps.get()));
   observe(eps.get(), watch);
-  EigenPairs pairs = solve(eps.get(), matrix, request, watch, true);
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
   EPSType type = nullptr;
   check(EPSGetType(eps.get(), &type));
   pairs.solver = fmt::format("{}, block of {}, {}", type, block, describe(ksp));
