@@ -311,6 +311,7 @@ def prediction(runs, machine, largest=4096):
     if not phase or not products:
         return []
     flops = phase["flops"] * base.ranks
+    reductions = max(run.phases["evolution"]["reductions"] for run in runs)  # one rank needs none
     lines = []
     ranks = 1
     while ranks <= largest:
@@ -323,7 +324,6 @@ def prediction(runs, machine, largest=4096):
         messages = sum(2 for p in blocks if p > 1)  # of a rank in the middle
         sent = sum(2 * 8 * math.prod(n / q for j, (n, q) in enumerate(zip(shape, blocks)) if j != k)
                    for k, p in enumerate(blocks) if p > 1)
-        reductions = phase["reductions"]
         time = modelled(ranks, flops * scale / ranks, products * messages, products * sent,
                         reductions, machine)
         one = modelled(1, flops, 0, 0, 0, machine)
