@@ -138,12 +138,11 @@ def run_komori(arguments, folder):
     with h5py.File(result) as file:
         phases = [name.decode() if isinstance(name, bytes) else name for name in file["run/phases/name"]]
         at = phases.index("spectrum")
-        memory = [key for key in file["run/phases"] if key not in ("name", "seconds")][0]
         return {
             "values": sorted(-file["spectrum/eigenvalues"][:, 0]),
             "residual": float(file["spectrum/residuals"][:].max()),
             "seconds": float(file["run/phases/seconds"][at]),
-            "bytes": float(file[f"run/phases/{memory}"][at]) * arguments.ranks,
+            "bytes": float(file["run/phases/mean_bytes"][at]) * arguments.ranks,
         }
 
 
