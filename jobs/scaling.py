@@ -22,6 +22,7 @@ import csv
 import math
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -107,15 +108,32 @@ def study(arguments):
         else:
             code = max(code, run_here(arguments, count, words))
     if jobs:
-        command = [
-            "sbatch", "--parsable", "--ntasks=1", "--nodes=1", "--time=10", f"--dependency=afterany:{':'.join(jobs)}",
-            "--job-name=komori-report", f"--output={folder}/report-%j.out", "--wrap",
-            f"{SYSTEM_PYTHON} {ROOT}/jobs/scaling.py report {folder.resolve()}",
-        ]
-        report_job = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-        print(f"submitted jobs {' '.join(jobs)}; job {report_job} writes {folder}/report.md after them")
+        machine = [f"--{name}={getattr(arguments, name)}" for name in ("latency", "bandwidth", "triad")]
+        wrapped = shlex.join([sys.executable, str(ROOT / "jobs" / "scaling.py"), "report",
+                              str(folder.resolve()), *machine])
+        command = ["sbatch", "--parsable", "--ntasks=1", "--nodes=1", "--time=10",
+                   f"--dependency=afterany:{':'.join(jobs)}", "--job-name=komori-report",
+                   f"--output={folder}/report-%j.out", *whose(arguments.sbatch), "--wrap", wrapped]
+        print(f"submitted jobs {' '.join(jobs)}; ", end="")
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            print(f"the report was not: {done.stderr.strip()}; after them run\n  {wrapped}")
+            return 1
+        print(f"job {done.stdout.strip()} writes {folder}/report.md after them")
         return 0
     return code or report(folder, arguments)
+
+
+def whose(options):
+    """What tells on whose account and where a job runs; the report needs no more of its options."""
+    kept, takes_next = [], False
+    for option in options:
+        name = option.split("=")[0]
+        ours = name in ("--account", "-A", "--partition", "-p", "--qos", "-q", "--reservation")
+        if ours or takes_next:
+            kept.append(option)
+        takes_next = ours and "=" not in option
+    return kept
 
 
 def smallest_node():
@@ -150,7 +168,8 @@ def run_here(arguments, count, words):
     programs = pathlib.Path(os.environ.get("KOMORI_BIN", ROOT / "build" / "bin"))
     command += [str(programs / arguments.driver), *words, "--quiet", "--restart", "auto", "--overwrite"]
     print(f"{count} rank{'s' if count > 1 else ''} ...", flush=True)
-    return subprocess.run(command, env=environment).returncode
+    code = subprocess.run(command, env=environment).returncode
+    return 128 - code if code < 0 else code
 
 
 # ---------------------------------------------------------------------------------- the records
@@ -173,6 +192,7 @@ class Run:
             self.seconds = float(facts["seconds"])
             self.blocks = [int(n) for n in text(facts.get("ranks_per_axis", "1")).split(" x ")]
             self.shape = [int(file[f"grid/{text(a)}"].shape[0]) for a in file.attrs.get("axes", [])]
+            self.resumed = bool(facts.get("resumed", 0))
             self.start_memory = float(facts.get("start_bytes", 0))
             self.early_exit = text(facts.get("early_exit", ""))
             table = file["run/phases"]
@@ -424,6 +444,10 @@ def report(folder, arguments):
     unfinished = [run for run in runs if run.early_exit]
     for run in unfinished:
         print(f"scaling: {run.ranks} ranks: {run.early_exit}", file=sys.stderr)
+    for run in runs:
+        if run.resumed:
+            print(f"scaling: {run.ranks} ranks: this run was cut and resumed, so that its seconds and messages "
+                  "are those of its last part; give it more time and run it again", file=sys.stderr)
     return 3 if unfinished else 0
 
 

@@ -181,7 +181,7 @@ def solve_here(options, folder, copy, todo, lines):
             return code
         if code not in KEPT_CODES:
             print(f"  failed with exit code {code}, see {folder / f'task-{index}.log'}")
-        worst = max(worst, code)
+        worst = max(worst, code if code >= 0 else 128 - code)  # below 0: killed by that signal
     return worst
 
 

@@ -1,6 +1,7 @@
 #include "analyses/checkpoint_input.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -61,6 +62,7 @@ io::CheckpointPolicy checkpoint_policy(MPI_Comm comm, const CheckpointInput& inp
   io::CheckpointPolicy policy{.every = input.every,
                               .keep = static_cast<int>(input.keep),
                               .stem = (folder / result.stem()).string()};
+  policy.begun = std::chrono::steady_clock::now();
   if (line.walltime) {
     policy.budget = *line.walltime;
   } else if (const std::optional<double> left = base::slurm_seconds_left(comm)) {

@@ -184,39 +184,42 @@ std::string result_name(const Run& run) {
 }
 
 /// Runs the sections; returns why the run is incomplete, empty if it is not.
-std::string answer(const FokkerPlanckInput& input, Problem& problem, io::ResultFile& file) {
+std::string answer(const FokkerPlanckInput& input, Problem& study, io::ResultFile& file) {
   std::string incomplete;
-  io::Checkpoints& checkpoints = *problem.checkpoints();
+  io::Checkpoints& checkpoints = *study.checkpoints();
   const auto section = [&](const char* name, const std::function<bool()>& body) {
+    std::string problem;
     if (checkpoints.done(name)) {
-      problem.log().line(fmt::format("  {:<22} taken over from the checkpoint", name));
-      return;
+      problem = checkpoints.problem_of(name);
+      study.log().line(fmt::format("  {:<22} taken over from the checkpoint", name));
+    } else {
+      try {
+        if (!body()) problem = fmt::format("{} did not converge", name);
+      } catch (const base::Stopped&) {
+        checkpoints.leave();
+      } catch (const base::ConvergenceError& error) {
+        study.log().warning(fmt::format("{}: {}", name, error.what()));
+        problem = fmt::format("{}: {}", name, error.what());
+      }
+      checkpoints.complete(name, problem);
     }
-    try {
-      if (!body() && incomplete.empty()) incomplete = fmt::format("{} did not converge", name);
-    } catch (const base::Stopped&) {
-      checkpoints.leave();
-    } catch (const base::ConvergenceError& error) {
-      problem.log().warning(fmt::format("{}: {}", name, error.what()));
-      if (incomplete.empty()) incomplete = fmt::format("{}: {}", name, error.what());
-    }
-    checkpoints.complete(name);
+    if (incomplete.empty()) incomplete = problem;
   };
   if (input.stationary) {
-    section("stationary", [&] { return stationary(problem, *input.stationary, file); });
+    section("stationary", [&] { return stationary(study, *input.stationary, file); });
   }
   if (input.spectrum) {
-    section("spectrum", [&] { return spectrum(problem, *input.spectrum, file); });
+    section("spectrum", [&] { return spectrum(study, *input.spectrum, file); });
   }
   if (input.transitions) {
     section("transitions", [&] {
-      transitions(problem, *input.transitions, file);
+      transitions(study, *input.transitions, file);
       return true;
     });
   }
   if (input.evolve) {
     section("evolve", [&] {
-      evolve(problem, *input.evolve, file);
+      evolve(study, *input.evolve, file);
       return true;
     });
   }
@@ -279,12 +282,13 @@ int work(Run& run) {
   io::write(file, session.comm(), record);
   file.annotate("/run", {{"ranks_per_axis", blocks_text(problem.grid())},
                          {"start_bytes", libraries},
+                         {"resumed", std::int64_t{checkpoints.resumed()}},
                          {"checkpoints", std::int64_t{checkpoints.count()}},
                          {"checkpoint_seconds", checkpoints.seconds()},
                          {"checkpoint_bytes", checkpoints.bytes()}});
   const std::vector<io::XdmfField> fields = sidecar_fields(input, problem, file);
   file.commit();
-  if (incomplete.empty()) checkpoints.remove();
+  checkpoints.remove();
   io::write_xdmf(session.comm(), output, problem.grid().names(), problem.grid().slab().shape,
                  fields);
   const double seconds =

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -23,6 +24,7 @@ constexpr std::string_view suffix = ".h5";
 /// who asks for a shorter one gets it.
 constexpr double patient_period = 600;
 constexpr double largest_overhead = 0.01;
+constexpr double longest_stretch = 6;
 /// The phase of a state without any solver's.
 constexpr const char* between = "between sections";
 
@@ -30,7 +32,7 @@ constexpr const char* between = "between sections";
 
 Checkpoints::Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy, Identity identity)
     : comm_(comm), log_(log), policy_(std::move(policy)), identity_(std::move(identity)) {
-  base::SignalWatch::stop_after(policy_.budget - 2 * longest_save_);
+  base::SignalWatch::stop_after(policy_.budget - elapsed() - 2 * longest_save_);
   const std::vector<Found> existing = found();
   if (!existing.empty()) next_number_ = existing.front().number + 1;
 }
@@ -121,6 +123,7 @@ void Checkpoints::resume(const std::string& restart) {
     log_.line("  no checkpoint to restart from: beginning afresh");
     return;
   }
+  resumed_ = true;
   done_ = reader_->done();
   fruitless_before_ = reader_->fruitless();
   phase_saved_ = reader_->phase() != between;
@@ -133,17 +136,30 @@ void Checkpoints::attach(ResultFile& result) {
 }
 
 bool Checkpoints::done(const std::string& section) const {
-  return std::find(done_.begin(), done_.end(), section) != done_.end();
+  return std::any_of(done_.begin(), done_.end(), [&](const std::string& entry) {
+    return entry.substr(0, entry.find('\t')) == section;
+  });
 }
 
-void Checkpoints::complete(const std::string& section) {
-  done_.push_back(section);
+std::string Checkpoints::problem_of(const std::string& section) const {
+  for (const std::string& entry : done_) {
+    if (entry.starts_with(section + "\t")) return entry.substr(section.size() + 1);
+  }
+  return {};
+}
+
+void Checkpoints::complete(const std::string& section, const std::string& problem) {
+  std::string entry = problem.empty() ? section : section + "\t" + problem;
+  std::replace(entry.begin(), entry.end(), '\n', ' '); // one line each is how they are stored
+  done_.push_back(entry);
   progress_ = true;
   phase_saved_ = false;
 }
 
 bool Checkpoints::restore(const std::string& phase,
                           const std::function<void(CheckpointReader&)>& load) {
+  first_step_ = true;
+  longest_step_ = 0;
   if (!pending(phase)) return false;
   load(*reader_);
   reader_.reset();
@@ -151,20 +167,21 @@ bool Checkpoints::restore(const std::string& phase,
 }
 
 double Checkpoints::elapsed() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - policy_.begun).count();
 }
 
-void Checkpoints::judge() {
+void Checkpoints::judge(bool interrupting) {
   const base::Request request = base::SignalWatch::requested(comm_);
   const double now = elapsed();
-  const double step = now - last_step_;
+  const double step = first_step_ ? 0 : now - last_step_;
+  first_step_ = false;
   longest_step_ = std::max(longest_step_, step);
   last_step_ = now;
-  // Saving may interrupt a solver, which costs it a step or so.
-  const double cost = longest_save_ + step;
-  const double period = policy_.every >= patient_period
-                            ? std::max(policy_.every, cost / largest_overhead)
-                            : policy_.every;
+  const double cost = longest_save_ + (interrupting ? step : 0);
+  const double period =
+      policy_.every >= patient_period
+          ? std::clamp(cost / largest_overhead, policy_.every, longest_stretch * policy_.every)
+          : policy_.every;
   // Clocks differ between ranks: rank 0's counts.
   std::array<int, 2> clock{now - last_save_ >= period && !write_failed_ ? 1 : 0,
                            now + 2 * longest_save_ + longest_step_ >= policy_.budget ? 1 : 0};
@@ -179,8 +196,9 @@ void Checkpoints::judge() {
 }
 
 bool Checkpoints::due(bool settled) {
-  judge();
-  return (save_due_ && (settled || save_asked_)) || !stop_reason_.empty();
+  judge(true);
+  judged_ = (save_due_ && (settled || save_asked_)) || !stop_reason_.empty();
+  return judged_;
 }
 
 void Checkpoints::require_room(const std::string& path) const {
@@ -209,7 +227,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
     require_room(path);
     CheckpointWriter writer(comm_, path, identity_, phase);
     save(writer);
-    if (!progress_) writer.fruitless(fruitless_before_ + 1);
+    if (!progress_ && phase == between) writer.fruitless(fruitless_before_ + 1);
     if (result_) writer.result(*result_, done_);
     writer.commit();
   } catch (const std::runtime_error& error) {
@@ -225,6 +243,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
   double spent = last_save_ - begun;
   MPI_Allreduce(MPI_IN_PLACE, &spent, 1, MPI_DOUBLE, MPI_MAX, comm_);
   longest_save_ = std::max(longest_save_, spent);
+  base::SignalWatch::stop_after(policy_.budget - elapsed() - 2 * longest_save_);
   seconds_ += spent;
   bytes_ += std::stod(base::on_first_rank(comm_, [&] {
     std::error_code code;
@@ -244,11 +263,11 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
 }
 
 void Checkpoints::step(const std::string& phase, const Save& save) {
-  judge();
+  if (!std::exchange(judged_, false)) judge(false);
   if (!save_due_ && stop_reason_.empty()) return;
-  progress_ = progress_ || phase != between;
   std::string problem;
   const bool written = write(phase, save, problem);
+  progress_ = progress_ || (written && phase != between);
   base::SignalWatch::saved();
   if (!written) {
     write_failed_ = true; // a signal may ask again; the period would only repeat the message
@@ -256,12 +275,14 @@ void Checkpoints::step(const std::string& phase, const Save& save) {
   }
   if (stop_reason_.empty()) return;
   left_ = true;
-  throw base::Stopped(
-      written ? fmt::format("stopped by {}; run the same command again with '--restart auto' to go "
-                            "on",
-                            stop_reason_)
-              : fmt::format("stopped by {}; the state since the last checkpoint is lost",
-                            stop_reason_));
+  if (!written) {
+    throw base::Error(
+        base::ExitCode::internal,
+        fmt::format("stopped by {}; the state since the last checkpoint is lost", stop_reason_));
+  }
+  throw base::Stopped(fmt::format("stopped by {}; run the same command again with '--restart auto' "
+                                  "to go on",
+                                  stop_reason_));
 }
 
 void Checkpoints::leave() {
@@ -272,7 +293,14 @@ void Checkpoints::leave() {
                                     "auto' to go on from the last checkpoint",
                                     stop_reason_));
   }
+  if (!resumed_ && done_.empty() && count_ == 0 && !found().empty()) {
+    throw base::Stopped(fmt::format("stopped by {} before there was anything to save; the "
+                                    "checkpoints of an earlier run are kept, and '--restart auto' "
+                                    "goes on from them",
+                                    stop_reason_));
+  }
   try {
+    judged_ = true;
     step(between, [](CheckpointWriter&) {});
   } catch (const base::Stopped&) {
     constexpr int patience = 3;

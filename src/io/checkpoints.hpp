@@ -26,6 +26,7 @@ struct CheckpointPolicy {
   int keep = 2;                                            ///< files kept
   std::string stem;                                        ///< "<folder>/<result without .h5>"
   double budget = std::numeric_limits<double>::infinity(); ///< seconds this run may take
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now(); ///< of the budget
 };
 
 /// The checkpoints of one run. All functions are collective unless marked.
@@ -38,6 +39,8 @@ public:
   /// InputError where the file cannot be used or belongs to another problem (and says which key).
   void resume(const std::string& restart);
   bool resuming() const { return reader_ != nullptr; }
+  /// This run goes on from another one. Local.
+  bool resumed() const noexcept { return resumed_; }
   /// There is a saved state of this phase that nobody has taken yet. Local.
   bool pending(const std::string& phase) const { return reader_ && reader_->phase() == phase; }
   /// Makes the result so far part of every save, and fills it if this run resumes. Not owned.
@@ -45,14 +48,18 @@ public:
 
   /// The section was complete when the state was saved. Local.
   bool done(const std::string& section) const;
-  /// Marks a section as complete.
-  void complete(const std::string& section);
-  /// Hands the saved state to `load` if there is one of this phase; true then. Only once.
+  /// Why a section that is done is not what was asked for; empty if it is. Local.
+  std::string problem_of(const std::string& section) const;
+  /// Marks a section as complete, or as done as far as it goes.
+  void complete(const std::string& section, const std::string& problem = {});
+  /// To be called where a phase begins: hands the saved state to `load` if there is one of this
+  /// phase; true then. Only once.
   bool restore(const std::string& phase, const std::function<void(CheckpointReader&)>& load);
 
   using Save = std::function<void(CheckpointWriter&)>;
-  /// Between two steps of a phase: saves if a period has passed or a signal asks for it; saves and
-  /// throws Stopped if a signal or the time budget asks to leave.
+  /// Between two steps of a phase: saves if a period has passed, a signal asks for it, or `due` has
+  /// just said so; saves and throws Stopped if a signal or the time budget asks to leave, or Error
+  /// if it could not save on the way out.
   void step(const std::string& phase, const Save& save);
   /// Called while handling a Stopped: unless the newest checkpoint has a state of the section under
   /// way, saves what is complete, so that only that section is lost. Throws Stopped, or
@@ -84,7 +91,7 @@ private:
   /// False, with a warning, if it could not be written.
   bool write(const std::string& phase, const Save& save, std::string& problem);
   double elapsed() const;
-  void judge();
+  void judge(bool interrupting);
 
   MPI_Comm comm_;
   base::Log& log_;
@@ -92,12 +99,14 @@ private:
   Identity identity_;
   std::unique_ptr<CheckpointReader> reader_;
   ResultFile* result_ = nullptr;
-  std::vector<std::string> done_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::vector<std::string> done_; ///< "section" or "section\tproblem"
+  bool resumed_ = false;
   double last_save_ = 0;
   double longest_save_ = 1;
   double last_step_ = 0;
-  double longest_step_ = 0;
+  double longest_step_ = 0; ///< of the phase under way
+  bool first_step_ = true;  ///< what came before it was no step of the phase
+  bool judged_ = false;     ///< `due` has spoken for the next `step`
   long next_number_ = 1;
   bool save_due_ = false;
   bool save_asked_ = false; ///< by a signal, not by the period

@@ -129,8 +129,11 @@ Room room_for(const std::string& path, std::uint64_t bytes) {
   if (descriptor < 0) return {.problem = std::strerror(errno)};
   ::close(descriptor);
   Room room = reserve(temporary, 0, bytes);
-  if (!room.reserved && room.problem.empty()) room = try_room(path, bytes);
   discard(path);
+  if (room.reserved || !room.problem.empty()) return room;
+  std::error_code code;
+  const fs::space_info space = fs::space(folder_of(path), code);
+  if (!code && space.available < bytes) room.problem = std::strerror(ENOSPC);
   return room;
 }
 

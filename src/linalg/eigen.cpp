@@ -192,6 +192,9 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
   }
   require_options_used(request.prefix);
   if (request.started) request.started();
+  PetscReal tolerance = 0;
+  PetscInt most_iterations = 0;
+  check(EPSGetTolerances(eps, &tolerance, &most_iterations));
   for (PetscInt iterations = 0;;) {
     check(EPSSolve(eps));
     PetscInt its = 0;
@@ -199,7 +202,8 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
     check(EPSGetIterationNumber(eps, &its));
     check(EPSGetDimensions(eps, &wanted, nullptr, nullptr));
     iterations += its;
-    const bool done = watch.pausing && watch.truly_converged() >= wanted;
+    const bool done =
+        watch.pausing && (watch.truly_converged() >= wanted || iterations >= most_iterations);
     if (!watch.pausing || done) {
       const PetscInt most = done ? watch.truly_converged() : std::numeric_limits<PetscInt>::max();
       EigenPairs pairs = collect(eps, matrix, request, most);
@@ -214,6 +218,7 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
     std::vector<Vec> reached;
     for (const base::UniqueVec& vector : vectors) reached.push_back(vector.get());
     request.save(reached);
+    check(EPSSetTolerances(eps, tolerance, most_iterations - iterations));
     set_start(eps, matrix, reached, watch.block);
   }
 }

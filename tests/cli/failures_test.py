@@ -125,7 +125,7 @@ class SmallDisk(DriverTest):
             r"earlier ones are kept\Z",
         )
         self.assertRegex(warnings[-1], r"\Aerror: stopped by the end of its wall time; ")
-        self.assertEqual(done.returncode, 75)
+        self.assertEqual(done.returncode, 1)
         self.assertEqual(newest.read_bytes(), before)
         self.assertEqual(list(self.saved.glob("*.partial")), [])
 

@@ -22,6 +22,13 @@ model: {variables: [x, y], drift: ["-x + y", "-x - y"], diffusion: 0.5}
 grid: {x: {from: -4, to: 4, cells: 60}, y: {from: -4, to: 4, cells: 60}}
 stationary: {solver: direct}
 """
+# A spectrum that options keep from converging, and then some seconds of work.
+FAILING = """\
+model: {variables: [x], drift: ["1 + x*(1-x)"], diffusion: 0.02}
+grid: {x: {from: 0, to: 1, cells: 3000}}
+spectrum: {pairs: 3, error_estimate: false}
+evolve: {initial: exp(-(x-0.5)^2/0.01), times: [0.5], method: uniformisation, tolerance: 1e-6}
+"""
 # Stops the block solver once per iteration; each run makes little progress and saves it.
 IMPATIENT = ("--set", "checkpoint.every=1ms")
 
@@ -34,16 +41,16 @@ class Restart(DriverTest):
         with h5py.File(self.folder / "whole.h5") as file:
             return file["spectrum/eigenvalues"][:, 0]
 
-    def interrupt(self, ranks):
+    def interrupt(self, ranks, *options, at="discretisation"):
         """Starts the run, asks it to stop once the solver is at work; returns standard error."""
-        words = command(["input.yaml", "--restart", "auto"], ranks)
+        words = command(["input.yaml", "--restart", "auto", *options], ranks)
         settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
         with subprocess.Popen(
             words, cwd=self.folder, env=settings, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:
             for line in process.stdout:
-                if "discretisation" in line:
+                if at in line:
                     break
             process.send_signal(signal.SIGTERM)
             _, stderr = process.communicate(timeout=120)
@@ -75,6 +82,30 @@ class Restart(DriverTest):
             )
             self.assertGreater(file["run"].attrs["checkpoints"], 0)
             self.assertGreater(file["run"].attrs["checkpoint_bytes"], 0)
+
+    def test_what_did_not_converge_before_a_stop_is_still_said_after_it(self):
+        (self.folder / "input.yaml").write_text(FAILING)
+        hasty = ("-spectrum_eps_max_it", "1", "-spectrum_eps_ncv", "5")
+        code, stderr = self.interrupt(None, *hasty, at="product")
+        self.assertEqual(code, 75, stderr)
+        done = self.run_driver("input.yaml", "--restart", "auto", *hasty, ranks=2)
+        self.assertIn("taken over from the checkpoint", done.stdout)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("spectrum did not converge", done.stderr)
+        with h5py.File(self.folder / "input.h5") as file:
+            self.assertEqual(file["run"].attrs["early_exit"].decode(), "spectrum did not converge")
+            self.assertEqual(file["run"].attrs["resumed"], 1)
+        self.assertEqual(self.files(), ["input.h5", "input.xdmf", "input.yaml"])
+
+    def test_a_fresh_start_does_not_replace_what_an_earlier_run_saved(self):
+        self.interrupt(None)
+        saved = (self.folder / "input.checkpoint-1.h5").read_bytes()
+        done = self.run_driver("input.yaml", "--quiet", "--walltime", "1s", "--set",
+                               "stationary.solver=direct")
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertIn("the checkpoints of an earlier run are kept", done.stderr)
+        self.assertEqual(self.files(), ["input.checkpoint-1.h5", "input.yaml"])
+        self.assertEqual((self.folder / "input.checkpoint-1.h5").read_bytes(), saved)
 
     def test_another_problem_is_refused(self):
         code, stderr = self.interrupt(None)
