@@ -318,8 +318,7 @@ void Checkpoints::remove() {
     std::error_code code;
     for (const Found& file : files) fs::remove(file.path, code);
     // What a run that was killed had begun to write would have had this number.
-    fs::remove(temporary_name(fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix)),
-               code);
+    discard(fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix));
     return {};
   });
 }

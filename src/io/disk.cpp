@@ -137,7 +137,23 @@ Room room_for(const std::string& path, std::uint64_t bytes) {
   return room;
 }
 
+namespace {
+
+/// Open MPI tries out locks with a file beside the one it opens, which a run that is killed leaves.
+void remove_lock_trials(const std::string& path) {
+  const std::string beginning = fs::path(temporary_name(path)).filename().string() + ".locktest.";
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(path), code)) {
+    if (!entry.path().filename().string().starts_with(beginning)) continue;
+    std::error_code ignored;
+    fs::remove(entry.path(), ignored);
+  }
+}
+
+} // namespace
+
 std::string publish(const std::string& path, bool overwrite) {
+  remove_lock_trials(path);
   const std::string temporary = temporary_name(path);
   if (const int error = sync_to_disk(temporary)) {
     discard(path);
@@ -159,6 +175,7 @@ std::string publish(const std::string& path, bool overwrite) {
 
 void discard(const std::string& path) {
   ::unlink(temporary_name(path).c_str());
+  remove_lock_trials(path);
 }
 
 } // namespace komori::io

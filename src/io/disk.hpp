@@ -36,7 +36,7 @@ Room room_for(const std::string& path, std::uint64_t bytes);
 /// that cannot be flushed is removed. Returns what went wrong, for the user; empty if nothing.
 std::string publish(const std::string& path, bool overwrite);
 
-/// Removes the temporary file of `path`, if any.
+/// Removes the temporary file of `path`, if any, and what Open MPI left beside it.
 void discard(const std::string& path);
 
 } // namespace komori::io

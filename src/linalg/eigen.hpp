@@ -24,8 +24,8 @@ struct EigenRequest {
   double shift = 0;         ///< eigenvalues nearest to it are found; never an eigenvalue itself
   double norm = 1;          ///< of the operator, e.g. its largest absolute row sum
   Method method = Method::direct;
-  std::string prefix;          ///< of PETSc options, e.g. "spectrum_"
-  std::vector<Vec> start{};    ///< approximate eigenvectors to begin with; may be empty
+  std::string prefix;       ///< of PETSc options, e.g. "spectrum_"
+  std::vector<Vec> start{}; ///< approximate eigenvectors to begin with; may be empty
   /// Called once the solver has copies of `start`, if given: the vectors may go.
   std::function<void()> started{};
   PetscInt max_iterations = 0; ///< 0: SLEPc's default

@@ -167,6 +167,7 @@ TEST_F(ResultOnDisk, LeavesAloneAFileThatCameMeanwhile) {
 
 TEST_F(ResultOnDisk, OverwritesWhatAKilledRunLeft) {
   folder_.put("r.h5.partial", std::string(10'000, 'x'));
+  folder_.put("r.h5.partial.locktest.3", "");
   EXPECT_NO_THROW(ResultFile::require_writable(folder_.comm(), path(), false));
   EXPECT_TRUE(folder_.holds("r.h5.partial"));
   {
@@ -175,6 +176,7 @@ TEST_F(ResultOnDisk, OverwritesWhatAKilledRunLeft) {
     file.commit();
   }
   EXPECT_FALSE(folder_.holds("r.h5.partial"));
+  EXPECT_FALSE(folder_.holds("r.h5.partial.locktest.3"));
   EXPECT_EQ(values_in(path(), "/x"), std::vector<double>{1});
 }
 
