@@ -37,6 +37,10 @@ Checkpoints::Checkpoints(MPI_Comm comm, base::Log& log, CheckpointPolicy policy,
   if (!existing.empty()) next_number_ = existing.front().number + 1;
 }
 
+std::string Checkpoints::path_of(long number) const {
+  return fmt::format("{}{}{}{}", policy_.stem, infix, number, suffix);
+}
+
 std::vector<Checkpoints::Found> Checkpoints::found_locally() const {
   std::vector<Found> files;
   const fs::path stem(policy_.stem);
@@ -222,7 +226,7 @@ void Checkpoints::require_room(const std::string& path) const {
 
 bool Checkpoints::write(const std::string& phase, const Save& save, std::string& problem) {
   const double begun = elapsed();
-  const std::string path = fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix);
+  const std::string path = path_of(next_number_);
   try {
     require_room(path);
     CheckpointWriter writer(comm_, path, identity_, phase);
@@ -250,8 +254,8 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
     const auto size = fs::file_size(path, code);
     return std::to_string(code ? 0 : size);
   }));
-  const std::vector<Found> files = found();
   base::on_first_rank(comm_, [&]() -> std::string {
+    const std::vector<Found> files = found_locally();
     std::error_code code;
     for (std::size_t i = static_cast<std::size_t>(policy_.keep); i < files.size(); ++i) {
       fs::remove(files[i].path, code);
@@ -313,12 +317,11 @@ void Checkpoints::leave() {
 }
 
 void Checkpoints::remove() {
-  const std::vector<Found> files = found();
   base::on_first_rank(comm_, [&]() -> std::string {
     std::error_code code;
-    for (const Found& file : files) fs::remove(file.path, code);
+    for (const Found& file : found_locally()) fs::remove(file.path, code);
     // What a run that was killed had begun to write would have had this number.
-    discard(fmt::format("{}{}{}{}", policy_.stem, infix, next_number_, suffix));
+    discard(path_of(next_number_));
     return {};
   });
 }

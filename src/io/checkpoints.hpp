@@ -82,6 +82,7 @@ private:
     std::string path;
     long number = 0;
   };
+  std::string path_of(long number) const;
   std::vector<Found> found() const;         ///< newest first
   std::vector<Found> found_locally() const; ///< likewise, as this rank sees them
   /// Throws where the next checkpoint, as large as the last one, would not fit: before HDF5, which
