@@ -4,15 +4,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <memory>
 
-#include "linalg/solver.hpp"
+#include "analyses/extension.hpp"
 
 namespace komori::analyses {
 namespace {
 
 using base::check;
-using spaces::Index;
 
 /// Calls visit(first vector, second vector or null, value) once per eigenvalue or complex pair.
 template <class Visit>
@@ -35,66 +33,6 @@ void scale(Vec re, Vec im, std::complex<double> factor) {
   check(VecCopy(re, old.get()));
   check(VecAXPBY(re, -factor.imag(), factor.real(), im));
   check(VecAXPBY(im, factor.imag(), factor.real(), old.get()));
-}
-
-/// The cells whose value must come from their neighbours: sqrt(m) below `floor` of its largest.
-base::UniqueIs faint_cells(Problem& problem, double floor) {
-  PetscReal top = 0;
-  check(VecMax(problem.root_of_masses(), nullptr, &top));
-  std::vector<PetscInt> numbers;
-  {
-    const base::ReadArray root(problem.root_of_masses());
-    for (std::size_t i = 0; i < root.size(); ++i) {
-      if (root[i] < floor * top) {
-        numbers.push_back(problem.grid().first() + static_cast<PetscInt>(i));
-      }
-    }
-  }
-  base::UniqueIs cells;
-  check(ISCreateGeneral(problem.comm(), static_cast<PetscInt>(numbers.size()), numbers.data(),
-                        PETSC_COPY_VALUES, cells.put()));
-  return cells;
-}
-
-/// Solves (G - lambda) u = 0 on the faint cells with u given elsewhere.
-void extend(Problem& problem, const std::vector<std::complex<double>>& values,
-            const std::vector<base::UniqueVec>& functions, IS cells) {
-  PetscInt count = 0;
-  check(ISGetSize(cells, &count));
-  if (count == 0 || count == problem.grid().cells()) return;
-  const Mat generator = problem.generator().matrix.get();
-  base::UniqueMat inner;
-  check(MatCreateSubMatrix(generator, cells, cells, MAT_INITIAL_MATRIX, inner.put()));
-  base::UniqueVec residual = problem.grid().vector();
-  base::UniqueVec right_side;
-  base::UniqueVec solution;
-  check(MatCreateVecs(inner.get(), solution.put(), right_side.put()));
-  const bool direct = count <= 20'000;
-  std::unique_ptr<linalg::LinearSolver> solver;
-  double shifted_by = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const Vec u = functions[i].get();
-    if (i == 0 && !problem.absorbing()) { // the constant
-      check(VecISSet(u, cells, 1.0));
-      continue;
-    }
-    check(MatShift(inner.get(), shifted_by - values[i].real()));
-    shifted_by = values[i].real();
-    check(VecISSet(u, cells, 0));
-    check(MatMult(generator, u, residual.get()));
-    check(VecISCopy(residual.get(), cells, SCATTER_REVERSE, right_side.get()));
-    check(VecScale(right_side.get(), -1));
-    if (!solver || direct) {
-      // The values given at the rim are themselves good to some three digits (see `floor` below).
-      solver = std::make_unique<linalg::LinearSolver>(
-          inner.get(), linalg::Kind::general,
-          direct ? linalg::Method::direct : linalg::Method::iterative, 1e-6, "extension_");
-      // The shifts are small beside the matrix, so one preconditioner serves them all.
-      if (!direct) solver->keep_preconditioner();
-    }
-    solver->solve(right_side.get(), solution.get());
-    check(VecISCopy(u, cells, SCATTER_FORWARD, solution.get()));
-  }
 }
 
 } // namespace
@@ -125,13 +63,12 @@ std::vector<base::UniqueVec> functions_from_symmetrised(Problem& problem,
   // The error of h is about residual / (distance between eigenvalues), everywhere alike; below
   // `floor` it would be a sizeable part of u.
   const double floor = std::clamp(1e3 * residual / problem.diffusive_rate(), 1e-9, 1e-3);
-  const base::UniqueIs cells = faint_cells(problem, floor);
   if (!problem.absorbing()) {
     // The slowest eigenvector is sqrt(m) itself up to its sign.
     const double sign = base::dot(problem.root_of_masses(), pairs.vectors[0].get());
     check(VecScale(functions[0].get(), sign < 0 ? -1 : 1));
   }
-  extend(problem, pairs.values, functions, cells.get());
+  extend_to_faint_cells(problem, pairs.values, functions, floor);
   normalise_functions(pairs.values, functions);
   return functions;
 }

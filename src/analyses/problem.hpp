@@ -48,6 +48,9 @@ public:
   /// Paths leave through some wall.
   bool absorbing() const { return grid_.has(spaces::Boundary::absorbing); }
 
+  /// Stencils in place of matrices where a method allows it (`operator`).
+  bool matrix_free() const noexcept { return true; }
+
   /// G (rows sum to minus the leak), assembled on first use.
   const operators::Generator& generator();
   /// G transposed as a matrix of its own, for factorisations and preconditioners of F = G^T.

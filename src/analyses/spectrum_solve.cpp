@@ -8,6 +8,7 @@
 #include "analyses/solver_checkpoints.hpp"
 #include "analyses/spectrum.hpp"
 #include "base/error.hpp"
+#include "operators/block_multigrid.hpp"
 #include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
@@ -123,16 +124,36 @@ EigenPairs with_checkpoints(Problem& problem, EigenRequest request, const std::s
 /// Slowest eigenvectors of a coarser grid, carried over: functions u are smooth, h = u sqrt(m).
 std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& input);
 
-EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input) {
-  const operators::Generator& a = problem.symmetrised();
+/// The symmetrised operator in the form that suits the method: entries, or a stencil that carries
+/// its block multigrid.
+struct Symmetrised {
+  Symmetrised(Problem& problem, const EigenRequest& request) {
+    if (request.method == Method::iterative && problem.matrix_free()) {
+      auto op = std::make_shared<operators::BlockMultigrid>(
+          operators::symmetric_stencil(problem.fluxes()), request.shift);
+      norm = op->stencil().norm();
+      shell = operators::shell_matrix(problem.grid(), std::move(op));
+      matrix = shell.get();
+    } else {
+      matrix = problem.symmetrised().matrix.get();
+      norm = problem.symmetrised().facts.norm;
+    }
+  }
+  base::UniqueMat shell;
+  Mat matrix = nullptr;
+  double norm = 0; ///< largest absolute row sum, 1/time
+};
+
+EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double* norm) {
   const bool slowest = !input.target.word.empty();
   const double rate = problem.diffusive_rate();
   EigenRequest request{.pairs = static_cast<PetscInt>(input.pairs),
                        .tolerance = input.tolerance,
                        .shift = slowest ? -rate : -shift_near(input.target.number, rate),
-                       .norm = a.facts.norm,
                        .method = method_of(problem, input),
                        .prefix = "spectrum_"};
+  const Symmetrised a(problem, request);
+  request.norm = a.norm;
   std::vector<base::UniqueVec> start;
   const io::Checkpoints* checkpoints = problem.checkpoints();
   const bool resumes = checkpoints && checkpoints->pending("spectrum");
@@ -143,9 +164,10 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input) {
   }
   EigenPairs pairs =
       with_checkpoints(problem, request, "spectrum", nullptr, [&](const EigenRequest& r) {
-        return linalg::symmetric_pairs(a.matrix.get(), r, problem.log());
+        return linalg::symmetric_pairs(a.matrix, r, problem.log());
       });
   for (std::complex<double>& value : pairs.values) value = -value.real() + 0.0;
+  if (norm) *norm = a.norm;
   return pairs;
 }
 
@@ -159,7 +181,7 @@ std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& in
   coarse_input.solver = cells <= coarsest_cells ? "direct" : "iterative";
   // A start needs no more digits than the step to the finer grid changes anyway.
   coarse_input.tolerance = std::max(input.tolerance, 1e-7);
-  const EigenPairs pairs = reversible_pairs(*coarse, coarse_input);
+  const EigenPairs pairs = reversible_pairs(*coarse, coarse_input, nullptr);
   const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), fine.grid());
   const base::UniqueVec u = coarse->grid().vector();
   for (const base::UniqueVec& h : pairs.vectors) {
@@ -257,11 +279,10 @@ Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
     result.complete = pairs.complete();
   };
   if (problem.reversible()) {
-    EigenPairs pairs = reversible_pairs(problem, input);
+    EigenPairs pairs = reversible_pairs(problem, input, &result.norm);
     keep_first(pairs, static_cast<std::size_t>(input.pairs));
     sort_units(pairs, [](auto a, auto b) { return a.real() > b.real(); });
     take(pairs);
-    result.norm = problem.symmetrised().facts.norm;
     if (right) result.right = functions_from_symmetrised(problem, pairs);
     if (left) result.left = densities_from_symmetrised(problem, pairs);
   } else {

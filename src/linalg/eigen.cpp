@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "base/signals.hpp"
+#include "linalg/block_eps.hpp"
 #include "linalg/solver.hpp"
 
 namespace komori::linalg {
@@ -84,7 +85,7 @@ void observe(EPS eps, Watch& watch) {
   check(EPSMonitorSet(eps, monitor, &watch, nullptr));
   PetscBool ours = PETSC_FALSE;
   check(PetscObjectTypeCompareAny(reinterpret_cast<PetscObject>(eps), &ours, EPSKRYLOVSCHUR,
-                                  EPSLOBPCG, ""));
+                                  EPSLOBPCG, block_lobpcg_type, ""));
   watch.can_pause = ours == PETSC_TRUE;
   if (!watch.can_pause) return; // another solver, by -eps_type, keeps its own test
   check(EPSSetConvergenceTestFunction(eps, converged, &watch, nullptr));
@@ -118,6 +119,12 @@ void set_start(EPS eps, Mat matrix, const std::vector<Vec>& given, bool block) {
   }
   if (single) start = {single.get()};
   check(EPSSetInitialSpace(eps, static_cast<PetscInt>(start.size()), start.data()));
+}
+
+bool is_block_lobpcg(EPS eps) {
+  PetscBool is = PETSC_FALSE;
+  check(PetscObjectTypeCompare(reinterpret_cast<PetscObject>(eps), block_lobpcg_type, &is));
+  return is == PETSC_TRUE;
 }
 
 /// The pairs found, at most `most`.
@@ -184,14 +191,19 @@ std::vector<base::UniqueVec> reached_vectors(EPS eps, Mat matrix, PetscInt most)
 /// Solves, with a pause for every save asked for. One EPS serves all parts, and with it one
 /// factorisation or multigrid hierarchy.
 EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch) {
-  set_start(eps, matrix, request.start, watch.block);
+  const bool rows = is_block_lobpcg(eps);
+  if (rows) {
+    set_block_start(eps, request.start, request.started);
+  } else {
+    set_start(eps, matrix, request.start, watch.block);
+  }
   try {
     check(EPSSetUp(eps));
   } catch (const base::PetscError& error) {
     throw_memory_error(error, request.prefix + "st_");
   }
   require_options_used(request.prefix);
-  if (request.started) request.started();
+  if (request.started && !rows) request.started();
   PetscReal tolerance = 0;
   PetscInt most_iterations = 0;
   check(EPSGetTolerances(eps, &tolerance, &most_iterations));
@@ -219,7 +231,11 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
     for (const base::UniqueVec& vector : vectors) reached.push_back(vector.get());
     request.save(reached);
     check(EPSSetTolerances(eps, tolerance, most_iterations - iterations));
-    set_start(eps, matrix, reached, watch.block);
+    if (rows) {
+      set_block_start(eps, reached, {});
+    } else {
+      set_start(eps, matrix, reached, watch.block);
+    }
   }
 }
 
@@ -264,6 +280,11 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   return pairs;
 }
 
+/// Vectors iterated beyond those asked: they keep the last ones asked from converging slowly.
+PetscInt guard_vectors(PetscInt pairs) {
+  return std::max<PetscInt>(3, pairs / 5);
+}
+
 /// LOBPCG on a block somewhat wider than asked, preconditioned by multigrid on A - shift I.
 EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
   base::UniqueMat shifted;
@@ -279,7 +300,7 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   check(EPSSetWhichEigenpairs(eps.get(), EPS_SMALLEST_REAL));
   check(EPSSetTolerances(eps.get(), request.tolerance,
                          request.max_iterations ? request.max_iterations : 300));
-  const PetscInt block = request.pairs + std::max<PetscInt>(3, request.pairs / 5);
+  const PetscInt block = request.pairs + guard_vectors(request.pairs);
   check(EPSSetDimensions(eps.get(), request.pairs, PETSC_DEFAULT, PETSC_DEFAULT));
   check(EPSLOBPCGSetBlockSize(eps.get(), block));
   check(EPSLOBPCGSetLocking(eps.get(), PETSC_FALSE)); // locking the eigenvalue 0 breaks the block
@@ -310,9 +331,40 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   return pairs;
 }
 
+/// The same on vectors stored row by row, with the preconditioner the matrix carries.
+EigenPairs row_block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  register_block_lobpcg();
+  base::UniqueEps eps;
+  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
+  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
+  check(EPSSetOperators(eps.get(), matrix, nullptr));
+  check(EPSSetProblemType(eps.get(), EPS_HEP));
+  check(EPSSetType(eps.get(), block_lobpcg_type));
+  check(EPSSetWhichEigenpairs(eps.get(), EPS_SMALLEST_REAL));
+  check(EPSSetTolerances(eps.get(), request.tolerance,
+                         request.max_iterations ? request.max_iterations : 300));
+  check(EPSSetDimensions(eps.get(), request.pairs, PETSC_DEFAULT, PETSC_DEFAULT));
+  set_block(eps.get(), request.pairs + guard_vectors(request.pairs));
+  Watch watch{.log = &log,
+              .solver = "block LOBPCG",
+              .pause = &request.pause,
+              .norm = request.norm,
+              .block = true};
+  check(EPSSetFromOptions(eps.get()));
+  observe(eps.get(), watch);
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
+  pairs.solver =
+      fmt::format("block_lobpcg, block of {}, {}", request.pairs + guard_vectors(request.pairs),
+                  attached(matrix)->describe());
+  return pairs;
+}
+
 } // namespace
 
 EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  if (request.method == Method::iterative && attached(matrix) != nullptr) {
+    return row_block_pairs(matrix, request, log);
+  }
   if (request.method == Method::iterative) return block_pairs(matrix, request, log);
   return shift_invert(matrix, request, Kind::positive_definite, log);
 }

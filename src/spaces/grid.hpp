@@ -48,6 +48,10 @@ public:
   PetscInt first() const noexcept { return offsets_[static_cast<std::size_t>(rank_)]; }
   const Block& block() const noexcept { return block_; }
   const std::array<int, max_dimension>& ranks_per_axis() const noexcept { return ranks_; }
+  /// Cells of one part of axis k, 0 <= part < ranks_per_axis()[k].
+  PetscInt part_cells(int k, int part) const {
+    return part_start(k, part + 1) - part_start(k, part);
+  }
   bool has(Boundary boundary) const;
 
   /// The number of any cell of the grid, whoever owns it.

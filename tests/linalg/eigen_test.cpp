@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
+#include "linalg/block_eps.hpp"
 #include "numbers.hpp"
+#include "operators/block_multigrid.hpp"
 #include "support.hpp"
 
 namespace komori::linalg {
@@ -175,6 +177,67 @@ TEST(SymmetricPairs, both_methods_find_the_spectrum_of_a_square) {
           << pairs.solver;
     }
   }
+}
+
+TEST(SymmetricPairs, blocks_of_rows_find_the_same_spectrum) {
+  Square square(48);
+  auto op = std::make_shared<operators::BlockMultigrid>(
+      operators::symmetric_stencil(square.problem->fluxes()), -1);
+  const double norm = op->stencil().norm();
+  const base::UniqueMat matrix = operators::shell_matrix(square.problem->grid(), op);
+  for (const PetscInt count : {1, 6, 15}) {
+    const EigenRequest request{.pairs = count,
+                               .tolerance = 1e-13,
+                               .shift = -1,
+                               .norm = norm,
+                               .method = Method::iterative,
+                               .prefix = "test_"};
+    const EigenPairs pairs = symmetric_pairs(matrix.get(), request, test_session().log());
+    ASSERT_TRUE(pairs.complete()) << pairs.solver;
+    EXPECT_THAT(pairs.solver, testing::HasSubstr("block_lobpcg"));
+    const double residual = worst_residual(matrix.get(), pairs);
+    EXPECT_LE(residual, 1e-13 * norm);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      EXPECT_TRUE(near(pairs.values[i].real(), square.exact[i], {residual + 1e-11, 0})) << i;
+    }
+  }
+}
+
+TEST(SymmetricPairs, blocks_of_rows_go_on_from_where_they_paused) {
+  Square square(64);
+  auto op = std::make_shared<operators::BlockMultigrid>(
+      operators::symmetric_stencil(square.problem->fluxes()), -1);
+  const base::UniqueMat matrix = operators::shell_matrix(square.problem->grid(), op);
+  int pauses = 0;
+  int tests = 0;
+  EigenRequest request{.pairs = 5,
+                       .tolerance = 1e-13,
+                       .shift = -1,
+                       .norm = op->stencil().norm(),
+                       .method = Method::iterative,
+                       .prefix = "test_"};
+  request.pause = [&](bool) { return ++tests % 4 == 0; };
+  request.save = [&](const std::vector<Vec>& reached) {
+    ++pauses;
+    EXPECT_EQ(reached.size(), 8U); // the block
+  };
+  const EigenPairs pairs = symmetric_pairs(matrix.get(), request, test_session().log());
+  ASSERT_TRUE(pairs.complete());
+  EXPECT_GT(pauses, 0);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_TRUE(near(pairs.values[i].real(), square.exact[i], {1e-9, 0})) << i;
+  }
+}
+
+TEST(SymmetricPairs, blocks_of_rows_need_an_operator_that_knows_them) {
+  register_block_lobpcg();
+  const base::UniqueMat matrix = distributed(Eigen::MatrixXd::Identity(8, 8));
+  base::UniqueEps eps;
+  base::check(EPSCreate(PETSC_COMM_WORLD, eps.put()));
+  base::check(EPSSetOperators(eps.get(), matrix.get(), nullptr));
+  base::check(EPSSetProblemType(eps.get(), EPS_HEP));
+  base::check(EPSSetType(eps.get(), block_lobpcg_type));
+  EXPECT_THROW(base::check(EPSSolve(eps.get())), base::PetscError);
 }
 
 TEST(SymmetricPairs, too_few_iterations_are_admitted) {
