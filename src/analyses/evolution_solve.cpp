@@ -140,12 +140,11 @@ linalg::ExponentialReport propagate(Problem& problem, const EvolveInput& input,
                                      .prefix = "evolve_",
                                      .continuation = continuation};
   if (!choice.symmetrised) {
-    const Mat matrix = problem.transposed();
     return choice.method == "uniformisation"
-               ? linalg::uniformisation(matrix, largest_rate(problem), masses, request, output,
-                                        problem.log())
-               : linalg::shift_invert(matrix, linalg::Kind::general, masses, request, output,
-                                      problem.log());
+               ? linalg::uniformisation(problem.forward(), largest_rate(problem), masses, request,
+                                        output, problem.log())
+               : linalg::shift_invert(problem.transposed(), linalg::Kind::general, masses, request,
+                                      output, problem.log());
   }
   // m = P^(1/2) v; where P^(1/2) is 0 in double precision no mass ever arrives.
   const Vec root = problem.root_of_masses();
@@ -162,12 +161,14 @@ linalg::ExponentialReport propagate(Problem& problem, const EvolveInput& input,
     check(VecPointwiseMult(state_masses.get(), state, root));
     output(index, state_masses.get(), error);
   };
-  const operators::Generator& symmetrised = problem.symmetrised();
-  return choice.method == "chebyshev"
-             ? linalg::chebyshev(symmetrised.matrix.get(), symmetrised.facts.norm, start.get(),
-                                 request, to_masses, problem.log())
-             : linalg::shift_invert(symmetrised.matrix.get(), linalg::Kind::positive_definite,
-                                    start.get(), request, to_masses, problem.log());
+  if (choice.method == "chebyshev") {
+    const operators::Generator& a = problem.symmetrised();
+    return linalg::chebyshev(a.matrix.get(), a.facts.norm, start.get(), request, to_masses,
+                             problem.log());
+  }
+  return linalg::shift_invert(problem.symmetrised_entries().matrix.get(),
+                              linalg::Kind::positive_definite, start.get(), request, to_masses,
+                              problem.log());
 }
 
 } // namespace komori::analyses

@@ -37,7 +37,7 @@ void by_matrix(Problem& problem, const std::vector<std::complex<double>>& values
   const IS cells = set.get();
   PetscInt count = 0;
   check(ISGetSize(cells, &count));
-  const Mat generator = problem.generator().matrix.get();
+  const Mat generator = problem.generator_entries();
   base::UniqueMat inner;
   check(MatCreateSubMatrix(generator, cells, cells, MAT_INITIAL_MATRIX, inner.put()));
   base::UniqueVec residual = problem.grid().vector();
@@ -131,7 +131,7 @@ void by_cycles(Problem& problem, Chunk& chunk, operators::StencilProduct& produc
         entry = faint[i] ? -chunk.values[j] * chunk.entries[i * columns + j] - entry : 0;
       }
     }
-      cycle.precondition(r, r);
+    cycle.precondition(r, r);
     std::array<double, 2> largest{0, 0}; // of the corrections, of the values
     int broken = 0;
     for (std::size_t i = 0; i < chunk.rows; ++i) {

@@ -244,7 +244,7 @@ int work(Run& run) {
 
   base::Phase discretisation(session.log(), "discretisation");
   Problem problem(session, sde, spaces::Grid(session.comm(), make_axes(input.model, input.grid)),
-                  input.scheme);
+                  input.scheme, input.matrix);
   if (input.stationary) validate(problem, *input.stationary);
   if (input.spectrum) validate(problem, *input.spectrum);
   if (input.transitions) validate(problem, *input.transitions);
@@ -308,8 +308,12 @@ void declare(config::Declarer& declarer, FokkerPlanckInput& input) {
   declarer.named_sections(
       "grid", "<axis>", input.grid,
       {.help = "One axis per variable of the model, at most six.", .need = Need::required});
-  declarer.choice("operator", input.matrix, {"auto", "assembled"},
-                  {.help = "How the generator is held: assembled as a sparse matrix."});
+  declarer.choice("operator", input.matrix, {"auto", "assembled", "matrix_free"},
+                  {.help =
+                       "How the generator is held: assembled as a sparse matrix, or matrix_free "
+                       "as coefficients on faces, from which matrices are assembled only for "
+                       "what factorises or preconditions; auto: matrix_free where the scheme "
+                       "allows it."});
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme."});
   declarer.section("stationary", input.stationary, {.help = "Asks for the stationary density."});
   declarer.section("spectrum", input.spectrum, {.help = "Asks for eigenvalues of the generator."});

@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
+#include "operators/face_stencil.hpp"
+
 namespace komori::analyses {
 namespace {
 
@@ -41,26 +44,58 @@ bool prefers_direct(int dimension, double cells, bool reversible) {
 }
 
 Problem::Problem(base::Session& session, const models::Sde& sde, spaces::Grid grid,
-                 const operators::SchemeInput& scheme)
+                 const operators::SchemeInput& scheme, const std::string& form)
     : session_(session), sde_(sde), scheme_(scheme), grid_(std::move(grid)),
       fluxes_(grid_, sde_, scheme_), balance_(operators::test_detailed_balance(fluxes_)),
-      volumes_(grid_.volumes()), diffusive_rate_(slowest_diffusion(grid_, sde_)) {}
+      volumes_(grid_.volumes()),
+      matrix_free_(form != "assembled" && operators::has_face_stencil(fluxes_)), form_(form),
+      diffusive_rate_(slowest_diffusion(grid_, sde_)) {
+  if (form != "matrix_free" || matrix_free_) return;
+  throw base::InputError("'operator' is 'matrix_free', but this scheme couples cells beyond the "
+                         "nearest along the axes; use 'operator: assembled' or 'auto'");
+}
 
 const operators::Generator& Problem::generator() {
-  if (!generator_.matrix) generator_ = operators::assemble_generator(fluxes_);
+  if (!generator_.matrix) {
+    if (!matrix_free_) return assembled();
+    generator_ = operators::matrix_free_generator(fluxes_);
+  }
   return generator_;
+}
+
+Mat Problem::forward() {
+  if (!matrix_free_) return transposed();
+  if (!forward_) check(MatCreateTranspose(generator().matrix.get(), forward_.put()));
+  return forward_.get();
+}
+
+const operators::Generator& Problem::assembled() {
+  if (!generator_entries_.matrix) generator_entries_ = operators::assemble_generator(fluxes_);
+  return generator_entries_;
+}
+
+Mat Problem::generator_entries() {
+  return assembled().matrix.get();
 }
 
 Mat Problem::transposed() {
   if (!transposed_) {
-    check(MatTranspose(generator().matrix.get(), MAT_INITIAL_MATRIX, transposed_.put()));
+    check(MatTranspose(generator_entries(), MAT_INITIAL_MATRIX, transposed_.put()));
   }
   return transposed_.get();
 }
 
 const operators::Generator& Problem::symmetrised() {
-  if (!symmetrised_.matrix) symmetrised_ = operators::assemble_symmetrised(fluxes_);
+  if (!matrix_free_) return symmetrised_entries();
+  if (!symmetrised_.matrix) symmetrised_ = operators::matrix_free_symmetrised(fluxes_);
   return symmetrised_;
+}
+
+const operators::Generator& Problem::symmetrised_entries() {
+  if (!symmetrised_entries_.matrix) {
+    symmetrised_entries_ = operators::assemble_symmetrised(fluxes_);
+  }
+  return symmetrised_entries_;
 }
 
 Vec Problem::root_of_masses() {
@@ -75,7 +110,7 @@ linalg::Method Problem::preferred_method() const {
 }
 
 std::unique_ptr<Problem> Problem::coarsened(double factor, PetscInt floor) const {
-  return std::make_unique<Problem>(session_, sde_, grid_.coarsened(factor, floor), scheme_);
+  return std::make_unique<Problem>(session_, sde_, grid_.coarsened(factor, floor), scheme_, form_);
 }
 
 } // namespace komori::analyses

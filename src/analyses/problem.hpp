@@ -24,9 +24,10 @@ bool prefers_direct(int dimension, double cells, bool reversible);
 /// collective). Not movable: the parts refer to one another.
 class Problem {
 public:
-  /// Collective. Throws InputError where a formula has no value on the grid. `sde` must outlive it.
+  /// `form` is the key 'operator': auto, assembled or matrix_free. Collective. Throws InputError
+  /// where a formula has no value on the grid or the scheme needs a matrix. `sde` must outlive it.
   Problem(base::Session& session, const models::Sde& sde, spaces::Grid grid,
-          const operators::SchemeInput& scheme);
+          const operators::SchemeInput& scheme, const std::string& form = "auto");
   Problem(const Problem&) = delete;
   Problem& operator=(const Problem&) = delete;
 
@@ -48,15 +49,19 @@ public:
   /// Paths leave through some wall.
   bool absorbing() const { return grid_.has(spaces::Boundary::absorbing); }
 
-  /// Stencils in place of matrices where a method allows it (`operator`).
-  bool matrix_free() const noexcept { return true; }
+  /// Products and eigenpairs work on stencils; matrices are assembled for what needs entries.
+  bool matrix_free() const noexcept { return matrix_free_; }
 
-  /// G (rows sum to minus the leak), assembled on first use.
+  /// G (rows sum to minus the leak) for products with it and its transpose, built on first use.
   const operators::Generator& generator();
-  /// G transposed as a matrix of its own, for factorisations and preconditioners of F = G^T.
+  /// G^T for products.
+  Mat forward();
+  /// G and G^T with their entries, for factorisations and preconditioners.
+  Mat generator_entries();
   Mat transposed();
-  /// A = -P^(1/2) G P^(-1/2); needs `reversible`.
+  /// A = -P^(1/2) G P^(-1/2), for products or with its entries; needs `reversible`.
   const operators::Generator& symmetrised();
+  const operators::Generator& symmetrised_entries();
   /// sqrt of the equilibrium cell masses (2-norm 1); needs `reversible`. With absorbing walls it is
   /// the weight of the symmetrisation, not a stationary density.
   Vec root_of_masses();
@@ -73,6 +78,8 @@ public:
   std::unique_ptr<Problem> coarsened(double factor, PetscInt floor) const;
 
 private:
+  const operators::Generator& assembled();
+
   base::Session& session_;
   const models::Sde& sde_;
   operators::SchemeInput scheme_;
@@ -81,8 +88,13 @@ private:
   operators::DetailedBalance balance_;
   base::UniqueVec volumes_;
   base::UniqueVec root_of_masses_;
+  bool matrix_free_;
+  std::string form_;
   operators::Generator generator_;
+  operators::Generator generator_entries_;
   operators::Generator symmetrised_;
+  operators::Generator symmetrised_entries_;
+  base::UniqueMat forward_;
   base::UniqueMat transposed_;
   double diffusive_rate_ = 1;
   io::Checkpoints* checkpoints_ = nullptr;

@@ -135,8 +135,8 @@ struct Symmetrised {
       shell = operators::shell_matrix(problem.grid(), std::move(op));
       matrix = shell.get();
     } else {
-      matrix = problem.symmetrised().matrix.get();
-      norm = problem.symmetrised().facts.norm;
+      matrix = problem.symmetrised_entries().matrix.get();
+      norm = problem.symmetrised_entries().facts.norm;
     }
   }
   base::UniqueMat shell;
@@ -296,7 +296,7 @@ Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
     }
     EigenPairs functions;
     if (right) {
-      functions = general_search(problem, problem.generator().matrix.get(), input, "spectrum right",
+      functions = general_search(problem, problem.generator_entries(), input, "spectrum right",
                                  left ? &densities : nullptr, result.coverage);
     }
     if (left) {

@@ -76,7 +76,7 @@ private:
 class Interior {
 public:
   Interior(Problem& problem, Vec fixed, const TransitionsInput& input)
-      : matrix_(problem.generator().matrix.get()), tolerance_(input.tolerance) {
+      : matrix_(problem.generator_entries()), tolerance_(input.tolerance) {
     std::vector<PetscInt> numbers;
     {
       const base::ReadArray inside(fixed);

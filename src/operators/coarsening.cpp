@@ -126,8 +126,7 @@ private:
       const std::size_t last = whole ? i + step_ : i;
       const double face = coupling[last] * share_[last] * share_[last + step_];
       const double ratio = share_[last] * fine_.ratio[at(axis_)][last] / share_[last + step_];
-      const double resistance =
-          ratio * to_upper_[pair] + 1 / face + to_lower_[pair + up] / ratio;
+      const double resistance = ratio * to_upper_[pair] + 1 / face + to_lower_[pair + up] / ratio;
       set(axis_, pair, {.coupling = face > 0 ? 1 / resistance : 0, .ratio = ratio});
     });
   }

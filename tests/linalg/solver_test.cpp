@@ -30,7 +30,7 @@ private:
 /// 1 - G of a rotating flow: nonsymmetric and safely regular.
 base::UniqueMat shifted(support::Case& c, bool symmetric) {
   base::UniqueMat matrix;
-  const Mat source = symmetric ? c->symmetrised().matrix.get() : c->generator().matrix.get();
+  const Mat source = symmetric ? c->symmetrised_entries().matrix.get() : c->generator_entries();
   base::check(MatDuplicate(source, MAT_COPY_VALUES, matrix.put()));
   if (!symmetric) base::check(MatScale(matrix.get(), -1));
   base::check(MatShift(matrix.get(), 1));

@@ -20,7 +20,7 @@ constexpr double pi = std::numbers::pi;
 
 /// The stationary density by dense algebra: G^T m = 0 with one equation replaced by sum m = 1.
 base::UniqueVec stationary(Case& c) {
-  Eigen::MatrixXd system = support::dense(c->grid(), c->generator().matrix.get()).transpose();
+  Eigen::MatrixXd system = support::dense(c->grid(), c->generator_entries()).transpose();
   system.row(0).setOnes();
   Eigen::VectorXd right = Eigen::VectorXd::Zero(system.rows());
   right(0) = 1;

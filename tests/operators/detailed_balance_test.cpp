@@ -47,7 +47,7 @@ TEST_P(Balance, is_recognised) {
   const base::UniqueVec masses = base::duplicate(c->log_density());
   base::check(VecPointwiseMult(masses.get(), c->root_of_masses(), c->root_of_masses()));
   const base::UniqueVec change = base::duplicate(masses.get());
-  base::check(MatMultTranspose(c->generator().matrix.get(), masses.get(), change.get()));
+  base::check(MatMultTranspose(c->generator_entries(), masses.get(), change.get()));
   PetscReal residual = 0;
   base::check(VecNorm(change.get(), NORM_1, &residual));
   // Log densities up to some hundred are sums of terms rounded to 1e-16 of their own size.

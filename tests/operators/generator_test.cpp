@@ -23,13 +23,13 @@ using support::Tolerance;
 constexpr double pi = std::numbers::pi;
 
 Eigen::MatrixXd generator_of(Case& c) {
-  return dense(c->grid(), c->generator().matrix.get());
+  return dense(c->grid(), c->generator_entries());
 }
 
 /// Rates of the symmetrised form, ascending. A backward stable solver errs by a few units of
 /// round-off of the norm; so may whatever is compared with it.
 Eigen::VectorXd rates_of(Case& c) {
-  const Eigen::MatrixXd a = dense(c->grid(), c->symmetrised().matrix.get());
+  const Eigen::MatrixXd a = dense(c->grid(), c->symmetrised_entries().matrix.get());
   if (c->grid().dimension() == 1 && !c->grid().axis(0).periodic()) {
     return support::tridiagonal_eigenvalues(a);
   }
@@ -44,7 +44,7 @@ double solver_error(Case& c) {
 double row_sum_defect(Case& c) {
   const base::UniqueVec ones = c->grid().sampled([](auto) { return 1.0; });
   const base::UniqueVec sums = c->grid().vector();
-  base::check(MatMult(c->generator().matrix.get(), ones.get(), sums.get()));
+  base::check(MatMult(c->generator_entries(), ones.get(), sums.get()));
   base::check(VecAXPY(sums.get(), 1, c->generator().leak.get()));
   PetscReal defect = 0;
   base::check(VecNorm(sums.get(), NORM_INFINITY, &defect));
@@ -207,7 +207,7 @@ TEST(Symmetrised, is_similar_to_minus_the_generator) {
   Case c({.potential = "(x^2-1)^2 + 0.5*x*y + y^2", .diffusion = {"0.25"}},
          {axis("x", -2, 2, 8), axis("y", -2, 2, 6)});
   const Eigen::MatrixXd g = generator_of(c);
-  const Eigen::MatrixXd a = dense(c->grid(), c->symmetrised().matrix.get());
+  const Eigen::MatrixXd a = dense(c->grid(), c->symmetrised_entries().matrix.get());
   const std::vector<double> root = support::gathered(c->grid(), c->root_of_masses());
 
   EXPECT_EQ((a - a.transpose()).cwiseAbs().maxCoeff(), 0);
@@ -332,7 +332,7 @@ TEST(Generator, wall_fluxes_account_for_all_that_leaves) {
     total += flux;
   }
   const base::UniqueVec change = c->grid().vector();
-  base::check(MatMultTranspose(c->generator().matrix.get(), masses.get(), change.get()));
+  base::check(MatMultTranspose(c->generator_entries(), masses.get(), change.get()));
   EXPECT_TRUE(near(total, -base::sum(change.get()), {1e-13, 1e-13}));
   EXPECT_TRUE(near(total, base::dot(masses.get(), c->generator().leak.get()), {1e-13, 1e-13}));
 }

@@ -71,8 +71,8 @@ TEST(Scheme, noise_that_vanishes_at_both_walls) {
     Case c(
         {.drift = {"a*(1-x) - b*x"}, .diffusion = {"x*(1-x)"}, .parameters = {{"a", 2}, {"b", 3}}},
         {axis("x", 0, 1, cells)});
-    const Eigen::VectorXd rates =
-        support::tridiagonal_eigenvalues(support::dense(c->grid(), c->symmetrised().matrix.get()));
+    const Eigen::VectorXd rates = support::tridiagonal_eigenvalues(
+        support::dense(c->grid(), c->symmetrised_entries().matrix.get()));
     return std::array{rates(1) - 5, rates(2) - 12};
   };
   const auto coarse = errors(100);
@@ -91,7 +91,7 @@ double truncation_error(PetscInt cells, const std::string& undiffused) {
   const base::UniqueVec u =
       c->grid().sampled([](auto x) { return std::sin(x[0]) * std::cos(x[1]); });
   const base::UniqueVec gu = c->grid().vector();
-  base::check(MatMult(c->generator().matrix.get(), u.get(), gu.get()));
+  base::check(MatMult(c->generator_entries(), u.get(), gu.get()));
   double worst = 0;
   {
     const base::ReadArray value(gu.get());
@@ -128,7 +128,7 @@ TEST(Undiffused, upwind_is_monotone_and_fromm_reports_that_it_is_not) {
   EXPECT_EQ(upwind->generator().facts.negative, 0);
   EXPECT_EQ(upwind->generator().facts.most_negative, 0);
   const GeneratorFacts& facts = fromm->generator().facts;
-  const Eigen::MatrixXd g = support::dense(fromm->grid(), fromm->generator().matrix.get());
+  const Eigen::MatrixXd g = support::dense(fromm->grid(), fromm->generator_entries());
   std::int64_t negative = 0;
   double lowest = 0;
   for (Eigen::Index i = 0; i < g.rows(); ++i) {
@@ -152,7 +152,7 @@ TEST(Undiffused, fromm_is_exact_for_linear_densities_on_any_spacing) {
   const base::UniqueVec masses = c->grid().sampled([](auto x) { return 1 + x[0]; });
   base::check(VecPointwiseMult(masses.get(), masses.get(), c->volumes()));
   const base::UniqueVec change = c->grid().vector();
-  base::check(MatMultTranspose(c->generator().matrix.get(), masses.get(), change.get()));
+  base::check(MatMultTranspose(c->generator_entries(), masses.get(), change.get()));
   base::check(VecPointwiseDivide(change.get(), change.get(), c->volumes()));
   const std::vector<double> rate = support::gathered(c->grid(), change.get());
   for (std::size_t i = 2; i < 6; ++i) EXPECT_TRUE(near(rate[i], -1, {1e-13, 0})) << i;
@@ -161,7 +161,7 @@ TEST(Undiffused, fromm_is_exact_for_linear_densities_on_any_spacing) {
 TEST(Peclet, huge_forces_leave_finite_upwind_rates) {
   // Force over diffusion times cell width is about 1e9: exp() of it overflows, the scheme must not.
   Case c({.drift = {"-1000*x"}, .diffusion = {"1e-6"}}, {axis("x", -8, 8, 64)});
-  const Eigen::MatrixXd g = support::dense(c->grid(), c->generator().matrix.get());
+  const Eigen::MatrixXd g = support::dense(c->grid(), c->generator_entries());
   const double h = 0.25;
   for (PetscInt i = 0; i + 1 < 64; ++i) {
     const double face = c->grid().axis(0).edge(i + 1);
@@ -180,7 +180,7 @@ TEST(Peclet, small_forces_are_not_lost_in_cancellation) {
   for (const double force : {1e-12, 1e-8, 1e-4}) {
     Case c({.drift = {"force"}, .diffusion = {"1"}, .parameters = {{"force", force}}},
            {axis("x", 0, 2, 2)});
-    const Eigen::MatrixXd g = support::dense(c->grid(), c->generator().matrix.get());
+    const Eigen::MatrixXd g = support::dense(c->grid(), c->generator_entries());
     // Rates of order 1 carry rounding of 2e-16; nothing else may spoil their difference.
     EXPECT_TRUE(near(g(0, 1) - g(1, 0), force, {5e-16, 0}));
   }

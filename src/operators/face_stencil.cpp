@@ -1,0 +1,324 @@
+#include "operators/face_stencil.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "spaces/padded_block.hpp"
+
+namespace komori::operators {
+namespace {
+
+using base::check;
+using spaces::Boundary;
+using spaces::Index;
+
+std::size_t at(int k) {
+  return static_cast<std::size_t>(k);
+}
+
+std::size_t size_of(PetscInt count) {
+  return static_cast<std::size_t>(count);
+}
+
+Index shifted(Index cell, int k, PetscInt by) {
+  cell[at(k)] += by;
+  return cell;
+}
+
+} // namespace
+
+FaceGhosts::FaceGhosts(const spaces::Grid& grid) : comm_(grid.comm()) {
+  if (grid.local_cells() == 0) return;
+  const spaces::PaddedBlock block(grid);
+  const int dimension = grid.dimension();
+  faces_.resize(at(dimension));
+  std::array<int, spaces::max_dimension> sizes{};
+  for (int k = 0; k < dimension; ++k) sizes[at(k)] = static_cast<int>(block.count(k));
+  for (int k = 0; k < dimension; ++k) {
+    for (const int side : {0, 1}) {
+      Face& face = faces_[at(k)][at(side)];
+      face.rank = side == 0 ? block.lower_rank(k) : block.upper_rank(k);
+      std::array<int, spaces::max_dimension> layer = sizes;
+      std::array<int, spaces::max_dimension> start{};
+      layer[at(k)] = 1;
+      start[at(k)] = side == 0 ? 0 : sizes[at(k)] - 1;
+      MPI_Type_create_subarray(dimension, sizes.data(), layer.data(), start.data(), MPI_ORDER_C,
+                               MPI_DOUBLE, &face.inside);
+      MPI_Type_commit(&face.inside);
+      if (face.rank != MPI_PROC_NULL) {
+        face.values.resize(size_of(grid.local_cells() / block.count(k)));
+      }
+    }
+  }
+}
+
+FaceGhosts::~FaceGhosts() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized) return;
+  for (auto& ends : faces_) {
+    for (Face& face : ends) MPI_Type_free(&face.inside);
+  }
+}
+
+void FaceGhosts::begin(const double* field) {
+  const auto next = [&]() -> MPI_Request* { return &requests_.emplace_back(MPI_REQUEST_NULL); };
+  requests_.clear();
+  requests_.reserve(4 * faces_.size());
+  for (std::size_t k = 0; k < faces_.size(); ++k) {
+    const int tag = static_cast<int>(2 * k); // even: what travels down
+    auto& [lower, upper] = faces_[k];
+    MPI_Irecv(lower.values.data(), static_cast<int>(lower.values.size()), MPI_DOUBLE, lower.rank,
+              tag + 1, comm_, next());
+    MPI_Irecv(upper.values.data(), static_cast<int>(upper.values.size()), MPI_DOUBLE, upper.rank,
+              tag, comm_, next());
+    MPI_Isend(field, 1, lower.inside, lower.rank, tag, comm_, next());
+    MPI_Isend(field, 1, upper.inside, upper.rank, tag + 1, comm_, next());
+  }
+}
+
+void FaceGhosts::end() {
+  MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
+}
+
+/// One line of cells on the last axis: where its neighbours' values lie.
+struct FaceStencil::Run {
+  std::size_t first = 0; ///< of the cells
+  std::size_t line = 0;  ///< number of the run
+  std::size_t cells = 0;
+  std::array<const double*, spaces::max_dimension> above{};
+  std::array<const double*, spaces::max_dimension> below{};
+  std::array<std::size_t, spaces::max_dimension> face{}; ///< the one below the first cell
+};
+
+FaceStencil::FaceStencil(const FaceFluxes& fluxes, bool symmetrised)
+    : grid_(fluxes.grid()), sign_(symmetrised ? 1 : -1), ghosts_(fluxes.grid()) {
+  const int dimension = grid_.dimension();
+  const spaces::Block& own = grid_.block();
+  PetscInt step = 1;
+  for (int k = dimension - 1; k >= 0; --k) {
+    stride_[at(k)] = step;
+    step *= own.count[at(k)];
+  }
+  const auto cells = size_of(grid_.local_cells());
+  for (int k = 0; k < dimension && cells > 0; ++k) {
+    const std::size_t faces = cells / size_of(own.count[at(k)]) * (size_of(own.count[at(k)]) + 1);
+    up_[at(k)].assign(faces, 0);
+    if (!symmetrised) down_[at(k)].assign(faces, 0);
+  }
+  diagonal_.assign(cells, 0);
+  leak_.assign(cells, 0);
+  grid_.for_each_cell([&](PetscInt local, const Index& cell) {
+    const std::size_t i = size_of(local);
+    for (int k = 0; k < dimension; ++k) {
+      const spaces::Axis& axis = grid_.axis(k);
+      const PetscInt j = cell[at(k)];
+      // The lines of faces are one longer than those of cells, for every line before this one.
+      const std::size_t face =
+          i + size_of(local / (stride_[at(k)] * own.count[at(k)]) * stride_[at(k)]);
+      const auto set = [&](std::size_t where, const FaceFlux& flux, PetscInt lower) {
+        const double out = flux.lower / axis.width(axis.wrapped(lower));
+        const double back = flux.upper / axis.width(axis.wrapped(lower + 1));
+        up_[at(k)][where] = symmetrised ? std::sqrt(out) * std::sqrt(back) : out;
+        if (!symmetrised) down_[at(k)][where] = back;
+        return std::pair(out, back);
+      };
+      const bool first = j == own.start[at(k)];
+      if (axis.periodic() || j + 1 < axis.cells()) {
+        const auto [out, back] = set(face + size_of(stride_[at(k)]), fluxes.between(k, cell), j);
+        diagonal_[i] += out;
+        if (j + 1 < own.start[at(k)] + own.count[at(k)]) {
+          diagonal_[i + size_of(stride_[at(k)])] += back;
+        }
+      } else if (axis.upper() == Boundary::absorbing) {
+        leak_[i] += fluxes.wall(k, cell, Side::upper).lower / axis.width(j);
+      }
+      if (first && (axis.periodic() || j > 0)) {
+        diagonal_[i] += set(face, fluxes.between(k, shifted(cell, k, -1)), j - 1).second;
+      } else if (j == 0 && axis.lower() == Boundary::absorbing) {
+        leak_[i] += fluxes.wall(k, cell, Side::lower).lower / axis.width(j);
+      }
+    }
+    diagonal_[i] += leak_[i];
+  });
+  fluxes.require_finite();
+  measure();
+}
+
+void FaceStencil::measure() {
+  const std::vector<double> ones(diagonal_.size(), -1);
+  std::vector<double> sums(diagonal_.size(), 0);
+  multiply(ones.data(), sums.data(), false);
+  std::array<double, 2> extremes{0, 0};
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    // With x = -1: sign * (-diagonal + sum of coefficients).
+    extremes[0] = std::max(extremes[0], 2 * diagonal_[i] + sign_ * sums[i]);
+    extremes[1] = std::max(extremes[1], leak_[i]);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, extremes.data(), 2, MPI_DOUBLE, MPI_MAX, grid_.comm());
+  facts_.norm = extremes[0];
+  facts_.leak = extremes[1];
+  const auto cells = static_cast<std::int64_t>(grid_.cells());
+  facts_.nonzeros = cells;
+  for (int k = 0; k < grid_.dimension(); ++k) {
+    const std::int64_t along = grid_.axis(k).cells();
+    const std::int64_t faces = grid_.axis(k).periodic() ? along : along - 1;
+    const std::int64_t once = along == 2 && grid_.axis(k).periodic() ? 1 : 2;
+    if (along > 1) facts_.nonzeros += once * faces * (cells / along);
+  }
+}
+
+void FaceStencil::multiply(const double* x, double* y, bool transposed) {
+  ghosts_.begin(x);
+  rows(x, y, transposed, false);
+  ghosts_.end();
+  rows(x, y, transposed, true);
+}
+
+/// The rows that need values of other ranks, or those that do not.
+void FaceStencil::rows(const double* x, double* y, bool transposed, bool with_ghosts) {
+  if (diagonal_.empty()) return;
+  const int last = grid_.dimension() - 1;
+  const spaces::Block& own = grid_.block();
+  const bool split = ghosts_.beyond(last, 0) != nullptr || ghosts_.beyond(last, 1) != nullptr;
+  Run run;
+  run.cells = size_of(own.count[at(last)]);
+  Index inside{};
+  for (run.first = 0; run.first < diagonal_.size(); run.first += run.cells, ++run.line) {
+    bool needs = split;
+    for (int k = 0; k < last; ++k) {
+      const auto stride = size_of(stride_[at(k)]);
+      const auto count = size_of(own.count[at(k)]);
+      // This run's place among the cells with axis k left out.
+      const std::size_t outer = run.first / (stride * count);
+      const std::size_t slab = outer * stride + run.first % stride;
+      const bool at_start = inside[at(k)] == 0;
+      const bool at_end = inside[at(k)] + 1 == own.count[at(k)];
+      const double* const before = at_start ? ghosts_.beyond(k, 0) : nullptr;
+      const double* const after = at_end ? ghosts_.beyond(k, 1) : nullptr;
+      needs = needs || before != nullptr || after != nullptr;
+      // Faces of walls have coefficient 0, so any value will do beyond them.
+      run.below[at(k)] = before ? before + slab : at_start ? x + run.first : x + run.first - stride;
+      run.above[at(k)] = after ? after + slab : at_end ? x + run.first : x + run.first + stride;
+      run.face[at(k)] = run.first + outer * stride;
+    }
+    run.face[at(last)] = run.first + run.line;
+    if (needs == with_ghosts) row(run, x, y, transposed);
+    for (int k = last - 1; k >= 0; --k) {
+      if (++inside[at(k)] < own.count[at(k)]) break;
+      inside[at(k)] = 0;
+    }
+  }
+}
+
+void FaceStencil::row(const Run& run, const double* x, double* y, bool transposed) const {
+  const int last = grid_.dimension() - 1;
+  const std::size_t n = run.cells;
+  const double* const own = x + run.first;
+  double* const sum = y + run.first;
+  const double* const diagonal = diagonal_.data() + run.first;
+  // Row i of A takes the rate from i to its neighbours, of A^T that from the neighbours to i.
+  const auto coefficients = [&](int k) {
+    const double* const up = up_[at(k)].data() + run.face[at(k)];
+    const double* const down = down_[at(k)].empty() ? up : down_[at(k)].data() + run.face[at(k)];
+    return transposed ? std::pair(down + stride_[at(k)], up) : std::pair(up + stride_[at(k)], down);
+  };
+  {
+    const auto [above, below] = coefficients(last);
+    const double* const before = ghosts_.beyond(last, 0);
+    const double* const after = ghosts_.beyond(last, 1);
+    const double first = before ? before[run.line] : 0;
+    const double end = after ? after[run.line] : 0;
+    if (n == 1) {
+      sum[0] = diagonal[0] * own[0] - above[0] * end - below[0] * first;
+    } else {
+      sum[0] = diagonal[0] * own[0] - above[0] * own[1] - below[0] * first;
+      for (std::size_t j = 1; j + 1 < n; ++j) {
+        sum[j] = diagonal[j] * own[j] - above[j] * own[j + 1] - below[j] * own[j - 1];
+      }
+      sum[n - 1] = diagonal[n - 1] * own[n - 1] - above[n - 1] * end - below[n - 1] * own[n - 2];
+    }
+  }
+  for (int k = 0; k < last; ++k) {
+    const auto [above, below] = coefficients(k);
+    const double* const next = run.above[at(k)];
+    const double* const previous = run.below[at(k)];
+    for (std::size_t j = 0; j < n; ++j) sum[j] -= above[j] * next[j] + below[j] * previous[j];
+  }
+  if (sign_ < 0) {
+    for (std::size_t j = 0; j < n; ++j) sum[j] = -sum[j];
+  }
+}
+
+bool has_face_stencil(const FaceFluxes& fluxes) {
+  for (int k = 0; k < fluxes.grid().dimension(); ++k) {
+    if (fluxes.undiffused(k) && fluxes.second_order_upwind()) return false;
+  }
+  return true;
+}
+
+namespace {
+
+template <bool transposed> PetscErrorCode product(Mat mat, Vec x, Vec y) {
+  return base::guarded([&] {
+    void* context = nullptr;
+    check(MatShellGetContext(mat, &context));
+    const base::ReadArray from(x);
+    const base::WriteArray to(y);
+    static_cast<FaceStencil*>(context)->multiply(from.span().data(), to.span().data(), transposed);
+  });
+}
+
+PetscErrorCode diagonal_of(Mat mat, Vec diagonal) {
+  return base::guarded([&] {
+    void* context = nullptr;
+    check(MatShellGetContext(mat, &context));
+    const auto* stencil = static_cast<FaceStencil*>(context);
+    const base::WriteArray to(diagonal);
+    std::transform(stencil->diagonal().begin(), stencil->diagonal().end(), to.span().begin(),
+                   [&](double entry) { return stencil->sign() * entry; });
+  });
+}
+
+PetscErrorCode destroy(Mat mat) {
+  void* context = nullptr;
+  const PetscErrorCode error = MatShellGetContext(mat, &context);
+  delete static_cast<FaceStencil*>(context);
+  return error;
+}
+
+Generator shell(const FaceFluxes& fluxes, bool symmetrised) {
+  const spaces::Grid& grid = fluxes.grid();
+  auto stencil = std::make_unique<FaceStencil>(fluxes, symmetrised);
+  Generator generator;
+  generator.facts = stencil->facts();
+  generator.leak = grid.vector();
+  {
+    const base::WriteArray leak(generator.leak.get());
+    std::copy(stencil->leak().begin(), stencil->leak().end(), leak.span().begin());
+  }
+  using Operation = void (*)();
+  check(MatCreateShell(grid.comm(), grid.local_cells(), grid.local_cells(), grid.cells(),
+                       grid.cells(), stencil.release(), generator.matrix.put()));
+  const Mat matrix = generator.matrix.get();
+  check(MatShellSetOperation(matrix, MATOP_MULT, reinterpret_cast<Operation>(&product<false>)));
+  check(MatShellSetOperation(matrix, MATOP_MULT_TRANSPOSE,
+                             reinterpret_cast<Operation>(&product<true>)));
+  check(
+      MatShellSetOperation(matrix, MATOP_GET_DIAGONAL, reinterpret_cast<Operation>(&diagonal_of)));
+  check(MatShellSetOperation(matrix, MATOP_DESTROY, reinterpret_cast<Operation>(&destroy)));
+  if (symmetrised) check(MatSetOption(matrix, MAT_SYMMETRIC, PETSC_TRUE));
+  return generator;
+}
+
+} // namespace
+
+Generator matrix_free_generator(const FaceFluxes& fluxes) {
+  return shell(fluxes, false);
+}
+
+Generator matrix_free_symmetrised(const FaceFluxes& fluxes) {
+  return shell(fluxes, true);
+}
+
+} // namespace komori::operators

@@ -1,0 +1,87 @@
+/// Products with axis-aligned generators without a matrix: one coefficient per face and direction.
+///
+/// The matrix carries no indices, so a product moves half the memory that an assembled one does or
+/// less; messages travel while the cells that need none are worked on.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "operators/face_flux.hpp"
+#include "operators/generator.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// The value in the neighbouring blocks' cells next to this block, face by face. Not copied:
+/// movable by pointer only.
+class FaceGhosts {
+public:
+  explicit FaceGhosts(const spaces::Grid& grid);
+  FaceGhosts(const FaceGhosts&) = delete;
+  FaceGhosts& operator=(const FaceGhosts&) = delete;
+  ~FaceGhosts();
+  /// Starts and ends the exchange for `field`, one value per cell of this rank. Collective over the
+  /// ranks that own cells; `field` must not change in between.
+  void begin(const double* field);
+  void end();
+  /// The cells beyond the lower (0) or upper (1) end of axis k, in the order of this block's cells
+  /// with that axis left out; null at walls.
+  const double* beyond(int k, int side) const {
+    const Face& face = faces_[static_cast<std::size_t>(k)][static_cast<std::size_t>(side)];
+    return face.rank == MPI_PROC_NULL ? nullptr : face.values.data();
+  }
+
+private:
+  struct Face {
+    int rank = MPI_PROC_NULL;
+    MPI_Datatype inside = MPI_DATATYPE_NULL;
+    std::vector<double> values;
+  };
+  MPI_Comm comm_;
+  std::vector<std::array<Face, 2>> faces_;
+  std::vector<MPI_Request> requests_;
+};
+
+/// sign * (diagonal x_i - sum over faces of coefficient * x_neighbour).
+class FaceStencil {
+public:
+  /// G itself (sign -1), or its symmetrised form (sign 1). Collective.
+  FaceStencil(const FaceFluxes& fluxes, bool symmetrised);
+
+  /// y = A x, or A^T x; x and y hold one value per cell of this rank and differ. Collective.
+  void multiply(const double* x, double* y, bool transposed);
+  const std::vector<double>& diagonal() const noexcept { return diagonal_; }
+  double sign() const noexcept { return sign_; }
+  const GeneratorFacts& facts() const noexcept { return facts_; }
+  /// Rate of leaving through absorbing walls, per cell, 1/time.
+  const std::vector<double>& leak() const noexcept { return leak_; }
+
+private:
+  struct Run;
+  void measure();
+  void rows(const double* x, double* y, bool transposed, bool with_ghosts);
+  void row(const Run& run, const double* x, double* y, bool transposed) const;
+
+  const spaces::Grid& grid_;
+  double sign_ = 1;
+  std::array<PetscInt, spaces::max_dimension> stride_{};
+  /// Per axis one value per face, the lower end's faces first: cells + 1 of them in a line. From
+  /// the lower cell of a face to its upper one, and back; the latter empty where both are alike.
+  std::array<std::vector<double>, spaces::max_dimension> up_;
+  std::array<std::vector<double>, spaces::max_dimension> down_;
+  std::vector<double> diagonal_;
+  std::vector<double> leak_;
+  GeneratorFacts facts_;
+  FaceGhosts ghosts_;
+};
+
+/// Whether products need no matrix: axis-aligned diffusion, first-order upwind at most.
+bool has_face_stencil(const FaceFluxes& fluxes);
+
+/// The stencil as a matrix without entries (products, transposed products, diagonal). Collective.
+Generator matrix_free_generator(const FaceFluxes& fluxes);
+Generator matrix_free_symmetrised(const FaceFluxes& fluxes);
+
+} // namespace komori::operators
