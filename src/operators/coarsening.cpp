@@ -53,8 +53,8 @@ public:
   }
 
 private:
-  void set(int k, std::size_t pair, const Link& link) {
-    const Link bounded = link.bounded();
+  void set(int k, std::size_t pair, const FaceLink& link) {
+    const FaceLink bounded = link.bounded();
     coarse_.coupling[at(k)][pair] = bounded.coupling;
     coarse_.ratio[at(k)][pair] = bounded.ratio;
   }

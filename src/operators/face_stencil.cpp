@@ -251,6 +251,7 @@ void FaceStencil::row(const Run& run, const double* x, double* y, bool transpose
 }
 
 bool has_face_stencil(const FaceFluxes& fluxes) {
+  if (!fluxes.axis_aligned()) return false;
   for (int k = 0; k < fluxes.grid().dimension(); ++k) {
     if (fluxes.undiffused(k) && fluxes.second_order_upwind()) return false;
   }

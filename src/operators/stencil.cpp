@@ -14,7 +14,7 @@ std::size_t at(int k) {
   return static_cast<std::size_t>(k);
 }
 
-constexpr double extreme = Link::extreme;
+constexpr double extreme = FaceLink::extreme;
 
 double ratio_of(double out, double back) {
   if (out == back) return 1; // both may be 0
@@ -104,7 +104,7 @@ SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
         const double out = flux.lower / axis.width(j);
         const double back = flux.upper / axis.width(axis.wrapped(j + 1));
         // The product may underflow, the roots do not.
-        Link link{.coupling = std::sqrt(out) * std::sqrt(back), .ratio = ratio_of(out, back)};
+        FaceLink link{.coupling = std::sqrt(out) * std::sqrt(back), .ratio = ratio_of(out, back)};
         if (link.coupling == 0) link.coupling = out / link.ratio + back * link.ratio;
         stencil.coupling[at(k)][i] = link.coupling;
         stencil.ratio[at(k)][i] = link.ratio;

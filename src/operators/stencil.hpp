@@ -21,13 +21,13 @@ namespace komori::operators {
 enum class Form { symmetric, functions };
 
 /// The two coefficients between a cell and its upper neighbour.
-struct Link {
+struct FaceLink {
   double coupling = 0; ///< sqrt(r_ij r_ji), 1/time
   double ratio = 1;    ///< sqrt(r_ij / r_ji)
   /// Ratios beyond this belong to cells that no probability reaches.
   static constexpr double extreme = 1e100;
   /// The same with a ratio within bounds and the larger of the two rates as it was.
-  Link bounded() const {
+  FaceLink bounded() const {
     if (ratio > extreme) return {coupling * (ratio / extreme), extreme};
     if (ratio < 1 / extreme) return {coupling / (ratio * extreme), 1 / extreme};
     return *this;
