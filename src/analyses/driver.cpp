@@ -61,8 +61,10 @@ int work(base::Session& session, const Driver& driver, const config::CommandLine
   }
   require_known_options(line.petsc_options, driver.option_prefixes);
   Run run{.session = session, .command_line = line, .command = command, .input = {}};
-  if (!line.input.empty()) {
-    run.input = config::parse(config::read_text(session.comm(), line.input), line.input);
+  if (driver.takes_input != config::InputFile::none) {
+    run.input = line.input.empty()
+                    ? config::parse("{}", "no input file")
+                    : config::parse(config::read_text(session.comm(), line.input), line.input);
     for (const std::string& assignment : line.sets) config::apply_set(run.input, assignment);
   }
   const base::SignalWatch watch;
