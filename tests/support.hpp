@@ -22,6 +22,8 @@ struct SdeText {
   std::vector<std::string> noise{};
   std::string convention = "ito";
   std::vector<std::pair<std::string, double>> parameters{};
+  std::vector<std::vector<std::string>> diffusion_matrix{};
+  std::vector<std::vector<std::string>> noise_matrix{};
 };
 
 /// A formula as if read from "test.yaml:1" under the key `path`.
@@ -41,6 +43,20 @@ inline config::FormulaArray formulas(const std::vector<std::string>& texts, cons
   return array;
 }
 
+/// A matrix of formulas (rank 2), row by row.
+inline config::FormulaArray formula_matrix(const std::vector<std::vector<std::string>>& rows,
+                                           const std::string& path) {
+  config::FormulaArray array;
+  array.rank = 2;
+  array.rows = rows.size();
+  array.columns = rows.front().size();
+  array.origin = {"test.yaml", 1};
+  for (const std::vector<std::string>& row : rows) {
+    for (const std::string& text : row) array.entries.push_back(formula(text, path));
+  }
+  return array;
+}
+
 /// `sde({"x"}, {.potential = "(x^2-1)^2", .diffusion = {"0.25"}})`.
 inline models::Sde sde(const std::vector<std::string>& variables, const SdeText& text) {
   models::SdeInput input;
@@ -50,6 +66,12 @@ inline models::Sde sde(const std::vector<std::string>& variables, const SdeText&
   input.drift = formulas(text.drift, "model.drift", true);
   input.diffusion = formulas(text.diffusion, "model.diffusion");
   input.noise = formulas(text.noise, "model.noise");
+  if (!text.diffusion_matrix.empty()) {
+    input.diffusion = formula_matrix(text.diffusion_matrix, "model.diffusion");
+  }
+  if (!text.noise_matrix.empty()) {
+    input.noise = formula_matrix(text.noise_matrix, "model.noise");
+  }
   input.convention = text.convention;
   return models::Sde(input);
 }

@@ -29,7 +29,8 @@ double factor_nonzeros(int dimension, double cells) {
 
 Estimate estimate(const Workload& workload) {
   Estimate result;
-  result.nonzeros = workload.cells * (2 * workload.dimension + 1);
+  result.nonzeros = workload.cells *
+                    (workload.row_entries > 0 ? workload.row_entries : 2 * workload.dimension + 1);
   const double entry = sizeof(PetscScalar) + sizeof(PetscInt);
   const double matrix = result.nonzeros * entry;
   double total = workload.matrices * matrix + workload.vectors * 8 * workload.cells;

@@ -13,6 +13,7 @@ struct Workload {
   int dimension = 1;
   double cells = 0;
   int ranks = 1;
+  double row_entries = 0;  ///< nonzeros per row; 0: a cell and its neighbours along the axes
   double vectors = 10;     ///< cell vectors held at once
   int matrices = 1;        ///< assembled copies of the operator
   bool factorised = false; ///< a sparse factorisation is made

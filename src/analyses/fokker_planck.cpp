@@ -38,6 +38,8 @@ std::string boundary_text(const spaces::Axis& axis) {
 Workload workload_of(const FokkerPlanckInput& input, int ranks) {
   Workload load{.dimension = static_cast<int>(input.grid.size()), .cells = 1, .ranks = ranks};
   for (const auto& [name, axis] : input.grid) load.cells *= static_cast<double>(axis.cells);
+  const bool matrix = input.model.diffusion.rank == 2 || input.model.noise.rank == 2;
+  if (matrix) load.row_entries = 1.0 + load.dimension * (load.dimension + 1);
   const bool maybe_reversible = input.model.potential.given() && !input.model.drift.given();
   const auto direct = [&](const std::string& solver) {
     return solver == "direct" ||
@@ -100,6 +102,29 @@ std::string blocks_text(const spaces::Grid& grid) {
   return text;
 }
 
+void introduce_links(base::Log& log, const operators::LatticeFluxes& lattice,
+                     const spaces::Grid& grid) {
+  log.line(fmt::format("  full diffusion matrix: links over up to {} cells ({} offsets), all rates "
+                       ">= 0{}",
+                       lattice.reach(), lattice.offsets(),
+                       lattice.reach() > 1 && grid.has(spaces::Boundary::reflecting)
+                           ? "; first order where density meets a reflecting wall"
+                           : ""));
+  if (lattice.corner_cells() == 0) return;
+  const double share =
+      static_cast<double>(lattice.corner_cells()) / static_cast<double>(grid.cells());
+  const std::string text = fmt::format(
+      "in {} cells next to corners ({:.2g} % of the grid) no link along some noise fits, "
+      "and it acts along the axes there",
+      lattice.corner_cells(), 100 * share);
+  constexpr double many = 0.05;
+  if (share > many) {
+    log.warning(text + "; refine the grid, or make its box larger");
+  } else {
+    log.line("    " + text);
+  }
+}
+
 void introduce(const FokkerPlanckInput& input, Problem& problem, const Estimate& estimate) {
   base::Log& log = problem.log();
   const spaces::Grid& grid = problem.grid();
@@ -117,6 +142,7 @@ void introduce(const FokkerPlanckInput& input, Problem& problem, const Estimate&
   log.line(fmt::format("  detailed balance {}: {}",
                        problem.reversible() ? "holds" : "does not hold",
                        problem.reversible_reason()));
+  if (!problem.fluxes().axis_aligned()) introduce_links(log, problem.fluxes().lattice(), grid);
   for (int k = 0; k < grid.dimension(); ++k) {
     if (!problem.fluxes().undiffused(k)) continue;
     log.line(fmt::format("  axis {} has no diffusion: transport by {}", grid.axis(k).name(),

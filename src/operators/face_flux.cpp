@@ -24,25 +24,7 @@ Index shifted(Index cell, int k, PetscInt by) {
   return cell;
 }
 
-/// B(|w|) and B(-|w|) of the Bernoulli function, without cancellation and for any |w|.
-std::pair<double, double> bernoulli(double magnitude) {
-  if (magnitude < 1e-10) return {1 - 0.5 * magnitude, 1 + 0.5 * magnitude};
-  const double small = magnitude / std::expm1(magnitude);
-  return {small, small + magnitude};
-}
-
 } // namespace
-
-void declare(config::Declarer& declarer, SchemeInput& input) {
-  declarer.choice("rates", input.rates, {"scharfetter_gummel", "square_root"},
-                  {.help = "Finite-volume rates between cells."});
-  declarer.choice("face_drift", input.face_drift, {"mean", "midpoint", "simpson"},
-                  {.help = "Drift on a face, where 'drift' is given: mean of the two cell centres, "
-                           "value on the face, or Simpson's rule. All are second order."});
-  declarer.choice("undiffused", input.undiffused, {"upwind", "second_order"},
-                  {.help = "Transport along axes without diffusion: upwind (first order, keeps "
-                           "densities positive) or second_order (Fromm's scheme, does not)."});
-}
 
 FaceFluxes::FaceFluxes(const spaces::Grid& grid, const models::Sde& sde, const SchemeInput& scheme)
     : grid_(grid), sde_(sde), square_root_(scheme.rates == "square_root"),
@@ -51,6 +33,7 @@ FaceFluxes::FaceFluxes(const spaces::Grid& grid, const models::Sde& sde, const S
   if (scheme.face_drift == "simpson") face_drift_ = FaceDrift::simpson;
   if (sde.has_potential()) require_periodic_potential();
   keep_cells();
+  if (sde.full_diffusion()) lattice_ = std::make_unique<const LatticeFluxes>(grid, sde, scheme);
 }
 
 void FaceFluxes::center(const Index& cell, std::span<double> x) const {
@@ -134,8 +117,11 @@ void FaceFluxes::keep_cells() {
     if (sde_.has_drift()) {
       const auto formula = [&](std::span<const double> p) { return sde_.drift(k, p); };
       spaces::require_finite(grid_, formula, sde_.drift_name(k));
-      if (face_drift_ != FaceDrift::midpoint) fill(drift_[at(k)], formula);
+      if (face_drift_ != FaceDrift::midpoint && !sde_.full_diffusion()) {
+        fill(drift_[at(k)], formula);
+      }
     }
+    if (sde_.full_diffusion()) continue; // the lattice sees to it
     const auto formula = [&](std::span<const double> p) { return sde_.diffusion(k, p); };
     spaces::require_finite(grid_, formula, sde_.diffusion_name());
     spaces::require(
@@ -286,6 +272,7 @@ FaceFlux FaceFluxes::wall(int k, const Index& cell, Side side) const {
 }
 
 double FaceFluxes::log_ratio(int k, const Index& cell) const {
+  if (!axis_aligned()) return lattice_->axis_work(k, cell);
   const Face face = this->face(k, cell);
   if (face.diffusion == 0 || face.lower == 0 || face.upper == 0) {
     return std::numeric_limits<double>::infinity();
@@ -299,7 +286,7 @@ double FaceFluxes::face_velocity(int k, const Index& cell) const {
 }
 
 bool FaceFluxes::gibbs() const {
-  if (sde_.has_drift() || !sde_.has_potential()) return false;
+  if (sde_.has_drift() || !sde_.has_potential() || sde_.full_diffusion()) return false;
   for (int k = 0; k < grid_.dimension(); ++k) {
     const std::optional<double> diffusion = sde_.constant_diffusion(k);
     if (!diffusion || *diffusion == 0 || *diffusion != *sde_.constant_diffusion(0)) return false;
@@ -319,7 +306,8 @@ void FaceFluxes::note_if_not_finite(const FaceFlux& flux, int k, const Index& ce
 }
 
 void FaceFluxes::require_finite() const {
-  const std::string trouble = base::first_text(grid_.comm(), trouble_);
+  const std::string trouble =
+      base::first_text(grid_.comm(), axis_aligned() ? trouble_ : lattice_->trouble());
   if (trouble.empty()) return;
   throw base::InputError(fmt::format(
       "the model's rates are not finite {}: a formula is singular there, or the force over the "

@@ -10,31 +10,22 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "config/declaration.hpp"
 #include "models/sde.hpp"
+#include "operators/lattice_flux.hpp"
+#include "operators/scheme.hpp"
 #include "spaces/grid.hpp"
 
 namespace komori::operators {
-
-/// `scheme` as written.
-struct SchemeInput {
-  std::string rates = "scharfetter_gummel";
-  std::string face_drift = "mean";
-  std::string undiffused = "upwind";
-};
-void declare(config::Declarer& declarer, SchemeInput& input);
 
 /// Flux from the lower to the upper cell of a face: lower * p_lower - upper * p_upper.
 struct FaceFlux {
   double lower = 0;
   double upper = 0;
 };
-
-/// Which end of an axis.
-enum class Side { lower, upper };
 
 /// Evaluates fluxes anywhere on the grid from formulas alone, so that no rank needs a neighbour.
 /// Cell values of this rank's block and the cells around it are kept. Functions are local unless
@@ -48,12 +39,17 @@ public:
   const spaces::Grid& grid() const noexcept { return grid_; }
   const models::Sde& sde() const noexcept { return sde_; }
 
+  /// Cells exchange probability with their neighbours along the axes alone: D is diagonal, and
+  /// `between` and `wall` say all. Otherwise `lattice` does, and they must not be called.
+  bool axis_aligned() const noexcept { return lattice_ == nullptr; }
+  const LatticeFluxes& lattice() const { return *lattice_; }
+
   /// Through the face between `cell` and its upper neighbour on axis k, which must exist.
   FaceFlux between(int k, const spaces::Index& cell) const;
   /// Out of `cell` through an absorbing wall at its `side`; `upper` is 0.
   FaceFlux wall(int k, const spaces::Index& cell, Side side) const;
   /// ln p(upper) - ln p(lower) that detailed balance asks of this face; the sum of w and the
-  /// convention's share. Infinite where the face carries no diffusion.
+  /// convention's share. Infinite where the face carries no diffusion. For full matrices too.
   double log_ratio(int k, const spaces::Index& cell) const;
   /// Normal velocity at the face above `cell`, for axes without diffusion.
   double face_velocity(int k, const spaces::Index& cell) const;
@@ -104,7 +100,8 @@ private:
   std::vector<std::vector<double>> drift_;     ///< per axis, where given and used
   std::vector<std::vector<double>> diffusion_; ///< per axis, where not constant
   std::vector<double> tilt_;
-  mutable std::string trouble_; ///< the first face whose flux is not finite
+  std::unique_ptr<const LatticeFluxes> lattice_; ///< for full diffusion matrices
+  mutable std::string trouble_;                  ///< the first face whose flux is not finite
 };
 
 } // namespace komori::operators

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "operators/csr.hpp"
+#include "operators/links.hpp"
 
 namespace komori::operators {
 namespace {
@@ -33,62 +34,37 @@ public:
   /// Builds the row of `cell`; returns its rate of leaving through walls.
   double build(const Index& cell) {
     total_ = 0;
-    double leak = 0;
+    const auto by_fromm = [&](int k) {
+      return fluxes_.undiffused(k) && fluxes_.second_order_upwind();
+    };
     for (int k = 0; k < grid_.dimension(); ++k) {
-      if (fluxes_.undiffused(k) && fluxes_.second_order_upwind()) {
-        second_order(k, cell);
-      } else {
-        neighbours(k, cell);
-      }
-      leak += walls(k, cell);
+      if (by_fromm(k)) second_order(k, cell);
     }
+    for_each_link(
+        fluxes_, cell,
+        [&](const Link& link) {
+          total_ += link.out;
+          // The product may underflow, the roots do not.
+          builder_.add(number(link.cell),
+                       symmetrised_ ? -std::sqrt(link.out) * std::sqrt(link.back) : link.out);
+        },
+        by_fromm);
+    double leak = 0;
+    for_each_exit(fluxes_, cell, [&](int, Side, double rate) { leak += rate; });
     const double diagonal = -(total_ + leak);
     builder_.add(grid_.number(cell), symmetrised_ ? -diagonal : diagonal);
     return leak;
   }
 
 private:
-  PetscInt number(int k, Index cell) const {
-    cell[at(k)] = grid_.axis(k).wrapped(cell[at(k)]);
+  PetscInt number(Index cell) const {
+    for (int k = 0; k < grid_.dimension(); ++k) cell[at(k)] = grid_.axis(k).wrapped(cell[at(k)]);
     return grid_.number(cell);
   }
 
   /// True where a face lies between cells j and j + 1 of axis k.
   bool has_face(int k, PetscInt j) const {
     return grid_.axis(k).periodic() || (j >= 0 && j + 1 < grid_.axis(k).cells());
-  }
-
-  void neighbours(int k, const Index& cell) {
-    const spaces::Axis& axis = grid_.axis(k);
-    const PetscInt i = cell[at(k)];
-    const double width = axis.width(i);
-    for (const int side : {-1, 1}) {
-      if (!has_face(k, side < 0 ? i - 1 : i)) continue;
-      const Index next = shifted(cell, k, side);
-      const FaceFlux flux = fluxes_.between(k, side < 0 ? next : cell);
-      const double out = (side < 0 ? flux.upper : flux.lower) / width;
-      total_ += out;
-      double entry = out;
-      if (symmetrised_) {
-        const double back =
-            (side < 0 ? flux.lower : flux.upper) / axis.width(axis.wrapped(next[at(k)]));
-        entry = -std::sqrt(out) * std::sqrt(back); // the product may underflow, the roots do not
-      }
-      builder_.add(number(k, next), entry);
-    }
-  }
-
-  double walls(int k, const Index& cell) const {
-    const spaces::Axis& axis = grid_.axis(k);
-    const PetscInt i = cell[at(k)];
-    double leak = 0;
-    if (i == 0 && axis.lower() == Boundary::absorbing) {
-      leak += fluxes_.wall(k, cell, Side::lower).lower / axis.width(i);
-    }
-    if (i == axis.cells() - 1 && axis.upper() == Boundary::absorbing) {
-      leak += fluxes_.wall(k, cell, Side::upper).lower / axis.width(i);
-    }
-    return leak;
   }
 
   /// Share of p at cell `i` in the reconstructed density at the face above cell j, for flow in the
@@ -122,11 +98,11 @@ private:
       if (rate == 0) continue;
       // What p_i sends through this face, cell j loses and cell j + 1 gains.
       if (j != i) {
-        builder_.add(number(k, lower), -rate);
+        builder_.add(number(lower), -rate);
         total_ -= rate;
       }
       if (j + 1 != i) {
-        builder_.add(number(k, shifted(lower, k, 1)), rate);
+        builder_.add(number(shifted(lower, k, 1)), rate);
         total_ += rate;
       }
     }
@@ -141,7 +117,9 @@ private:
 
 Generator assemble(const FaceFluxes& fluxes, bool symmetrised) {
   const spaces::Grid& grid = fluxes.grid();
-  CsrBuilder builder(grid.first(), grid.local_cells(), 2 * grid.dimension() + 1);
+  const int links =
+      fluxes.axis_aligned() ? 2 * grid.dimension() : fluxes.lattice().links_per_cell();
+  CsrBuilder builder(grid.first(), grid.local_cells(), links + 1);
   Row row(fluxes, builder, symmetrised);
   Generator generator;
   generator.leak = grid.vector();
@@ -195,20 +173,22 @@ std::vector<std::pair<std::string, double>> wall_fluxes(const FaceFluxes& fluxes
   const spaces::Grid& grid = fluxes.grid();
   const base::ReadArray mass(masses);
   std::vector<std::pair<std::string, double>> walls;
+  std::vector<double> flux(2 * at(grid.dimension()), 0.0);
+  const auto place = [](int k, Side side) { return 2 * at(k) + (side == Side::lower ? 0 : 1); };
+  grid.for_each_cell([&](PetscInt local, const Index& cell) {
+    for_each_exit(fluxes, cell, [&](int k, Side side, double rate) {
+      flux[place(k, side)] += mass[static_cast<std::size_t>(local)] * rate;
+    });
+  });
+  MPI_Allreduce(MPI_IN_PLACE, flux.data(), static_cast<int>(flux.size()), MPI_DOUBLE, MPI_SUM,
+                grid.comm());
   for (int k = 0; k < grid.dimension(); ++k) {
     const spaces::Axis& axis = grid.axis(k);
-    for (const Side side : {Side::lower, Side::upper}) {
-      const bool low = side == Side::lower;
-      if ((low ? axis.lower() : axis.upper()) != Boundary::absorbing) continue;
-      const PetscInt layer = low ? 0 : axis.cells() - 1;
-      double flux = 0;
-      grid.for_each_cell([&](PetscInt local, const Index& cell) {
-        if (cell[at(k)] != layer) return;
-        flux += mass[static_cast<std::size_t>(local)] * fluxes.wall(k, cell, side).lower /
-                axis.width(layer);
-      });
-      MPI_Allreduce(MPI_IN_PLACE, &flux, 1, MPI_DOUBLE, MPI_SUM, grid.comm());
-      walls.emplace_back(fmt::format("{} {}", axis.name(), low ? "lower" : "upper"), flux);
+    if (axis.lower() == Boundary::absorbing) {
+      walls.emplace_back(axis.name() + " lower", flux[place(k, Side::lower)]);
+    }
+    if (axis.upper() == Boundary::absorbing) {
+      walls.emplace_back(axis.name() + " upper", flux[place(k, Side::upper)]);
     }
   }
   return walls;

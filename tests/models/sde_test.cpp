@@ -93,9 +93,15 @@ TEST(SdeInput, formulas_have_to_be_as_many_as_variables) {
               HasSubstr("'model.diffusion' has 3 formulas, but the model has 2 variables"));
   EXPECT_THAT(error_of("{variables: [x, y], potential: x, diffusion: [1]}"),
               HasSubstr("'model.diffusion' has 1 formula"));
-  EXPECT_THAT(error_of("{variables: [x, y], potential: x, diffusion: [[1, 0], [0, 1]]}"),
-              HasSubstr("is a matrix, but must be one formula or a list of 2 (one per variable): "
-                        "noise along the axes"));
+  EXPECT_THAT(error_of("{variables: [x, y], drift: [[x, y], [y, x]], diffusion: 1}"),
+              HasSubstr("'model.drift' is a matrix, but must be a list of 2 formulas"));
+  EXPECT_THAT(
+      error_of("{variables: [x, y], potential: x, diffusion: [[1, 0, 0], [0, 1, 0]]}"),
+      HasSubstr("'model.diffusion' is a 2 x 3 matrix, but the model has 2 variables; give a "
+                "2 x 2 matrix"));
+  EXPECT_THAT(error_of("{variables: [x, y], potential: x, noise: [[1, 0]]}"),
+              HasSubstr("'model.noise' is a 1 x 2 matrix, but the model has 2 variables; give 2 "
+                        "rows, one per variable"));
 }
 
 TEST(SdeInput, formulas_know_variables_and_parameters_only) {
