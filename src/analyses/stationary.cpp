@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/stationary_moments.hpp"
 #include "base/error.hpp"
 #include "operators/currents.hpp"
 
@@ -46,6 +47,9 @@ void declare(config::Declarer& declarer, StationaryInput& input) {
                           {.help = "Stationary averages of formulas of the variables."});
   declarer.boolean("current", input.current,
                    {.help = "Store the probability current and the entropy it produces."});
+  declarer.boolean("error_estimate", input.error_estimate,
+                   {.help = "Estimate the discretisation error of every average on two coarser "
+                            "grids."});
 }
 
 void validate(const Problem& problem, const StationaryInput& input) {
@@ -85,14 +89,23 @@ bool stationary(Problem& problem, const StationaryInput& input, io::ResultFile& 
   }
   const base::UniqueVec masses = base::duplicate(result.density.get());
   check(VecPointwiseMult(masses.get(), result.density.get(), problem.volumes()));
-  for (const auto& [name, text] : input.observables) {
-    const config::Formula formula(text, problem.sde().variables(), problem.sde().parameters());
-    const base::UniqueVec values =
-        problem.grid().sampled([&](std::span<const double> x) { return formula(x); });
-    const double average = base::dot(values.get(), masses.get());
-    file.write_small("/stationary/observables/" + name, std::vector<double>{average}, {1},
-                     {{"meaning", "stationary average of " + text.text}, {"unit", "-"}});
-    rows.push_back({"average of " + name, fmt::format("{:.10g}", average)});
+  for (const Moment& moment : moments(problem, input, result)) {
+    io::Attributes about{{"meaning", moment.meaning}, {"unit", moment.unit}};
+    std::string text = fmt::format("{:.10g}", moment.value);
+    if (!moment.grid.basis.empty()) {
+      const int digits = trusted_digits(std::abs(moment.value), moment.stated_error());
+      about.insert(about.end(), {{"discretisation_error", moment.grid.error},
+                                 {"solver_error", moment.solver},
+                                 {"observed_order", moment.grid.order},
+                                 {"extrapolated", moment.grid.extrapolated.real()},
+                                 {"trusted_digits", static_cast<std::int64_t>(digits)},
+                                 {"error_basis", moment.grid.basis}});
+      text += fmt::format("  (error {:.1e}, {} digit{}; {})", moment.stated_error(), digits,
+                          digits == 1 ? "" : "s", moment.grid.basis);
+    }
+    file.write_small("/stationary/" + moment.dataset, std::vector<double>{moment.value}, {1},
+                     about);
+    rows.push_back({moment.name, text});
   }
   if (input.current) {
     const operators::Currents currents =

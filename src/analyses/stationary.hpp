@@ -17,6 +17,7 @@ struct StationaryInput {
   double tolerance = 1e-10;
   std::vector<std::pair<std::string, config::FormulaText>> observables;
   bool current = true;
+  bool error_estimate = true;
 };
 void declare(config::Declarer& declarer, StationaryInput& input);
 
