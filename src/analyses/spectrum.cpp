@@ -164,18 +164,20 @@ void print(base::Log& log, const Spectrum& s) {
   for (std::size_t i = 0; i < std::min(most_lines, s.values.size()); ++i) {
     const int digits = digits_of(s, i);
     if (digits < 0 || s.values[i].imag() < 0) continue;
+    // One figure more than can be trusted, as a reader would write it down.
     const auto text = [](std::complex<double> value, int figures) {
-      return value.imag() == 0 ? fmt::format("{:.{}g}", value.real(), figures)
-                               : fmt::format("{:.{}g} +- {:.{}g} i", value.real(), figures,
+      return value.imag() == 0 ? fmt::format("{:#.{}g}", value.real(), figures)
+                               : fmt::format("{:#.{}g} +- {:#.{}g} i", value.real(), figures,
                                              std::abs(value.imag()), figures);
     };
     const std::complex<double> limit = s.grid_errors[i].extrapolated;
-    log.line(fmt::format(
-        "  eigenvalue {}: {} ({} digit{}, error {:.1e}{}; {})", i, text(s.values[i], digits + 1),
-        digits, digits == 1 ? "" : "s", s.stated_error(i),
-        std::isfinite(limit.real()) ? fmt::format(", extrapolated {}", text(limit, digits + 3))
-                                    : "",
-        s.grid_errors[i].basis));
+    log.line(fmt::format("  eigenvalue {}: {} ({} digit{}, error {:.1e}{}; {})", i,
+                         text(s.values[i], std::max(digits, 1) + 1), digits, digits == 1 ? "" : "s",
+                         s.stated_error(i),
+                         std::isfinite(limit.real())
+                             ? fmt::format(", extrapolated {}", text(limit, digits + 3))
+                             : "",
+                         s.grid_errors[i].basis));
   }
 }
 

@@ -92,13 +92,16 @@ Partners by_overlap(Problem& fine, const Spectrum& f, const Problem& coarse, con
     partner[i] = j;
     taken[j] = true;
   }
-  std::size_t next = 0; // the rest, e.g. multiplets that the grids turn differently, in order
-  for (std::size_t& own : partner) {
-    if (own < c.values.size()) continue;
-    while (next < c.values.size() && taken[next]) ++next;
-    if (next == c.values.size()) break;
-    own = next;
-    taken[next] = true;
+  // The rest, e.g. multiplets that the grids turn differently: the nearest that is free.
+  for (std::size_t i = 0; i < partner.size(); ++i) {
+    if (partner[i] < c.values.size()) continue;
+    for (std::size_t j = 0; j < c.values.size(); ++j) {
+      const bool nearer =
+          partner[i] == c.values.size() ||
+          std::abs(f.values[i] - c.values[j]) < std::abs(f.values[i] - c.values[partner[i]]);
+      if (!taken[j] && nearer) partner[i] = j;
+    }
+    if (partner[i] < c.values.size()) taken[partner[i]] = true;
   }
   return partner;
 }
@@ -249,7 +252,7 @@ void estimate_grid_errors(Problem& problem, const SpectrumInput& input, Spectrum
   const double order = discretisation_order(problem);
   found.grid_errors.clear();
   for (std::size_t i = 0; i < n; ++i) {
-    const double noise = 4 * found.solver_error[i] + round_off * found.norm;
+    const double noise = 4 * found.solver_error[i] + 10 * round_off * found.norm;
     GridError error = grid_error(history[i], widths, order, noise);
     error.error += round_off * found.norm;
     found.discretisation_error[i] = error.error;

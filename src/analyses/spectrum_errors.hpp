@@ -22,8 +22,8 @@ std::vector<double> solver_errors(Problem& problem, const Spectrum& found, std::
 /// which of them it lacks.
 ///
 /// Eigenvalues of two grids are matched by the overlap of their eigenfunctions in the equilibrium
-/// where detailed balance holds; otherwise, and within multiplets, in order, real with real and
-/// complex with complex, with exchanges where they shorten the distances. Collective.
+/// where detailed balance holds, within multiplets by their values; otherwise in order, real with
+/// real and complex with complex, with exchanges where they shorten the distances. Collective.
 void estimate_grid_errors(Problem& problem, const SpectrumInput& input, Spectrum& found);
 
 /// What an audit of multiplicities came to.

@@ -29,6 +29,16 @@ models::Sde make_sde(const VerifySystem& system) {
   input.potential = {system.potential, {"verify", 0}, "model.potential"};
   input.drift = formulas(system.drift, "model.drift");
   input.diffusion = formulas(system.diffusion, "model.diffusion");
+  if (!system.diffusion_matrix.empty()) {
+    std::vector<std::string> entries;
+    for (const auto& row : system.diffusion_matrix) {
+      entries.insert(entries.end(), row.begin(), row.end());
+    }
+    input.diffusion = formulas(entries, "model.diffusion");
+    input.diffusion.rank = 2;
+    input.diffusion.rows = system.diffusion_matrix.size();
+    input.diffusion.columns = system.diffusion_matrix.front().size();
+  }
   input.convention = system.convention;
   return models::Sde(input);
 }

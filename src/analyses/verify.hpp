@@ -25,8 +25,9 @@ struct VerifyAxis {
 struct VerifySystem {
   std::vector<VerifyAxis> axes{};
   std::string potential{};
-  std::vector<std::string> drift{};     ///< one per axis, or none
-  std::vector<std::string> diffusion{}; ///< one for all axes, or one per axis
+  std::vector<std::string> drift{};                         ///< one per axis, or none
+  std::vector<std::string> diffusion{};                     ///< one for all axes, or one per axis
+  std::vector<std::vector<std::string>> diffusion_matrix{}; ///< in place of `diffusion`
   std::string convention = "ito";
   operators::SchemeInput scheme{};
 };

@@ -200,6 +200,17 @@ void closed_form_spectra(Cases& cases) {
          {second_order("rate 1", 1, 8e-3), second_order("frequency 1", w, 8e-3)},
          oscillations({1})});
   }
+  // Turned by 30 degrees: c^2 = 3/4, s^2 = 1/4, s c = sqrt(3)/4. Rates n + 0.7 m.
+  VerifySystem turned{
+      .axes = {{"x", -4, 4, 160}, {"y", -3, 3, 120}},
+      .drift = {"-(0.75 + 0.7/4)*x - 0.3*sqrt(3)/4*y", "-0.3*sqrt(3)/4*x - (0.25 + 0.7*0.75)*y"}};
+  turned.diffusion_matrix = {{"0.75 + 0.01/4", "0.99*sqrt(3)/4"},
+                             {"0.99*sqrt(3)/4", "0.25 + 0.01*0.75"}};
+  cases.push_back({"turned OU, noise 1:100",
+                   std::move(turned),
+                   {second_order("rate 1", 0.7, 9e-3), second_order("rate 2", 1, 8e-3),
+                    second_order("rate 3", 1.4, 1.2e-2)},
+                   rates(1, 3)});
   constexpr double h = 2.0 / 64;
   const auto discrete = [&](int n) { return 1 / (h * h) * (1 - std::cos(pi * n / 64)); };
   cases.push_back({"Brownian, reflecting",

@@ -276,5 +276,67 @@ TEST(Spectrum, of_metastable_wells_at_three_temperatures) {
   }
 }
 
+/// dX = -A X dt + sqrt(2D) dW with A and D diagonal in axes turned by 30 degrees.
+SdeText turned_spring(double a1, double a2, double d1, double d2) {
+  return {
+      .drift = {"-(a1*c^2 + a2*s^2)*x - (a1 - a2)*s*c*y", "-(a1 - a2)*s*c*x - (a1*s^2 + a2*c^2)*y"},
+      .parameters =
+          {{"c", std::cos(pi / 6)}, {"s", 0.5}, {"a1", a1}, {"a2", a2}, {"d1", d1}, {"d2", d2}},
+      .diffusion_matrix = {{"d1*c^2 + d2*s^2", "(d1 - d2)*s*c"},
+                           {"(d1 - d2)*s*c", "d1*s^2 + d2*c^2"}}};
+}
+
+TEST(FullDiffusion, spectrum_of_a_turned_spring_with_noise_1_to_100) {
+  const auto errors = [](PetscInt cells) {
+    Case c(turned_spring(1, 0.7, 1, 0.01),
+           {axis("x", -4, 4, 4 * cells), axis("y", -3, 3, 3 * cells)});
+    EXPECT_TRUE(c->reversible()) << c->reversible_reason();
+    EXPECT_EQ(c->generator().facts.negative, 0);
+    const std::vector<double> rates = rates_of(c, 6);
+    return std::array{rates[1] - .7, rates[2] - 1, rates[3] - 1.4, rates[4] - 1.7, rates[5] - 2};
+  };
+  const auto coarse = errors(40);
+  const auto fine = errors(80);
+  for (std::size_t i = 0; i < fine.size(); ++i) {
+    expect_second_order(coarse[i], fine[i]);
+    EXPECT_LT(std::abs(fine[i]), 4e-3);
+  }
+}
+
+TEST(FullDiffusion, spectrum_of_a_driven_process_is_second_order) {
+  // B = [[1, 1], [-1, 1]] turns, D does not commute with it: rates and frequencies n (1 +- i).
+  const auto error = [](PetscInt cells) {
+    Case c({.drift = {"-x - y", "x - y"}, .diffusion_matrix = {{"0.5", "0.3"}, {"0.3", "0.5"}}},
+           {axis("x", -5, 5, cells), axis("y", -5, 5, cells)});
+    EXPECT_FALSE(c->reversible());
+    return std::abs(spectrum_of(c, 2).values[1] - Complex(-1, 1));
+  };
+  expect_second_order(error(32), error(64));
+}
+
+/// u, v, w are the wells' own coordinates; their noise is turned with them.
+TEST(FullDiffusion, turning_a_double_well_in_space_leaves_its_spectrum) {
+  const auto errors = [](PetscInt cells) {
+    const SdeText text{.potential =
+                           "((2*x+y+2*z)^2/9 - 1)^2 + ((-2*x+2*y+z)/3)^2/2 + ((-x-2*y+2*z)/3)^2",
+                       .diffusion_matrix = {{"3.75/9", "0/9", "-1.5/9"},
+                                            {"0/9", "5.25/9", "-1.5/9"},
+                                            {"-1.5/9", "-1.5/9", "4.5/9"}}};
+    Case c(text,
+           {axis("x", -2.7, 2.7, cells), axis("y", -2.7, 2.7, cells), axis("z", -2.7, 2.7, cells)},
+           {.face_drift = "simpson"});
+    EXPECT_TRUE(c->reversible()) << c->reversible_reason();
+    EXPECT_EQ(c->generator().facts.negative, 0);
+    const std::vector<double> rates = rates_of(c, 4);
+    return std::array{rates[1] - .0297795933, rates[2] - 1, rates[3] - 1.0297795933};
+  };
+  const auto coarse = errors(18);
+  const auto fine = errors(30);
+  for (std::size_t i = 0; i < fine.size(); ++i) {
+    EXPECT_TRUE(near(support::order(coarse[i], fine[i], 30.0 / 18), 2, {0.35, 0}))
+        << i << ": errors " << coarse[i] << " and " << fine[i];
+  }
+}
+
 } // namespace
 } // namespace komori::analyses

@@ -83,6 +83,35 @@ class Input(DriverTest):
             "--set", "scheme.face_drift=midpoint", ranks=2,
         )
 
+    def test_matrix_that_is_not_a_diffusion(self):
+        text = """\
+model:
+  variables: [x, y]
+  drift: [-x, -y]
+  diffusion: MATRIX
+grid: {x: {from: -2, to: 2, cells: 8}, y: {from: -2, to: 2, cells: 4}}
+spectrum: {}
+"""
+        for matrix, message in {
+            "[[1, x], [x, 1]]":
+                "is not a positive definite matrix: its smallest eigenvalue is not above 0 (it is "
+                "-0.75) at x = -1.75, y = -1.5",
+            "[[1, 1], [1, 1]]":
+                "is not a positive definite matrix: its smallest eigenvalue is not above 0 (it is 0) "
+                "at x = -1.75, y = -1.5",
+            "[[1, 0], [0.5*y, 1]]":
+                "is not a symmetric matrix: the largest difference between D_ij and D_ji is not 0 "
+                "(it is 0.75) at x = -1.75, y = -1.5",
+            "[[1, 0]]":
+                "is a 1 x 2 matrix, but the model has 2 variables; give a 2 x 2 matrix",
+        }.items():
+            with self.subTest(matrix):
+                (self.folder / "bad.yaml").write_text(text.replace("MATRIX", matrix))
+                for ranks in (None, 4):
+                    self.assert_refused(
+                        f"bad.yaml:4: 'model.diffusion' {message}", "bad.yaml", ranks=ranks
+                    )
+
     def test_absent_file(self):
         for ranks in (None, 4):
             self.assert_refused(

@@ -14,6 +14,17 @@ spectrum: {pairs: 4, sides: both}
 transitions: {from: x < -1, to: x > 1, points: [[0, 0]]}
 """
 
+FULL = """\
+model:
+  variables: [x, y]
+  drift: [y - x, -x - y]
+  diffusion: [[0.8 + 0.2*cos(x), 0.5], [0.5, 0.6 + 0.1*sin(y)]]
+grid: {x: {from: -2, to: 2, cells: 17, boundary: absorbing}, y: {from: -2, to: 2, cells: 12}}
+spectrum: {pairs: 3, sides: both}
+transitions: {points: [[0, 0]]}
+evolve: {initial: exp(-x^2-y^2), times: [0, 0.5], observables: {xy: x*y}}
+"""
+
 
 class Numbers(DriverTest):
     def test_double_well_of_64_cells(self):
@@ -30,6 +41,29 @@ class Numbers(DriverTest):
         file = self.result("--set", "scheme.rates=square_root")
         values = file["spectrum/eigenvalues"][:, 0]
         numpy.testing.assert_allclose(values[1:], [-0.0300546517, -3.3121548787], atol=1e-9)
+
+    def test_errors_are_stated(self):
+        file = self.result()
+        exact = [0, -0.029779593309, -3.31039406412]
+        values = file["spectrum/eigenvalues"][:, 0]
+        stated = file["spectrum/discretisation_error"][:] + file["spectrum/solver_error"][:]
+        self.assertTrue(all(abs(values - exact) <= 3 * stated), (values, stated))
+        # The coarsest of the three grids has 16 cells: the order shows within the band that counts.
+        numpy.testing.assert_allclose(file["spectrum/observed_order"][1:], 2, atol=0.6)
+        self.assertLess(abs(file["spectrum/extrapolated"][1, 0] - exact[1]), 1e-5)
+        self.assertEqual(list(file["spectrum/trusted_digits"][:]), [-1, 1, 2])
+        self.assertIn("counted by inertia", file["spectrum"].attrs["audit"].decode())
+        self.assertEqual(file["spectrum"].attrs["missing"], 0)
+        variance = file["stationary/variance/x"]
+        self.assertGreaterEqual(variance.attrs["trusted_digits"], 3)
+        self.assertLess(variance.attrs["discretisation_error"], 1e-3)
+
+    def test_errors_are_a_choice(self):
+        file = self.result("--set", "spectrum.error_estimate=false", "--set",
+                           "stationary.error_estimate=false")
+        self.assertTrue(numpy.isnan(file["spectrum/discretisation_error"][:]).all())
+        self.assertNotIn("observed_order", file["spectrum"])
+        self.assertNotIn("discretisation_error", file["stationary/variance/x"].attrs)
 
     def test_stationary_density_is_boltzmann_and_normalised(self):
         file = self.result()
@@ -119,6 +153,12 @@ class Ranks(DriverTest):
         for ranks in (2, 4, 7):
             with self.subTest(ranks=ranks):
                 self.compare("input.yaml", "--overwrite", ranks=ranks, tolerance=1e-7)
+
+    def test_full_diffusion_matrices(self):
+        (self.folder / "full.yaml").write_text(FULL)
+        for ranks in (2, 7):
+            with self.subTest(ranks=ranks):
+                self.compare("full.yaml", "--overwrite", ranks=ranks, tolerance=1e-8)
 
     def test_more_ranks_than_cells(self):
         for boundary in ("reflecting", "periodic"):
