@@ -14,7 +14,7 @@ namespace {
 /// Grids up to which an indefinite factorisation takes less than the solve it audits.
 double affordable_cells(int dimension) {
   if (dimension == 1) return 1e6;
-  return dimension == 2 ? 1e5 : 15'000;
+  return dimension == 2 ? 40'000 : 15'000;
 }
 
 } // namespace

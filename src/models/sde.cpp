@@ -191,7 +191,7 @@ void Sde::find_coupled() {
 void Sde::diffusion_matrix(std::span<const double> x, std::span<double> matrix) const {
   const int d = dimension();
   const auto at = [&](int i, int j) -> double& {
-    return matrix[static_cast<std::size_t>(i * d + j)];
+    return matrix[static_cast<std::size_t>(i) * variables_.size() + static_cast<std::size_t>(j)];
   };
   if (!from_noise_) {
     for (int i = 0; i < d; ++i) {

@@ -32,8 +32,8 @@ Index LatticeFluxes::wrapped(Index cell) const {
 double LatticeFluxes::position(int k, PetscInt i) const {
   const spaces::Axis& axis = grid_.axis(k);
   const PetscInt inside = axis.wrapped(i);
-  const auto periods = static_cast<double>((i - inside) / axis.cells());
-  return axis.center(inside) + periods * axis.length();
+  const PetscInt periods = (i - inside) / axis.cells();
+  return axis.center(inside) + static_cast<double>(periods) * axis.length();
 }
 
 void LatticeFluxes::widths(const Index& cell, std::span<double> width) const {

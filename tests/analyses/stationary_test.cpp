@@ -212,5 +212,39 @@ TEST(Section, refuses_observables_without_a_value) {
             "test.yaml:1: 'stationary.observables.bad' is not finite (it is inf) at x = 0.5");
 }
 
+TEST(FullDiffusion, noise_whose_direction_turns_from_place_to_place) {
+  // D has the eigenvalues 1 and 0.05 and directions that turn once round the torus, so that links
+  // change from cell to cell; f = -D grad U makes exp(-U) stationary.
+  const std::string d11 = "(0.525 + 0.475*cos(x + y))";
+  const std::string d12 = "(0.475*sin(x + y))";
+  const std::string d22 = "(0.525 - 0.475*cos(x + y))";
+  const std::string ux = "(-0.5*sin(x))";
+  const std::string uy = "(0.5*cos(y))";
+  const auto error = [&](PetscInt cells) {
+    support::SdeText text;
+    text.drift = {"-" + d11 + "*" + ux + " - " + d12 + "*" + uy,
+                  "-" + d12 + "*" + ux + " - " + d22 + "*" + uy};
+    text.diffusion_matrix = {{d11, d12}, {d12, d22}};
+    text.convention = "isothermal";
+    const double turn = 2 * std::numbers::pi;
+    support::Case c(text, {support::axis("x", 0, turn, cells, spaces::Boundary::periodic),
+                           support::axis("y", 0, turn, cells, spaces::Boundary::periodic)});
+    EXPECT_GT(c->fluxes().lattice().offsets(), 6U);
+    EXPECT_EQ(c->generator().facts.negative, 0);
+    const StationaryDensity found = stationary_density(c.problem(), {});
+    EXPECT_GT(found.minimum, 0);
+    const base::UniqueVec exact = c->grid().sampled(
+        [](auto x) { return std::exp(-0.5 * std::cos(x[0]) - 0.5 * std::sin(x[1])); });
+    base::check(VecScale(exact.get(), 1 / base::dot(exact.get(), c->volumes())));
+    base::check(VecAXPY(exact.get(), -1, found.density.get()));
+    base::check(VecAbs(exact.get()));
+    return base::dot(exact.get(), c->volumes());
+  };
+  const double coarse = error(48);
+  const double fine = error(96);
+  EXPECT_LT(fine, 2e-3);
+  EXPECT_TRUE(support::near(support::order(coarse, fine), 2, {0.3, 0})) << coarse << ' ' << fine;
+}
+
 } // namespace
 } // namespace komori::analyses
