@@ -100,8 +100,10 @@ bool stationary(Problem& problem, const StationaryInput& input, io::ResultFile& 
                                  {"extrapolated", moment.grid.extrapolated.real()},
                                  {"trusted_digits", static_cast<std::int64_t>(digits)},
                                  {"error_basis", moment.grid.basis}});
-      text += fmt::format("  (error {:.1e}, {} digit{}; {})", moment.stated_error(), digits,
-                          digits == 1 ? "" : "s", moment.grid.basis);
+      text += std::abs(moment.value) <= moment.stated_error()
+                  ? fmt::format("  (0 within its error of {:.1e})", moment.stated_error())
+                  : fmt::format("  (error {:.1e}, {} digit{}; {})", moment.stated_error(), digits,
+                                digits == 1 ? "" : "s", moment.grid.basis);
     }
     file.write_small("/stationary/" + moment.dataset, std::vector<double>{moment.value}, {1},
                      about);

@@ -79,7 +79,7 @@ TEST_P(Promise, true_errors_lie_within_three_times_the_stated) {
 
 const std::vector<Axis> well{{-2.8, 2.8, 512}};
 const Axis round_trip{0, 2 * pi, 512, Boundary::periodic};
-const Axis plane{-4.5, 4.5, 96};
+const Axis plane{-4.5, 4.5, 72};
 const double fast = std::sqrt(0.75);
 
 INSTANTIATE_TEST_SUITE_P(

