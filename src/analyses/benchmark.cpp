@@ -45,12 +45,14 @@ public:
       : session_(session), input_(input) {}
 
   void run() {
+    base::Phase phase(session_.log(), "benchmark");
     triad();
     products();
     generation();
     eigensolve();
     stationary_density_of_a_rotation();
     series();
+    phase.finish(fmt::format("{} measurements", results_.size()));
   }
   const std::vector<Measurement>& results() const { return results_; }
 
@@ -77,8 +79,8 @@ private:
   }
   int repeats() const { return static_cast<int>(input_.repeats); }
   void add(Measurement measurement) {
-    session_.log().line(fmt::format("  {:<44} {:>9.3g} {}", measurement.name, measurement.value,
-                                    measurement.unit));
+    session_.log().line(
+        fmt::format("  {:<44} {:>9.3g} {}", measurement.name, measurement.value, measurement.unit));
     results_.push_back(std::move(measurement));
   }
 
@@ -100,14 +102,13 @@ private:
          .seconds = seconds,
          .value = triad_ / 1e9,
          .unit = "GB/s",
-         .note = fmt::format("arrays of {} entries", size * static_cast<std::size_t>(
-                                                                session_.size()))});
+         .note = fmt::format("arrays of {} entries",
+                             size * static_cast<std::size_t>(session_.size()))});
   }
 
   spaces::Grid grid(double cells, double from, double to) const {
     const auto dimension = static_cast<int>(input_.dimension);
-    const auto along =
-        std::max<std::int64_t>(4, std::llround(std::pow(cells, 1.0 / dimension)));
+    const auto along = std::max<std::int64_t>(4, std::llround(std::pow(cells, 1.0 / dimension)));
     static constexpr std::array<const char*, 4> names{"x", "y", "z", "u"};
     std::vector<spaces::Axis> axes;
     for (int k = 0; k < dimension; ++k) {
@@ -207,8 +208,8 @@ private:
          .value = nonzeros / assembled / session_.size() / 1e6,
          .unit = "million nonzeros/s/rank",
          .note = "formulas at the faces, rates, matrix"});
-    const double faces = median(
-        [&] { const operators::FaceStencil stencil(problem.fluxes(), false); }, repeats());
+    const double faces =
+        median([&] { const operators::FaceStencil stencil(problem.fluxes(), false); }, repeats());
     add({.name = "generation, matrix-free",
          .seconds = faces,
          .value = nonzeros / faces / session_.size() / 1e6,
@@ -222,8 +223,8 @@ private:
     input.solver = "iterative";
     input.error_estimate = false;
     return once([&] {
-      Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -2.5, 2.5),
-                      {}, form);
+      Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -2.5, 2.5), {},
+                      form);
       const Spectrum found = compute_spectrum(problem, input);
       if (!found.complete) throw base::ConvergenceError("the eigensolve did not converge");
     });

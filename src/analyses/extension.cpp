@@ -147,6 +147,7 @@ void by_cycles(Problem& problem, Chunk& chunk, operators::StencilProduct& produc
     }
     MPI_Allreduce(MPI_IN_PLACE, largest.data(), 2, MPI_DOUBLE, MPI_MAX, problem.comm());
     MPI_Allreduce(MPI_IN_PLACE, &broken, 1, MPI_INT, MPI_MAX, problem.comm());
+    problem.log().iteration("eigenfunctions", its, 0, largest[0] / largest[1]);
     if (broken == 0 && largest[0] <= tolerance * largest[1]) break;
     if (broken == 0 && its < most_cycles) continue;
     throw base::ConvergenceError(fmt::format(
@@ -201,7 +202,7 @@ void extend_to_faint_cells(Problem& problem, const std::vector<std::complex<doub
   MPI_Allreduce(MPI_IN_PLACE, counts.data(), 2, MPI_INT64_T, MPI_SUM, problem.comm());
   if (counts[0] == 0 || counts[0] == counts[1]) return;
   // The values given at the rim are themselves good to some three digits.
-  constexpr double tolerance = 1e-6;
+  constexpr double tolerance = 1e-5;
   if (problem.matrix_free()) {
     by_stencil(problem, values, functions, faint, tolerance);
   } else {

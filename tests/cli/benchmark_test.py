@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""The driver `benchmark` measures, says what it measured with, and writes it down."""
+import json
+import unittest
+
+from support import DriverTest
+
+SMALL = ("--set", "product_cells=20000", "--set", "solve_cells=10000", "--set", "repeats=2")
+
+
+class Benchmark(DriverTest):
+    def test_measures_everything_without_an_input_file(self):
+        done = self.run_driver(*SMALL, "--output", "b.json", ranks=2, driver="benchmark", timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        result = json.loads((self.folder / "b.json").read_text())
+        self.assertEqual((result["ranks"], result["solve_cells"]), (2, 10000))
+        self.assertIn("blas", result["blas"])
+        names = [m["name"] for m in result["measurements"]]
+        for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "ten eigenpairs",
+                     "stationary density", "Chebyshev"):
+            self.assertTrue(any(name in text for text in names), f"{name} in {names}")
+        for measurement in result["measurements"]:
+            self.assertGreater(measurement["value"], 0, measurement)
+            self.assertIn(measurement["name"], done.stdout)
+
+    def test_in_three_dimensions_without_the_slow_comparisons(self):
+        done = self.run_driver(*SMALL, "--set", "dimension=3", "--set", "compare=false",
+                               driver="benchmark", timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn("times longer", done.stdout)
+
+    def test_refuses_what_it_does_not_know(self):
+        self.assert_refused("Did you mean 'repeats'?", "--set", "repeat=3", driver="benchmark")
+        self.assert_refused("between 1 and 4", "--set", "dimension=9", driver="benchmark")
+
+
+if __name__ == "__main__":
+    unittest.main()
