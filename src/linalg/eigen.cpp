@@ -310,6 +310,33 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   return pairs;
 }
 
+/// Krylov-Schur for the eigenvalues of largest modulus.
+EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  base::UniqueEps eps;
+  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
+  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
+  check(EPSSetOperators(eps.get(), matrix, nullptr));
+  check(EPSSetProblemType(eps.get(), EPS_NHEP));
+  check(EPSSetType(eps.get(), EPSKRYLOVSCHUR));
+  check(EPSSetWhichEigenpairs(eps.get(), EPS_LARGEST_MAGNITUDE));
+  check(EPSSetTolerances(eps.get(), request.tolerance,
+                         request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
+  PetscInt size = 0;
+  check(MatGetSize(matrix, &size, nullptr));
+  const PetscInt nev = std::min(request.pairs + 1, size); // room to keep a pair whole
+  const PetscInt space = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
+  check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
+  // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
+  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause, .norm = request.norm};
+  check(EPSSetFromOptions(eps.get()));
+  observe(eps.get(), watch);
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
+  EPSType type = nullptr;
+  check(EPSGetType(eps.get(), &type));
+  pairs.solver = fmt::format("{}, largest modulus, space of {}", type, space);
+  return pairs;
+}
+
 } // namespace
 
 EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
@@ -318,6 +345,7 @@ EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& l
 }
 
 EigenPairs general_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  if (request.largest) return largest_pairs(matrix, request, log);
   return shift_invert(matrix, request, Kind::general, log);
 }
 
