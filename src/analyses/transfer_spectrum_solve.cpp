@@ -86,10 +86,14 @@ EigenPairs find(const Search& search) {
     // The eigenvalues of largest modulus need no factorisation, but many products where they crowd
     // below 1; then the inverse next to 1 separates them, and misses those round the circle.
     request.largest = input.solver != "direct";
-    if (input.solver == "auto") request.max_iterations = 300;
+    // Images of neighbours scatter, so that a factorisation fills up far more than one of a
+    // generator: above some size products are all there is.
+    constexpr std::int64_t most_factorised = 100'000;
+    const bool may_factorise = input.solver == "auto" && cells <= most_factorised;
+    if (may_factorise) request.max_iterations = 300;
     if (request.largest) pairs = search.run(request);
     const bool short_of = pairs.values.size() < asked;
-    if (short_of && input.solver != "iterative") {
+    if (short_of && (may_factorise || input.solver == "direct")) {
       if (request.largest) {
         problem.log().line(fmt::format("    {} of {} pairs by products alone: inverting next to 1",
                                        pairs.values.size(), input.pairs));

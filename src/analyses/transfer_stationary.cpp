@@ -26,7 +26,7 @@ std::size_t leading(const EigenPairs& pairs) {
   return best;
 }
 
-/// Scales masses to the sum 1. Returns the largest of them.
+/// Scales masses to the sum 1.
 void normalise(Vec masses) {
   const double sum = base::sum(masses);
   check(VecScale(masses, 1 / sum));
@@ -64,16 +64,20 @@ void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
 
 LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input) {
   const PetscInt cells = problem.grid().cells();
-  linalg::EigenRequest request{.pairs = std::min<PetscInt>(3, cells),
+  // Equal density is a fair guess, and the answer where volumes are kept.
+  linalg::EigenRequest request{.pairs = std::min<PetscInt>(2, cells),
                                .tolerance = input.tolerance,
                                .norm = problem.norm(),
                                .largest = !problem.rates(),
                                .prefix = "stationary_",
+                               .start = {problem.volumes()},
                                .max_iterations = 200};
   // Next to the leading eigenvalue on its far side, where nothing else is.
   request.shift = problem.rates() ? 1e-5 * problem.norm() : 1 + 1e-5;
   EigenPairs pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
-  if (leading(pairs) == pairs.values.size() && request.largest) {
+  // Images of neighbours scatter, so that a factorisation fills up far more than one of a generator.
+  constexpr PetscInt most_factorised = 100'000;
+  if (leading(pairs) == pairs.values.size() && request.largest && cells <= most_factorised) {
     request.largest = false;
     request.max_iterations = 0;
     pairs = linalg::general_pairs(problem.transposed(), request, problem.log());

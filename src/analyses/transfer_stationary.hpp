@@ -25,7 +25,7 @@ struct LeadingDensity {
   double eigenvalue = 1;    ///< of P, or the rate (0 or below) of a matrix of rates
   double residual = 0;      ///< sum_i |(P^T m - mu m)_i| for its cell masses m
   double minimum = 0;       ///< lowest density; below 0 only by numerical error
-  double multiplicity = 1;  ///< eigenvalues within 1e-9 of the norm of the leading one, at most 3
+  double multiplicity = 1;  ///< eigenvalues within 1e-9 of the norm of the leading one, as far as found
   std::string method;
 };
 
