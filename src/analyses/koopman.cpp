@@ -171,7 +171,8 @@ int work(Run& run) {
              [&](io::ResultFile& file) {
                return stationary(problem, *input.stationary, variables, constants, file);
              },
-         .spectrum = [&](io::ResultFile& file) { return spectrum(problem, *input.spectrum, file); }});
+         .spectrum =
+             [&](io::ResultFile& file) { return spectrum(problem, *input.spectrum, file); }});
   };
 
   if (input.model.kind == "chain") {
@@ -196,8 +197,8 @@ int work(Run& run) {
     operators::validate(map, grid, ulam);
     if (input.spectrum) validate(grid.cells(), *input.spectrum);
     if (input.stationary) validate(grid, *input.stationary, model.variables, model.parameters);
-    require_room(grid, operators::entries_per_row(map, grid, ulam) *
-                           static_cast<double>(grid.cells()));
+    require_room(grid,
+                 operators::entries_per_row(map, grid, ulam) * static_cast<double>(grid.cells()));
     if (check_only) return stop_at_check();
     base::Phase assembly(session.log(), "assembly");
     TransferProblem problem(session, map, std::move(grid), ulam);
@@ -222,10 +223,10 @@ int work(Run& run) {
              .error_estimate = input.spectrum->error_estimate};
   }
   base::Phase discretisation(session.log(), "discretisation");
-  Problem problem(session, sde,
-                  spaces::Grid(session.comm(),
-                               make_axes(model.variables, model.parameters, input.grid)),
-                  input.scheme.value_or(operators::SchemeInput{}));
+  Problem problem(
+      session, sde,
+      spaces::Grid(session.comm(), make_axes(model.variables, model.parameters, input.grid)),
+      input.scheme.value_or(operators::SchemeInput{}));
   if (input.stationary) validate(problem, density);
   if (input.spectrum) validate(problem, pairs);
   require_room(problem.grid(),

@@ -9,8 +9,8 @@ using base::check;
 
 TransferProblem::TransferProblem(base::Session& session, const models::Map& map, spaces::Grid grid,
                                  const operators::UlamInput& ulam)
-    : session_(session), map_(&map), ulam_(ulam), grid_(std::move(grid)),
-      volumes_(grid_.volumes()), lag_(map.lag()) {
+    : session_(session), map_(&map), ulam_(ulam), grid_(std::move(grid)), volumes_(grid_.volumes()),
+      lag_(map.lag()) {
   operators::validate(map, grid_, ulam_);
   transfer_ = operators::assemble_ulam(map, grid_, ulam_);
   const auto kernels = map.kernels(grid_);

@@ -86,23 +86,25 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
   }
   const std::string unit = problem.rates() ? "1/time" : "-";
   const std::string name = problem.rates() ? "matrix of rates" : "transfer matrix of one step";
-  file.write_small("/spectrum/eigenvalues", values, {n, 2},
-                   {{"meaning", "eigenvalues of the " + name +
-                                    ", real and imaginary part, slowest first"},
-                    {"unit", unit}});
+  file.write_small(
+      "/spectrum/eigenvalues", values, {n, 2},
+      {{"meaning", "eigenvalues of the " + name + ", real and imaginary part, slowest first"},
+       {"unit", unit}});
   file.write_small("/spectrum/rates", s.rates, {n},
                    {{"meaning", std::string(problem.rates() ? "decay rates -Re(lambda)"
                                                             : "decay rates -ln|mu|/lag") +
                                     "; NaN where rounding decides the eigenvalue"},
                     {"unit", std::string("1/time")}});
-  file.write_small("/spectrum/time_scales", scales, {n},
-                   {{"meaning", std::string("implied time scales 1/rate; NaN where nothing decays")},
-                    {"unit", std::string("time")}});
-  file.write_small("/spectrum/residuals", s.residuals, {n},
-                   {{"meaning", std::string("||P x - mu x|| / ||x|| computed apart from the solver")},
-                    {"unit", unit},
-                    {"operator", name},
-                    {"operator_norm", problem.norm()}});
+  file.write_small(
+      "/spectrum/time_scales", scales, {n},
+      {{"meaning", std::string("implied time scales 1/rate; NaN where nothing decays")},
+       {"unit", std::string("time")}});
+  file.write_small(
+      "/spectrum/residuals", s.residuals, {n},
+      {{"meaning", std::string("||P x - mu x|| / ||x|| computed apart from the solver")},
+       {"unit", unit},
+       {"operator", name},
+       {"operator_norm", problem.norm()}});
   file.write_small("/spectrum/condition", s.condition, {n},
                    {{"meaning", std::string("1/|y^H x| of left and right vectors of norm 1; of the "
                                             "spaces where eigenvalues coincide")},
@@ -111,11 +113,12 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
                    {{"meaning", std::string("how far rounding and the residual may have moved the "
                                             "eigenvalue")},
                     {"unit", unit}});
-  file.write_small("/spectrum/discretisation_error", s.discretisation_error, {n},
-                   {{"meaning", std::string("error of the eigenvalue from the grid, estimated with "
-                                            "half as many cells per axis; NaN where not estimated")},
-                    {"unit", unit},
-                    {"order", static_cast<double>(problem.order())}});
+  file.write_small(
+      "/spectrum/discretisation_error", s.discretisation_error, {n},
+      {{"meaning", std::string("error of the eigenvalue from the grid, estimated with "
+                               "half as many cells per axis; NaN where not estimated")},
+       {"unit", unit},
+       {"order", static_cast<double>(problem.order())}});
   file.write_strings("/spectrum/verdict", s.verdicts,
                      {{"meaning", std::string("converged | suspect | not converged")},
                       {"unit", std::string("-")}});
@@ -140,14 +143,13 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
                 "left eigenfunctions (densities of the transfer operator), integral of the modulus "
                 "1",
                 "1/volume");
-  file.annotate("/spectrum",
-                {{"solver", s.solver},
-                 {"iterations", static_cast<std::int64_t>(s.iterations)},
-                 {"tolerance", input.tolerance},
-                 {"coverage", s.coverage},
-                 {"asked", input.pairs},
-                 {"time", std::string(problem.rates() ? "continuous" : "discrete")},
-                 {"lag", problem.lag()}});
+  file.annotate("/spectrum", {{"solver", s.solver},
+                              {"iterations", static_cast<std::int64_t>(s.iterations)},
+                              {"tolerance", input.tolerance},
+                              {"coverage", s.coverage},
+                              {"asked", input.pairs},
+                              {"time", std::string(problem.rates() ? "continuous" : "discrete")},
+                              {"lag", problem.lag()}});
 }
 
 std::string shown(double value, const char* format) {
@@ -166,11 +168,9 @@ void print(const TransferProblem& problem, const TransferSpectrum& s) {
                     fmt::format("{:.1e}", s.residuals[i]), shown(s.condition[i], "{:.1e}"),
                     shown(s.discretisation_error[i], "{:.1e}"), s.verdicts[i]});
   }
-  problem.log().table(problem.rates() ? "Spectrum of the matrix of rates"
-                                      : "Spectrum of the transfer matrix",
-                      {"#", "Re", "Im", "time scale", "residual", "condition", "grid error",
-                       "verdict"},
-                      rows);
+  problem.log().table(
+      problem.rates() ? "Spectrum of the matrix of rates" : "Spectrum of the transfer matrix",
+      {"#", "Re", "Im", "time scale", "residual", "condition", "grid error", "verdict"}, rows);
 }
 
 } // namespace

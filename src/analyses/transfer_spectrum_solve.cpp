@@ -8,6 +8,7 @@
 #include "analyses/eigenfunctions.hpp"
 #include "analyses/pair_conditions.hpp"
 #include "analyses/transfer_spectrum.hpp"
+#include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
 
 namespace komori::analyses {
@@ -36,15 +37,14 @@ struct Search {
   std::string& coverage;
 
   EigenPairs run(const EigenRequest& request) const {
-    return with_checkpoints(problem.checkpoints(), problem.grid(), request, phase, finished,
-                            [&](const EigenRequest& r) {
-                              return linalg::general_pairs(matrix, r, problem.log());
-                            });
+    return with_checkpoints(
+        problem.checkpoints(), problem.grid(), request, phase, finished,
+        [&](const EigenRequest& r) { return linalg::general_pairs(matrix, r, problem.log()); });
   }
 };
 
 /// Pairs nearest to a number, by shift-and-invert; `scale` moves the shift off an eigenvalue.
-EigenPairs nearest_pairs(const Search& search, EigenRequest request, double target, double scale) {
+EigenPairs nearest_pairs(const Search& search, EigenRequest& request, double target, double scale) {
   request.shift = target + scale;
   request.method = search.input.solver == "iterative" ? Method::iterative : Method::direct;
   EigenPairs pairs = search.run(request);
@@ -63,8 +63,8 @@ EigenPairs find(const Search& search) {
   const std::int64_t cells = problem.grid().cells();
   // Some more than asked, so that the last ones asked for are not merely the first to converge,
   // and copies of multiple eigenvalues come along.
-  const std::int64_t wanted =
-      std::min(cells, input.pairs + std::max<std::int64_t>(4, input.pairs / 2));
+  std::int64_t wanted = input.pairs + std::max<std::int64_t>(4, input.pairs / 2);
+  if (2 * wanted >= cells) wanted = cells; // of a small matrix everything costs no more
   EigenRequest request{.pairs = static_cast<PetscInt>(wanted),
                        .tolerance = input.tolerance,
                        .norm = problem.norm(),
@@ -75,9 +75,8 @@ EigenPairs find(const Search& search) {
   if (!slowest) {
     pairs = nearest_pairs(search, request, input.target.number, 1.37e-5 * problem.norm());
     const Complex shift = input.target.number;
-    linalg::sort_units(pairs, [&](Complex a, Complex b) {
-      return std::abs(a - shift) < std::abs(b - shift);
-    });
+    linalg::sort_units(
+        pairs, [&](Complex a, Complex b) { return std::abs(a - shift) < std::abs(b - shift); });
   } else if (problem.rates()) {
     // Shift-and-invert favours slow modes without oscillation; the coverage says how far it saw.
     pairs = nearest_pairs(search, request, 0, 1e-4 * problem.norm());
@@ -105,6 +104,22 @@ EigenPairs find(const Search& search) {
     linalg::sort_units(pairs, slower_step);
   }
   pairs.asked = static_cast<PetscInt>(input.pairs);
+  const bool everything = static_cast<std::int64_t>(pairs.values.size()) >= cells;
+  if (!slowest || pairs.values.size() < asked || everything) return pairs;
+  // Where copies of a multiple eigenvalue were missed, others have taken their places.
+  const Complex last = pairs.values[asked - 1];
+  const double slack = 1e-8 * problem.norm();
+  const auto belongs = [&](Complex value) {
+    return problem.rates() ? value.real() >= last.real() - slack
+                           : std::abs(value) >= std::abs(last) - slack;
+  };
+  if (!linalg::complete_multiplicities(search.matrix, request, pairs, belongs, problem.log())) {
+    search.coverage += fmt::format("{}copies of multiple eigenvalues may be missing",
+                                   search.coverage.empty() ? "" : "; ");
+  }
+  linalg::sort_units(pairs, [&](Complex a, Complex b) {
+    return problem.rates() ? a.real() > b.real() : slower_step(a, b);
+  });
   return pairs;
 }
 
@@ -120,8 +135,8 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   const io::Checkpoints* checkpoints = problem.checkpoints();
   const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
   if ((left || both) && !resumes_right) {
-    densities = find({problem, input, problem.transposed(), "spectrum left", nullptr,
-                      result.coverage});
+    densities =
+        find({problem, input, problem.transposed(), "spectrum left", nullptr, result.coverage});
   }
   if (right || both) {
     functions = find({problem, input, problem.matrix(), "spectrum right",
@@ -151,8 +166,8 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   result.uncertainty.resize(count, std::nan(""));
   result.values = leading.values;
   result.residuals = leading.residuals;
-  result.complete = count >= std::min<std::size_t>(
-                                 asked, static_cast<std::size_t>(problem.grid().cells()));
+  result.complete =
+      count >= std::min<std::size_t>(asked, static_cast<std::size_t>(problem.grid().cells()));
   if (right) {
     result.right = std::move(functions.vectors);
     normalise_functions(result.values, result.right);

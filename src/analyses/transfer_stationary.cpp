@@ -75,7 +75,8 @@ LeadingDensity leading_density(TransferProblem& problem, const TransferStationar
   // Next to the leading eigenvalue on its far side, where nothing else is.
   request.shift = problem.rates() ? 1e-5 * problem.norm() : 1 + 1e-5;
   EigenPairs pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
-  // Images of neighbours scatter, so that a factorisation fills up far more than one of a generator.
+  // Images of neighbours scatter, so that a factorisation fills up far more than one of a
+  // generator.
   constexpr PetscInt most_factorised = 100'000;
   if (leading(pairs) == pairs.values.size() && request.largest && cells <= most_factorised) {
     request.largest = false;
@@ -117,16 +118,15 @@ bool stationary(TransferProblem& problem, const TransferStationaryInput& input,
   phase.finish(result.method);
   // A sum over cells against a 2-norm: up to the root of their number larger.
   const double relative = result.residual / problem.norm();
-  const double allowed =
-      input.tolerance * std::sqrt(static_cast<double>(problem.grid().cells()));
+  const double allowed = input.tolerance * std::sqrt(static_cast<double>(problem.grid().cells()));
   const bool certain = relative <= std::max(allowed, 1e-13);
   const bool unique = result.multiplicity <= 1;
   {
     const base::ReadArray entries(result.density.get());
     file.write("/stationary/density", entries.span(), problem.grid().slab(),
-               {{"meaning", std::string(problem.closed()
-                                            ? "stationary probability per unit volume"
-                                            : "quasi-stationary probability per unit volume")},
+               {{"meaning",
+                 std::string(problem.closed() ? "stationary probability per unit volume"
+                                              : "quasi-stationary probability per unit volume")},
                 {"unit", std::string("1/volume")}});
   }
   std::vector<std::vector<std::string>> rows{
@@ -134,15 +134,12 @@ bool stationary(TransferProblem& problem, const TransferStationaryInput& input,
       {"residual", fmt::format("{:.2e}", result.residual)},
       {"lowest density", fmt::format("{:.3e}", result.minimum)}};
   const char* verdict = !certain ? "not converged" : unique ? "converged" : "suspect";
-  io::Attributes facts{{"method", result.method},
-                       {"eigenvalue", result.eigenvalue},
-                       {"residual", result.residual},
-                       {"relative_residual", relative},
-                       {"verdict", std::string(verdict)},
-                       {"minimum", result.minimum}};
+  io::Attributes facts{{"method", result.method},         {"eigenvalue", result.eigenvalue},
+                       {"residual", result.residual},     {"relative_residual", relative},
+                       {"verdict", std::string(verdict)}, {"minimum", result.minimum}};
   if (!problem.closed()) {
-    const double rate = problem.rates() ? -result.eigenvalue
-                                        : -std::log(result.eigenvalue) / problem.lag();
+    const double rate =
+        problem.rates() ? -result.eigenvalue : -std::log(result.eigenvalue) / problem.lag();
     facts.push_back({"escape_rate", rate});
     rows.push_back({"escape rate", fmt::format("{:.10g}", rate)});
   }

@@ -185,6 +185,10 @@ std::vector<base::UniqueVec> reached_vectors(EPS eps, Mat matrix, PetscInt most)
 /// factorisation or multigrid hierarchy.
 EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch) {
   set_start(eps, matrix, request.start, watch.block);
+  if (!request.deflation.empty()) {
+    std::vector<Vec> space = request.deflation;
+    check(EPSSetDeflationSpace(eps, static_cast<PetscInt>(space.size()), space.data()));
+  }
   try {
     check(EPSSetUp(eps));
   } catch (const base::PetscError& error) {
@@ -239,6 +243,7 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   const PetscInt wanted = request.pairs + (symmetric ? 0 : 1); // room to keep a pair whole
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
+  size -= static_cast<PetscInt>(request.deflation.size());
   const PetscInt nev = std::min(wanted, size);
   check(EPSSetDimensions(eps.get(), nev, std::min(size, std::max<PetscInt>(2 * nev + 10, 30)),
                          PETSC_DEFAULT));
@@ -323,6 +328,7 @@ EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log
                          request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
+  size -= static_cast<PetscInt>(request.deflation.size());
   const PetscInt nev = std::min(request.pairs + 1, size); // room to keep a pair whole
   const PetscInt space = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
   check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));

@@ -26,8 +26,9 @@ struct EigenRequest {
   bool largest = false;     ///< general pairs of largest modulus, by products alone, in place of
                             ///< those nearest to `shift`
   Method method = Method::direct;
-  std::string prefix;       ///< of PETSc options, e.g. "spectrum_"
-  std::vector<Vec> start{}; ///< approximate eigenvectors to begin with; may be empty
+  std::string prefix;           ///< of PETSc options, e.g. "spectrum_"
+  std::vector<Vec> start{};     ///< approximate eigenvectors to begin with; may be empty
+  std::vector<Vec> deflation{}; ///< an invariant space to search beside; may be empty
   /// Called once the solver has copies of `start`, if given: the vectors may go.
   std::function<void()> started{};
   PetscInt max_iterations = 0; ///< 0: SLEPc's default

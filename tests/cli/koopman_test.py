@@ -134,7 +134,7 @@ class Koopman(DriverTest):
             numpy.testing.assert_allclose(file["stationary/density"][:], 2.0**-d, rtol=1e-9)
             self.assertEqual(file["grid"].attrs["irreducible"], 1)
             file.close()
-        (self.folder / "cube.mtx").write_text("%%MatrixMarket matrix coordinate real general\n2 2 1\n")
+        (self.folder / "cube.mtx").write_text("%%MatrixMarket matrix coordinate real general\n256 256 1\n")
         self.assert_refused(
             "'cube.mtx': line 3 is missing: the file ends after 0 of 1 entries", "cube.yaml",
             "--quiet", "--overwrite", ranks=2)
