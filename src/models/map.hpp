@@ -9,6 +9,7 @@
 
 #include "config/declaration.hpp"
 #include "config/formula.hpp"
+#include "config/tensor_formulas.hpp"
 #include "models/noise.hpp"
 #include "spaces/grid.hpp"
 
@@ -42,6 +43,10 @@ public:
   }
   /// The key of coordinate k with its place, for messages: "a.yaml:3: 'model.map[1]'".
   const std::string& name(int k) const { return names_[static_cast<std::size_t>(k)]; }
+  /// All formulas for the images of `count` places along every variable at once.
+  config::TensorFormulas tensor(std::size_t count) const {
+    return {texts_, variables_, parameters_, count};
+  }
   bool noisy() const noexcept { return noise_.has_value(); }
   /// Time that one step takes.
   double lag() const noexcept { return lag_; }
@@ -53,6 +58,7 @@ public:
 private:
   std::vector<std::string> variables_;
   std::vector<std::pair<std::string, double>> parameters_;
+  std::vector<config::FormulaText> texts_;
   std::vector<config::Formula> formulas_;
   std::vector<std::string> names_;
   std::optional<NoiseInput> noise_;

@@ -25,12 +25,17 @@ UlamRows::UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamI
     stride *= grid.axis(k).cells();
     samples_ *= input.samples;
   }
+  constexpr std::int64_t most_at_once = 1 << 16;
+  if (input.entries == "sampled" && input.rule == "midpoint" && samples_ <= most_at_once) {
+    tensor_.emplace(map.tensor(static_cast<std::size_t>(input.samples)));
+    placed_.fill(-1);
+  }
 }
 
 double UlamRows::build(const spaces::Index& cell, RowSum& row, std::string& problem) {
   row.clear();
-  return input_.entries == "exact" ? build_exact(cell, row, problem)
-                                   : build_sampled(cell, row, problem);
+  if (input_.entries == "exact") return build_exact(cell, row, problem);
+  return tensor_ ? build_midpoints(cell, row, problem) : build_sampled(cell, row, problem);
 }
 
 bool UlamRows::may_leave(int k, bool upper) const {
@@ -87,19 +92,69 @@ double UlamRows::build_sampled(const spaces::Index& cell, RowSum& row, std::stri
   const std::span<double> x(place.data(), at(dimension_));
   // Counts are whole numbers, so that without noise sums are exact in any order.
   double leak = 0;
+  std::array<double, spaces::max_dimension> images{};
   for (std::int64_t sample = 0; sample < samples_ && problem.empty(); ++sample) {
     sample_point(cell, sample, x);
-    leak += add_image(x, 1, row, problem);
+    for (int k = 0; k < dimension_; ++k) images[at(k)] = map_.image(k, x);
+    leak += add_image(x, images, row, problem);
   }
   return leak / static_cast<double>(samples_);
 }
 
-double UlamRows::add_image(std::span<const double> x, double weight, RowSum& row,
+double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem) {
+  for (int k = 0; k < dimension_; ++k) {
+    if (placed_[at(k)] == cell[at(k)]) continue;
+    placed_[at(k)] = cell[at(k)];
+    const spaces::Axis& axis = grid_.axis(k);
+    const std::span<double> places = tensor_->places(at(k));
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      places[i] = axis.edge(cell[at(k)]) + axis.width(cell[at(k)]) *
+                                               (static_cast<double>(i) + 0.5) /
+                                               static_cast<double>(input_.samples);
+    }
+  }
+  tensor_->evaluate();
+  double leak = 0;
+  std::array<double, spaces::max_dimension> images{};
+  std::array<double, spaces::max_dimension> place{};
+  const std::span<double> x(place.data(), at(dimension_));
+  std::int64_t column = -1; // neighbouring points often have images in one cell
+  std::int64_t count = 0;
+  for (std::size_t sample = 0; sample < tensor_->points() && problem.empty(); ++sample) {
+    std::int64_t point = 0;
+    bool plain = !noisy_;
+    for (int k = 0; k < dimension_; ++k) {
+      const double image = tensor_->value(at(k), sample);
+      images[at(k)] = image;
+      if (!plain) continue;
+      const spaces::Axis& axis = grid_.axis(k);
+      const std::int64_t target = std::isfinite(image) ? kernels_[at(k)].place(image) : -1;
+      const bool within = target >= 0 && target < axis.cells();
+      plain = within || (axis.periodic() && std::isfinite(image));
+      point += stride_[at(k)] *
+               (within ? target : axis.wrapped(static_cast<PetscInt>(target % axis.cells())));
+    }
+    if (plain && point == column) {
+      ++count;
+      continue;
+    }
+    if (count > 0) row.add(column, static_cast<double>(count));
+    column = plain ? point : -1;
+    count = plain ? 1 : 0;
+    if (plain) continue;
+    sample_point(cell, static_cast<std::int64_t>(sample), x);
+    leak += add_image(x, images, row, problem);
+  }
+  if (count > 0) row.add(column, static_cast<double>(count));
+  return leak / static_cast<double>(samples_);
+}
+
+double UlamRows::add_image(std::span<const double> x, std::span<const double> images, RowSum& row,
                            std::string& problem) {
   double inside = 1;
   std::int64_t point = 0;
   for (int k = 0; k < dimension_; ++k) {
-    const double image = map_.image(k, x);
+    const double image = images[at(k)];
     if (!std::isfinite(image)) {
       problem = not_finite_text(k, x, image);
       return 0;
@@ -111,7 +166,7 @@ double UlamRows::add_image(std::span<const double> x, double weight, RowSum& row
       if (outside && !may_leave(k, cell >= 0)) {
         problem = outside_text(k, cell >= 0, x, image, 1);
       }
-      if (outside) return weight;
+      if (outside) return 1;
       point += stride_[at(k)] * axis.wrapped(static_cast<PetscInt>(cell % axis.cells()));
       continue;
     }
@@ -126,17 +181,17 @@ double UlamRows::add_image(std::span<const double> x, double weight, RowSum& row
     inside *= 1 - (outside.lower + outside.upper);
   }
   if (!noisy_) {
-    row.add(point, weight);
+    row.add(point, 1);
     return 0;
   }
   // All combinations of the cells met on each axis; the last axis runs fastest.
   for (int k = 0; k < dimension_; ++k) {
-    if (shares_[at(k)].empty()) return weight;
+    if (shares_[at(k)].empty()) return 1;
   }
   std::array<std::size_t, spaces::max_dimension> choice{};
   for (;;) {
     std::int64_t column = 0;
-    double probability = weight;
+    double probability = 1;
     for (int k = 0; k < dimension_; ++k) {
       const models::AxisKernel::Share& share = shares_[at(k)][choice[at(k)]];
       column += stride_[at(k)] * share.cell;
@@ -147,7 +202,7 @@ double UlamRows::add_image(std::span<const double> x, double weight, RowSum& row
     while (k >= 0 && ++choice[at(k)] == shares_[at(k)].size()) choice[at(k--)] = 0;
     if (k < 0) break;
   }
-  return weight * (1 - inside);
+  return 1 - inside;
 }
 
 } // namespace komori::operators

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ public:
 private:
   double build_sampled(const spaces::Index& cell, RowSum& row, std::string& problem);
   double build_exact(const spaces::Index& cell, RowSum& row, std::string& problem);
-  /// Adds one image with its noise and weight; returns what leaks of it.
-  double add_image(std::span<const double> x, double weight, RowSum& row, std::string& problem);
+  double build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem);
+  /// Adds one image, of x, with its noise; returns what leaks of it.
+  double add_image(std::span<const double> x, std::span<const double> images, RowSum& row,
+                   std::string& problem);
   /// The place number `sample` of a cell.
   void sample_point(const spaces::Index& cell, std::int64_t sample, std::span<double> x) const;
   bool may_leave(int k, bool upper) const;
@@ -45,6 +48,8 @@ private:
   std::vector<models::AxisKernel> kernels_;
   std::vector<std::vector<models::AxisKernel::Share>> shares_;
   std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
+  std::optional<config::TensorFormulas> tensor_; ///< where a cell's points are one small grid
+  spaces::Index placed_{};                       ///< the cell its places belong to
 };
 
 } // namespace komori::operators
