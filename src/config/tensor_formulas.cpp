@@ -225,6 +225,16 @@ std::span<double> TensorFormulas::places(std::size_t k) {
   return values_[k];
 }
 
+std::span<const double> TensorFormulas::values(std::size_t f) {
+  const Output& output = outputs_[f];
+  const std::vector<double>& compact = values_[output.node];
+  if (output.map.empty()) return compact;
+  spread_.resize(outputs_.size());
+  spread_[f].resize(points_);
+  for (std::size_t i = 0; i < points_; ++i) spread_[f][i] = compact[output.map[i]];
+  return spread_[f];
+}
+
 void TensorFormulas::evaluate() {
   for (std::size_t node = variables_; node < nodes_.size(); ++node) {
     if (nodes_[node].mask & changed_) compute(node);

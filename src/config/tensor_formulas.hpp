@@ -33,6 +33,8 @@ public:
     const Output& output = outputs_[f];
     return values_[output.node][output.map.empty() ? index : output.map[index]];
   }
+  /// Formula f at all points; valid until the next call or change.
+  std::span<const double> values(std::size_t f);
   std::size_t points() const noexcept { return points_; }
 
 private:
@@ -83,6 +85,8 @@ private:
   std::vector<std::vector<Map>> maps_;
   std::vector<std::vector<double>> values_;
   std::vector<Output> outputs_;
+  std::vector<std::vector<double>>
+      spread_; ///< outputs that depend on fewer variables, at all points
   unsigned changed_ = ~0U;
 };
 

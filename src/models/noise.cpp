@@ -305,6 +305,35 @@ std::int64_t AxisKernel::locate(double x) const {
   return static_cast<std::int64_t>(turn) * cells + i;
 }
 
+void AxisKernel::cells_of(std::span<const double> images, std::span<std::int64_t> cells) const {
+  constexpr double far = 1e15; // where neighbouring numbers are no longer apart
+  const std::int64_t count = axis_->cells();
+  const bool periodic = axis_->periodic();
+  if (inverse_width_ == 0) {
+    for (std::size_t s = 0; s < images.size(); ++s) {
+      const bool finite = std::abs(images[s]) < far;
+      const std::int64_t cell = finite ? place(images[s]) : -1;
+      cells[s] = periodic && finite ? axis_->wrapped(static_cast<PetscInt>(cell % count))
+                                    : (cell < count ? cell : -1);
+    }
+    return;
+  }
+  const double from = axis_->from();
+  const double scale = inverse_width_;
+  for (std::size_t s = 0; s < images.size(); ++s) {
+    const double u = (images[s] - from) * scale;
+    std::int64_t i = std::abs(u) < far ? static_cast<std::int64_t>(u) : -1;
+    i -= u < static_cast<double>(i) ? 1 : 0;
+    if (periodic && std::abs(u) < far) {
+      if (i >= count) i -= count;
+      if (i < 0 || i >= count) i = (i % count + count) % count;
+    } else if (i >= count) {
+      i = -1;
+    }
+    cells[s] = i < 0 ? -1 : i;
+  }
+}
+
 AxisKernel::Outside AxisKernel::spread(double image, std::vector<Share>& shares) const {
   shares.clear();
   Outside outside;

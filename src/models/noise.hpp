@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,9 @@ public:
     }
     return locate(image);
   }
+  /// The cells of many images without noise, wrapped; -1 where one is not finite or outside, or too
+  /// near to an end to tell quickly.
+  void cells_of(std::span<const double> images, std::span<std::int64_t> cells) const;
   bool noisy() const noexcept { return noise_ != nullptr; }
 
 private:

@@ -114,38 +114,36 @@ double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::st
     }
   }
   tensor_->evaluate();
+  const std::size_t points = tensor_->points();
+  std::array<std::span<const double>, spaces::max_dimension> images{};
+  for (int k = 0; k < dimension_; ++k) images[at(k)] = tensor_->values(at(k));
+  columns_.assign(points, noisy_ ? -1 : 0);
+  targets_.resize(points);
+  for (int k = 0; k < dimension_ && !noisy_; ++k) {
+    kernels_[at(k)].cells_of(images[at(k)], targets_);
+    for (std::size_t s = 0; s < points; ++s) {
+      columns_[s] =
+          (targets_[s] | columns_[s]) < 0 ? -1 : columns_[s] + stride_[at(k)] * targets_[s];
+    }
+  }
   double leak = 0;
-  std::array<double, spaces::max_dimension> images{};
+  std::array<double, spaces::max_dimension> image{};
   std::array<double, spaces::max_dimension> place{};
   const std::span<double> x(place.data(), at(dimension_));
-  std::int64_t column = -1; // neighbouring points often have images in one cell
-  std::int64_t count = 0;
-  for (std::size_t sample = 0; sample < tensor_->points() && problem.empty(); ++sample) {
-    std::int64_t point = 0;
-    bool plain = !noisy_;
-    for (int k = 0; k < dimension_; ++k) {
-      const double image = tensor_->value(at(k), sample);
-      images[at(k)] = image;
-      if (!plain) continue;
-      const spaces::Axis& axis = grid_.axis(k);
-      const std::int64_t target = std::isfinite(image) ? kernels_[at(k)].place(image) : -1;
-      const bool within = target >= 0 && target < axis.cells();
-      plain = within || (axis.periodic() && std::isfinite(image));
-      point += stride_[at(k)] *
-               (within ? target : axis.wrapped(static_cast<PetscInt>(target % axis.cells())));
-    }
-    if (plain && point == column) {
-      ++count;
+  for (std::size_t s = 0; s < points && problem.empty();) {
+    if (columns_[s] < 0) {
+      for (int k = 0; k < dimension_; ++k) image[at(k)] = images[at(k)][s];
+      sample_point(cell, static_cast<std::int64_t>(s), x);
+      leak += add_image(x, image, row, problem);
+      ++s;
       continue;
     }
-    if (count > 0) row.add(column, static_cast<double>(count));
-    column = plain ? point : -1;
-    count = plain ? 1 : 0;
-    if (plain) continue;
-    sample_point(cell, static_cast<std::int64_t>(sample), x);
-    leak += add_image(x, images, row, problem);
+    // Neighbouring points often have images in one cell.
+    std::size_t end = s + 1;
+    while (end < points && columns_[end] == columns_[s]) ++end;
+    row.add(columns_[s], static_cast<double>(end - s));
+    s = end;
   }
-  if (count > 0) row.add(column, static_cast<double>(count));
   return leak / static_cast<double>(samples_);
 }
 

@@ -50,6 +50,8 @@ private:
   std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
   std::optional<config::TensorFormulas> tensor_; ///< where a cell's points are one small grid
   spaces::Index placed_{};                       ///< the cell its places belong to
+  std::vector<std::int64_t> targets_;            ///< of all points, along one axis
+  std::vector<std::int64_t> columns_;            ///< of all points; -1: needs a closer look
 };
 
 } // namespace komori::operators
