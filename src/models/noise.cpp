@@ -325,7 +325,9 @@ void AxisKernel::cells_of(std::span<const double> images, std::span<std::int64_t
     std::int64_t i = std::abs(u) < far ? static_cast<std::int64_t>(u) : -1;
     i -= u < static_cast<double>(i) ? 1 : 0;
     if (periodic && std::abs(u) < far) {
-      if (i >= count) i -= count;
+      // One turn without a branch: whether an image wraps is not to be predicted.
+      i -= count & -static_cast<std::int64_t>(i >= count);
+      i += count & -static_cast<std::int64_t>(i < 0);
       if (i < 0 || i >= count) i = (i % count + count) % count;
     } else if (i >= count) {
       i = -1;
