@@ -10,7 +10,6 @@
 namespace komori::analyses {
 namespace {
 
-using base::check;
 using Complex = std::complex<double>;
 using linalg::EigenPairs;
 
