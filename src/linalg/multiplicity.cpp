@@ -122,6 +122,7 @@ bool complete_multiplicities(Mat matrix, const EigenRequest& request, EigenPairs
     pairs.iterations += more.iterations;
     if (more.values.empty()) return false;
     bool found = false;
+    bool doubtful = false; // one belongs, but its vector could not be made exact
     for (std::size_t i = 0; i < more.values.size(); ++i) {
       const Complex value = more.values[i];
       const std::size_t first = i;
@@ -131,7 +132,10 @@ bool complete_multiplicities(Mat matrix, const EigenRequest& request, EigenPairs
       correct(matrix, space, value, re, im);
       normalise(re, im);
       const double residual = eigen_residual(matrix, value, re, im);
-      if (!(residual <= 10 * request.tolerance * request.norm)) continue;
+      if (!(residual <= 10 * request.tolerance * request.norm)) {
+        doubtful = true;
+        continue;
+      }
       for (std::size_t part = first; part <= i; ++part) {
         pairs.values.push_back(more.values[part]);
         pairs.residuals.push_back(residual);
@@ -139,7 +143,7 @@ bool complete_multiplicities(Mat matrix, const EigenRequest& request, EigenPairs
       }
       found = true;
     }
-    if (!found) return true;
+    if (!found) return !doubtful;
   }
   return false;
 }
