@@ -84,6 +84,10 @@ class Result:
         rates = self.get("spectrum/rates", -values[:, 0])
         return values, rates, 1e-9 * (np.abs(values).max() or 1.0)
 
+    def discrete_time(self):
+        """Whether eigenvalues are multipliers of a step, not rates."""
+        return text(self.attribute("spectrum", "time", "continuous")) == "discrete"
+
     def field(self, name, index=None):
         """A function that reads cells of one field by a range of the first axis; None if absent."""
         if not self.shape or name not in self.file:
@@ -204,13 +208,15 @@ def draw_spectrum(ax, result):
     error = result.get("spectrum/discretisation_error", np.zeros(count))
     residual = result.get("spectrum/residuals", np.full(count, np.nan))
     verdict = [text(v) for v in result.get("spectrum/verdict", [b"converged"] * count)]
-    planar = np.abs(values[:, 1]).max() > 0.1 * still
+    discrete = result.discrete_time()
+    planar = discrete or np.abs(values[:, 1]).max() > 0.1 * still
     if planar:
+        symbol = r"$\mu$" if discrete else r"$\lambda$"
         x, y, bars = values[:, 0], values[:, 1], "xerr"
         ax.axvline(0, color=GREY, linewidth=0.7)
-        ax.set(xlabel=result.label(r"Re $\lambda$", "spectrum/eigenvalues"),
-               ylabel=result.label(r"Im $\lambda$", "spectrum/eigenvalues"))
-        if abs(values[0, 0] - 1) < 1e-6:  # multipliers of discrete time
+        ax.set(xlabel=result.label("Re " + symbol, "spectrum/eigenvalues"),
+               ylabel=result.label("Im " + symbol, "spectrum/eigenvalues"))
+        if discrete:
             ax.add_patch(plt.Circle((0, 0), 1, fill=False, color=GREY, linewidth=0.7))
             ax.set_aspect("equal", "datalim")
     else:
@@ -354,7 +360,8 @@ def eigenfunction_panels(result):
             draw_field(ax, result, keep, values, label, diverging=True)
 
         number = f"{values[i, 0]:.4g}" + (f" ± {values[i, 1]:.4g}i" if oscillates else "")
-        yield rf"{name} {i}: $\lambda$ = {number}", draw
+        letter = r"\mu" if result.discrete_time() else r"\lambda"
+        yield rf"{name} {i}: ${letter}$ = {number}", draw
 
 
 def evolve_panels(result):

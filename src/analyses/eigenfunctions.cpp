@@ -118,13 +118,13 @@ void normalise_functions(const std::vector<std::complex<double>>& values,
   });
 }
 
-void normalise_densities(const Problem& problem, const std::vector<std::complex<double>>& values,
+void normalise_densities(Vec volumes, const std::vector<std::complex<double>>& values,
                          const std::vector<base::UniqueVec>& right,
                          std::vector<base::UniqueVec>& left) {
-  const base::UniqueVec weighted = base::duplicate(problem.volumes());
+  const base::UniqueVec weighted = base::duplicate(volumes);
   for_each_pair(values, left, [&](std::size_t i, Vec re, Vec im) {
     const auto integral = [&](Vec a, Vec b) {
-      check(VecPointwiseMult(weighted.get(), a, problem.volumes()));
+      check(VecPointwiseMult(weighted.get(), a, volumes));
       return base::dot(weighted.get(), b);
     };
     if (!right.empty()) {
@@ -142,14 +142,15 @@ void normalise_densities(const Problem& problem, const std::vector<std::complex<
     {
       const base::ReadArray a(re);
       const base::ReadArray b(im ? im : re);
-      const base::ReadArray volume(problem.volumes());
+      const base::ReadArray volume(volumes);
       for (std::size_t c = 0; c < a.size(); ++c) {
         total += volume[c] * (im ? std::hypot(a[c], b[c]) : std::abs(a[c]));
         sum += volume[c] * a[c];
       }
     }
     std::array<double, 2> both{total, sum};
-    MPI_Allreduce(MPI_IN_PLACE, both.data(), 2, MPI_DOUBLE, MPI_SUM, problem.comm());
+    MPI_Allreduce(MPI_IN_PLACE, both.data(), 2, MPI_DOUBLE, MPI_SUM,
+                  PetscObjectComm(reinterpret_cast<PetscObject>(volumes)));
     const double sign = both[1] < -1e-6 * both[0] ? -1 : 1;
     scale(re, im, sign / both[0]);
   });

@@ -26,7 +26,7 @@ void normalise_functions(const std::vector<std::complex<double>>& values,
 
 /// Scales eigendensities (per volume): where the partner eigenfunctions are given, to the integral
 /// of left times right being 1; otherwise to the integral of the modulus being 1. Collective.
-void normalise_densities(const Problem& problem, const std::vector<std::complex<double>>& values,
+void normalise_densities(Vec volumes, const std::vector<std::complex<double>>& values,
                          const std::vector<base::UniqueVec>& right,
                          std::vector<base::UniqueVec>& left);
 

@@ -2,37 +2,23 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
+#include "analyses/study.hpp"
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/memory.hpp"
 #include "config/help.hpp"
-#include "config/nearest.hpp"
 #include "config/reader.hpp"
 #include "config/resolved.hpp"
+#include "io/blas.hpp"
 #include "io/result_file.hpp"
-#include "io/run_record.hpp"
 #include "io/xdmf.hpp"
 
 namespace komori::analyses {
 namespace {
-
-using base::ExitCode;
-
-std::string boundary_text(const spaces::Axis& axis) {
-  const auto word = [](spaces::Boundary b) {
-    return b == spaces::Boundary::reflecting  ? "reflecting"
-           : b == spaces::Boundary::absorbing ? "absorbing"
-                                              : "periodic";
-  };
-  return axis.lower() == axis.upper()
-             ? word(axis.lower())
-             : fmt::format("{} | {}", word(axis.lower()), word(axis.upper()));
-}
 
 /// An upper estimate of what all sections together hold at once.
 Workload workload_of(const FokkerPlanckInput& input, int ranks) {
@@ -73,33 +59,6 @@ Workload workload_of(const FokkerPlanckInput& input, int ranks) {
     }
   }
   return load;
-}
-
-void write_grid(const FokkerPlanckInput& input, const spaces::Grid& grid, io::ResultFile& file) {
-  file.annotate(
-      "/",
-      {{"title", input.title}, {"driver", std::string("fokker_planck")}, {"axes", grid.names()}});
-  for (const spaces::Axis& axis : grid.axes()) {
-    const auto cells = static_cast<hsize_t>(axis.cells());
-    const io::Attribute boundary{"boundary", boundary_text(axis)};
-    file.write_small("/grid/" + axis.name(), axis.centers(), {cells},
-                     {{"meaning", "cell centres of axis " + axis.name()},
-                      {"unit", std::string("of the variable")},
-                      boundary});
-    file.write_small("/grid_edges/" + axis.name(), axis.edges(), {cells + 1},
-                     {{"meaning", "cell edges of axis " + axis.name()},
-                      {"unit", std::string("of the variable")},
-                      boundary});
-  }
-}
-
-/// "2 x 4": ranks along each axis.
-std::string blocks_text(const spaces::Grid& grid) {
-  std::string text;
-  for (int k = 0; k < grid.dimension(); ++k) {
-    text += fmt::format("{}{}", k ? " x " : "", grid.ranks_per_axis()[static_cast<std::size_t>(k)]);
-  }
-  return text;
 }
 
 void introduce_links(base::Log& log, const operators::LatticeFluxes& lattice,
@@ -204,31 +163,11 @@ std::vector<io::XdmfField> sidecar_fields(const FokkerPlanckInput& input, Proble
   return fields;
 }
 
-std::string result_name(const Run& run) {
-  if (!run.command_line.output.empty()) return run.command_line.output;
-  return std::filesystem::path(run.command_line.input).stem().string() + ".h5";
-}
-
 /// Runs the sections; returns why the run is incomplete, empty if it is not.
 std::string answer(const FokkerPlanckInput& input, Problem& study, io::ResultFile& file) {
   std::string incomplete;
-  io::Checkpoints& checkpoints = *study.checkpoints();
   const auto section = [&](const char* name, const std::function<bool()>& body) {
-    std::string problem;
-    if (checkpoints.done(name)) {
-      problem = checkpoints.problem_of(name);
-      study.log().line(fmt::format("  {:<22} taken over from the checkpoint", name));
-    } else {
-      try {
-        if (!body()) problem = fmt::format("{} did not converge", name);
-      } catch (const base::Stopped&) {
-        checkpoints.leave();
-      } catch (const base::ConvergenceError& error) {
-        study.log().warning(fmt::format("{}: {}", name, error.what()));
-        problem = fmt::format("{}: {}", name, error.what());
-      }
-      checkpoints.complete(name, problem);
-    }
+    const std::string problem = run_section(*study.checkpoints(), study.log(), name, body);
     if (incomplete.empty()) incomplete = problem;
   };
   if (input.stationary) {
@@ -291,38 +230,20 @@ int work(Run& run) {
   const bool resumed = checkpoints.resuming();
   checkpoints.attach(file);
   problem.use(checkpoints);
-  if (!resumed) write_grid(input, problem.grid(), file);
+  if (!resumed) write_grid(input.title, "fokker_planck", problem.grid(), file);
   report_monotonicity(problem, file);
   const std::string incomplete = answer(input, problem, file);
 
-  io::RunRecord record{.driver = "fokker_planck",
-                       .command_line = run.command,
-                       .input_file = run.command_line.input,
-                       .input = resolved,
-                       .early_exit = incomplete,
-                       .start = started,
-                       .phases = session.log().phases(),
-                       .warnings = session.log().warnings(),
-                       .cells = problem.grid().cells(),
-                       .nonzeros = problem.generator().facts.nonzeros};
-  io::write(file, session.comm(), record);
-  file.annotate("/run", {{"ranks_per_axis", blocks_text(problem.grid())},
-                         {"start_bytes", libraries},
-                         {"resumed", std::int64_t{checkpoints.resumed()}},
-                         {"checkpoints", std::int64_t{checkpoints.count()}},
-                         {"checkpoint_seconds", checkpoints.seconds()},
-                         {"checkpoint_bytes", checkpoints.bytes()}});
-  const std::vector<io::XdmfField> fields = sidecar_fields(input, problem, file);
-  file.commit();
-  checkpoints.remove();
-  io::write_xdmf(session.comm(), output, problem.grid().names(), problem.grid().slab().shape,
-                 fields);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::system_clock::now() - started).count();
-  session.log().line(fmt::format("Result: {} ({})", output, base::duration_text(seconds)));
-  if (incomplete.empty()) return static_cast<int>(ExitCode::done);
-  session.log().error(fmt::format("{}; what converged is in '{}'", incomplete, output));
-  return static_cast<int>(ExitCode::not_converged);
+  return conclude(run,
+                  {.driver = "fokker_planck",
+                   .output = output,
+                   .resolved = resolved,
+                   .incomplete = incomplete,
+                   .started = started,
+                   .library_bytes = libraries,
+                   .nonzeros = problem.generator().facts.nonzeros,
+                   .fields = sidecar_fields(input, problem, file)},
+                  problem.grid(), file, checkpoints);
 }
 
 } // namespace
@@ -357,30 +278,7 @@ void declare(config::Declarer& declarer, FokkerPlanckInput& input) {
 std::vector<spaces::Axis>
 make_axes(const models::SdeInput& model,
           const std::vector<std::pair<std::string, spaces::AxisInput>>& grid) {
-  std::vector<spaces::Axis> axes;
-  for (const auto& [name, axis] : grid) {
-    if (std::find(model.variables.begin(), model.variables.end(), name) != model.variables.end()) {
-      continue;
-    }
-    const std::optional<std::string> hint = config::nearest(name, model.variables);
-    throw base::InputError(fmt::format("{}: 'grid.{}' is not a variable of the model.{} Variables: "
-                                       "{}",
-                                       axis.origin.text(), name,
-                                       hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
-                                       fmt::join(model.variables, ", ")));
-  }
-  for (const std::string& variable : model.variables) {
-    const auto found = std::find_if(grid.begin(), grid.end(),
-                                    [&](const auto& entry) { return entry.first == variable; });
-    if (found == grid.end()) {
-      throw base::InputError(fmt::format("'grid.{0}' is missing: every variable of the model needs "
-                                         "an axis; add e.g. '{0}: {{from: -1, to: 1, cells: 128}}' "
-                                         "to 'grid'",
-                                         variable));
-    }
-    axes.push_back(spaces::make_axis(variable, found->second, model.parameters));
-  }
-  return axes;
+  return make_axes(model.variables, model.parameters, grid);
 }
 
 Driver fokker_planck_driver() {

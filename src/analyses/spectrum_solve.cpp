@@ -4,10 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "analyses/eigen_checkpoints.hpp"
 #include "analyses/eigenfunctions.hpp"
-#include "analyses/solver_checkpoints.hpp"
 #include "analyses/spectrum.hpp"
 #include "base/error.hpp"
+#include "linalg/pair_order.hpp"
 #include "operators/block_multigrid.hpp"
 #include "spaces/interpolation.hpp"
 
@@ -17,7 +18,9 @@ namespace {
 using base::check;
 using linalg::EigenPairs;
 using linalg::EigenRequest;
+using linalg::keep_first;
 using linalg::Method;
+using linalg::sort_units;
 
 /// Grids below this size are solved directly and start the next finer one.
 constexpr PetscInt coarsest_cells = 5000;
@@ -33,92 +36,6 @@ Method method_of(const Problem& problem, const SpectrumInput& input) {
 /// never exactly an eigenvalue.
 double shift_near(double target, double scale) {
   return target + 0.0137 * scale;
-}
-
-/// Moves whole units (single values or pairs) into the order of `before`.
-template <class Before> void sort_units(EigenPairs& pairs, Before&& before) {
-  std::vector<std::size_t> units;
-  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
-    units.push_back(i);
-    if (pairs.values[i].imag() != 0) ++i;
-  }
-  std::stable_sort(units.begin(), units.end(), [&](std::size_t a, std::size_t b) {
-    return before(pairs.values[a], pairs.values[b]);
-  });
-  EigenPairs sorted;
-  for (const std::size_t unit : units) {
-    const std::size_t size = pairs.values[unit].imag() != 0 ? 2 : 1;
-    for (std::size_t i = unit; i < unit + size; ++i) {
-      sorted.values.push_back(pairs.values[i]);
-      sorted.vectors.push_back(std::move(pairs.vectors[i]));
-      sorted.residuals.push_back(pairs.residuals[i]);
-    }
-  }
-  pairs.values = std::move(sorted.values);
-  pairs.vectors = std::move(sorted.vectors);
-  pairs.residuals = std::move(sorted.residuals);
-}
-
-/// Keeps the first `count` values, one more where that would split a pair.
-void keep_first(EigenPairs& pairs, std::size_t count) {
-  std::size_t kept = 0;
-  while (kept < pairs.values.size() && kept < count) {
-    kept += pairs.values[kept].imag() != 0 ? 2 : 1;
-  }
-  pairs.values.resize(kept);
-  pairs.vectors.resize(kept);
-  pairs.residuals.resize(kept);
-}
-
-/// A finished set of pairs as a state to save, and back.
-linalg::SolverState state_of(const EigenPairs& pairs) {
-  linalg::SolverState state{.numbers = {static_cast<double>(pairs.asked)}};
-  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
-    state.numbers.insert(state.numbers.end(),
-                         {pairs.values[i].real(), pairs.values[i].imag(), pairs.residuals[i]});
-    state.vectors.push_back(pairs.vectors[i].get());
-  }
-  return state;
-}
-EigenPairs pairs_of(OwnedState state) {
-  EigenPairs pairs;
-  const linalg::SolverState numbers{.numbers = state.numbers};
-  linalg::StateReader reader(numbers);
-  pairs.asked = static_cast<PetscInt>(reader.count());
-  for (base::UniqueVec& vector : state.vectors) {
-    const double re = reader.number();
-    pairs.values.emplace_back(re, reader.number());
-    pairs.residuals.push_back(reader.number());
-    pairs.vectors.push_back(std::move(vector));
-  }
-  return pairs;
-}
-
-/// Solves with a pause for every checkpoint that falls due; what was reached is saved, and is where
-/// the solve goes on, in this run or in the next. At most the cycle under way is lost. `finished`,
-/// if given, are pairs of an earlier solve to be saved along, and restored.
-template <class Solve>
-EigenPairs with_checkpoints(Problem& problem, EigenRequest request, const std::string& phase,
-                            EigenPairs* finished, const Solve& solve) {
-  io::Checkpoints* checkpoints = problem.checkpoints();
-  if (!checkpoints) return solve(request);
-  OwnedState state;
-  checkpoints->restore(phase, [&](io::CheckpointReader& saved) {
-    state = load_state(saved, problem.grid(), "block");
-    if (finished) *finished = pairs_of(load_state(saved, problem.grid(), "finished"));
-  });
-  if (!state.vectors.empty()) {
-    request.start = state.view().vectors;
-    request.started = [&state] { state.vectors.clear(); };
-  }
-  request.pause = [&](bool settled) { return checkpoints->due(settled); };
-  request.save = [&](const std::vector<Vec>& reached) {
-    checkpoints->step(phase, [&](io::CheckpointWriter& writer) {
-      save_state(writer, problem.grid(), "block", {.vectors = reached});
-      if (finished) save_state(writer, problem.grid(), "finished", state_of(*finished));
-    });
-  };
-  return solve(request);
 }
 
 /// Slowest eigenvectors of a coarser grid, carried over: functions u are smooth, h = u sqrt(m).
@@ -162,10 +79,9 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double
     for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
     request.started = [&start] { start.clear(); };
   }
-  EigenPairs pairs =
-      with_checkpoints(problem, request, "spectrum", nullptr, [&](const EigenRequest& r) {
-        return linalg::symmetric_pairs(a.matrix, r, problem.log());
-      });
+  EigenPairs pairs = with_checkpoints(
+      problem.checkpoints(), problem.grid(), request, "spectrum", nullptr,
+      [&](const EigenRequest& r) { return linalg::symmetric_pairs(a.matrix, r, problem.log()); });
   for (std::complex<double>& value : pairs.values) value = -value.real() + 0.0;
   if (norm) *norm = a.norm;
   return pairs;
@@ -217,9 +133,9 @@ EigenPairs general_search(Problem& problem, Mat matrix, const SpectrumInput& inp
                        .method = method_of(problem, input),
                        .prefix = "spectrum_"};
   const auto search = [&] {
-    return with_checkpoints(problem, request, phase, finished, [&](const EigenRequest& r) {
-      return linalg::general_pairs(matrix, r, problem.log());
-    });
+    return with_checkpoints(
+        problem.checkpoints(), problem.grid(), request, phase, finished,
+        [&](const EigenRequest& r) { return linalg::general_pairs(matrix, r, problem.log()); });
   };
   if (!slowest) {
     EigenPairs pairs = search();
@@ -320,7 +236,7 @@ Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
       result.left.resize(both);
     }
   }
-  if (left) normalise_densities(problem, result.values, result.right, result.left);
+  if (left) normalise_densities(problem.volumes(), result.values, result.right, result.left);
   return result;
 }
 

@@ -197,6 +197,10 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
   } else {
     set_start(eps, matrix, request.start, watch.block);
   }
+  if (!request.deflation.empty()) {
+    std::vector<Vec> space = request.deflation;
+    check(EPSSetDeflationSpace(eps, static_cast<PetscInt>(space.size()), space.data()));
+  }
   try {
     check(EPSSetUp(eps));
   } catch (const base::PetscError& error) {
@@ -255,6 +259,7 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   const PetscInt wanted = request.pairs + (symmetric ? 0 : 1); // room to keep a pair whole
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
+  size -= static_cast<PetscInt>(request.deflation.size());
   const PetscInt nev = std::min(wanted, size);
   check(EPSSetDimensions(eps.get(), nev, std::min(size, std::max<PetscInt>(2 * nev + 10, 30)),
                          PETSC_DEFAULT));
@@ -359,6 +364,34 @@ EigenPairs row_block_pairs(Mat matrix, const EigenRequest& request, base::Log& l
   return pairs;
 }
 
+/// Krylov-Schur for the eigenvalues of largest modulus.
+EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  base::UniqueEps eps;
+  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
+  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
+  check(EPSSetOperators(eps.get(), matrix, nullptr));
+  check(EPSSetProblemType(eps.get(), EPS_NHEP));
+  check(EPSSetType(eps.get(), EPSKRYLOVSCHUR));
+  check(EPSSetWhichEigenpairs(eps.get(), EPS_LARGEST_MAGNITUDE));
+  check(EPSSetTolerances(eps.get(), request.tolerance,
+                         request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
+  PetscInt size = 0;
+  check(MatGetSize(matrix, &size, nullptr));
+  size -= static_cast<PetscInt>(request.deflation.size());
+  const PetscInt nev = std::min(request.pairs + 1, size); // room to keep a pair whole
+  const PetscInt space = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
+  check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
+  // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
+  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause, .norm = request.norm};
+  check(EPSSetFromOptions(eps.get()));
+  observe(eps.get(), watch);
+  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
+  EPSType type = nullptr;
+  check(EPSGetType(eps.get(), &type));
+  pairs.solver = fmt::format("{}, largest modulus, space of {}", type, space);
+  return pairs;
+}
+
 } // namespace
 
 EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
@@ -370,6 +403,7 @@ EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& l
 }
 
 EigenPairs general_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+  if (request.largest) return largest_pairs(matrix, request, log);
   return shift_invert(matrix, request, Kind::general, log);
 }
 

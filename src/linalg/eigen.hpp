@@ -23,9 +23,12 @@ struct EigenRequest {
   double tolerance = 1e-10; ///< bound of residual / norm (backward error)
   double shift = 0;         ///< eigenvalues nearest to it are found; never an eigenvalue itself
   double norm = 1;          ///< of the operator, e.g. its largest absolute row sum
+  bool largest = false;     ///< general pairs of largest modulus, by products alone, in place of
+                            ///< those nearest to `shift`
   Method method = Method::direct;
-  std::string prefix;       ///< of PETSc options, e.g. "spectrum_"
-  std::vector<Vec> start{}; ///< approximate eigenvectors to begin with; may be empty
+  std::string prefix;           ///< of PETSc options, e.g. "spectrum_"
+  std::vector<Vec> start{};     ///< approximate eigenvectors to begin with; may be empty
+  std::vector<Vec> deflation{}; ///< an invariant space to search beside; may be empty
   /// Called once the solver has copies of `start`, if given: the vectors may go.
   std::function<void()> started{};
   PetscInt max_iterations = 0; ///< 0: SLEPc's default
@@ -54,8 +57,9 @@ struct EigenPairs {
 /// shift-and-invert (direct) or LOBPCG with multigrid (iterative, smallest only). Collective.
 EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& log);
 
-/// Pairs of any real matrix nearest to `shift`, by Krylov-Schur with shift-and-invert, in real
-/// arithmetic; a complex pair is never split. Collective.
+/// Pairs of any real matrix nearest to `shift`, by Krylov-Schur with shift-and-invert, or of
+/// largest modulus, by Krylov-Schur on products with it; in real arithmetic, a complex pair is
+/// never split. Collective.
 EigenPairs general_pairs(Mat matrix, const EigenRequest& request, base::Log& log);
 
 /// ||A x - lambda x|| / ||x|| for x = re + i im (im may be null for real pairs). Collective.

@@ -47,6 +47,10 @@ void declare(config::Declarer& declarer, SdeInput& input) {
   declarer.choice("kind", input.kind, {"sde"},
                   {.help = "What the model is: a stochastic differential equation "
                            "dX = f dt + sqrt(2D) dW."});
+  declare_keys(declarer, input);
+}
+
+void declare_keys(config::Declarer& declarer, SdeInput& input) {
   declarer.names("variables", input.variables,
                  {.help = "Names of the state variables, one per axis of the grid, at most six.",
                   .need = config::Need::required});

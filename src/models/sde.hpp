@@ -24,6 +24,8 @@ struct SdeInput {
   std::string convention = "ito";
 };
 void declare(config::Declarer& declarer, SdeInput& input);
+/// All keys but `kind`.
+void declare_keys(config::Declarer& declarer, SdeInput& input);
 
 /// An SDE: f = drift - grad potential; D diagonal, D_k(x) on every axis, or a full matrix.
 ///

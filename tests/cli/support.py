@@ -52,20 +52,21 @@ class DriverTest(unittest.TestCase):
 
     maxDiff = None
     input_text = DOUBLE_WELL
+    driver = "fokker_planck"
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "input.yaml").write_text(self.input_text)
 
-    def run_driver(self, *arguments, ranks=None, driver="fokker_planck", timeout=300):
+    def run_driver(self, *arguments, ranks=None, driver=None, timeout=300):
         return subprocess.run(
-            command(arguments, ranks, driver), cwd=self.folder, env=environment(), timeout=timeout,
+            command(arguments, ranks, driver or self.driver), cwd=self.folder, env=environment(), timeout=timeout,
             capture_output=True, text=True, check=False,
         )
 
-    def succeed(self, *arguments, ranks=None):
-        done = self.run_driver(*arguments, ranks=ranks)
+    def succeed(self, *arguments, ranks=None, driver=None):
+        done = self.run_driver(*arguments, ranks=ranks, driver=driver)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         return done.stdout
 

@@ -200,6 +200,22 @@ class Plot(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assert_drawn(self.path("chain.png"), 300)
 
+    def test_draws_multipliers_of_discrete_time_on_the_unit_disc(self):
+        path = self.path("map.h5")
+        with h5py.File(path, "w") as file:
+            file["spectrum/eigenvalues"] = np.array([[1, 0], [0.9, 0], [-0.3, 0], [0.01, 0]])
+            file["spectrum/rates"] = np.array([0, 0.105, 1.2, np.nan])  # the last is rounding
+            file["spectrum/verdict"] = texts(["converged"] * 3 + ["suspect"])
+            file["spectrum"].attrs["time"] = "discrete"
+        done = run(path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assert_drawn(self.path("map.png"), 300)
+        with h5py.File(path) as file:
+            figure, ax = plot.plt.subplots()
+            plot.draw_spectrum(ax, plot.Result(file))
+            self.assertEqual([patch.radius for patch in ax.patches], [1])
+            plot.plt.close(figure)
+
     def test_obeys_show_and_output(self):
         path = self.path("r.h5")
         write_all(path, 1)

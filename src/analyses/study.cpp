@@ -1,0 +1,141 @@
+#include "analyses/study.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "config/nearest.hpp"
+#include "io/run_record.hpp"
+
+namespace komori::analyses {
+
+using base::ExitCode;
+
+std::string result_name(const Run& run) {
+  if (!run.command_line.output.empty()) return run.command_line.output;
+  return std::filesystem::path(run.command_line.input).stem().string() + ".h5";
+}
+
+std::vector<spaces::Axis>
+make_axes(const std::vector<std::string>& variables,
+          const std::vector<std::pair<std::string, double>>& parameters,
+          const std::vector<std::pair<std::string, spaces::AxisInput>>& grid) {
+  std::vector<spaces::Axis> axes;
+  for (const auto& [name, axis] : grid) {
+    if (std::find(variables.begin(), variables.end(), name) != variables.end()) {
+      continue;
+    }
+    const std::optional<std::string> hint = config::nearest(name, variables);
+    throw base::InputError(fmt::format("{}: 'grid.{}' is not a variable of the model.{} Variables: "
+                                       "{}",
+                                       axis.origin.text(), name,
+                                       hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
+                                       fmt::join(variables, ", ")));
+  }
+  for (const std::string& variable : variables) {
+    const auto found = std::find_if(grid.begin(), grid.end(),
+                                    [&](const auto& entry) { return entry.first == variable; });
+    if (found == grid.end()) {
+      throw base::InputError(fmt::format("'grid.{0}' is missing: every variable of the model needs "
+                                         "an axis; add e.g. '{0}: {{from: -1, to: 1, cells: 128}}' "
+                                         "to 'grid'",
+                                         variable));
+    }
+    axes.push_back(spaces::make_axis(variable, found->second, parameters));
+  }
+  return axes;
+}
+
+std::string boundary_text(const spaces::Axis& axis) {
+  const auto word = [](spaces::Boundary b) {
+    return b == spaces::Boundary::reflecting  ? "reflecting"
+           : b == spaces::Boundary::absorbing ? "absorbing"
+                                              : "periodic";
+  };
+  return axis.lower() == axis.upper()
+             ? word(axis.lower())
+             : fmt::format("{} | {}", word(axis.lower()), word(axis.upper()));
+}
+
+std::string blocks_text(const spaces::Grid& grid) {
+  std::string text;
+  for (int k = 0; k < grid.dimension(); ++k) {
+    text += fmt::format("{}{}", k ? " x " : "", grid.ranks_per_axis()[static_cast<std::size_t>(k)]);
+  }
+  return text;
+}
+
+void write_grid(const std::string& title, const std::string& driver, const spaces::Grid& grid,
+                io::ResultFile& file) {
+  file.annotate("/", {{"title", title}, {"driver", driver}, {"axes", grid.names()}});
+  for (const spaces::Axis& axis : grid.axes()) {
+    const auto cells = static_cast<hsize_t>(axis.cells());
+    const io::Attribute boundary{"boundary", boundary_text(axis)};
+    file.write_small("/grid/" + axis.name(), axis.centers(), {cells},
+                     {{"meaning", "cell centres of axis " + axis.name()},
+                      {"unit", std::string("of the variable")},
+                      boundary});
+    file.write_small("/grid_edges/" + axis.name(), axis.edges(), {cells + 1},
+                     {{"meaning", "cell edges of axis " + axis.name()},
+                      {"unit", std::string("of the variable")},
+                      boundary});
+  }
+}
+
+std::string run_section(io::Checkpoints& checkpoints, base::Log& log, const std::string& name,
+                        const std::function<bool()>& body) {
+  if (checkpoints.done(name)) {
+    log.line(fmt::format("  {:<22} taken over from the checkpoint", name));
+    return checkpoints.problem_of(name);
+  }
+  std::string problem;
+  try {
+    if (!body()) problem = fmt::format("{} did not converge", name);
+  } catch (const base::Stopped&) {
+    checkpoints.leave();
+  } catch (const base::ConvergenceError& error) {
+    log.warning(fmt::format("{}: {}", name, error.what()));
+    problem = fmt::format("{}: {}", name, error.what());
+  }
+  checkpoints.complete(name, problem);
+  return problem;
+}
+
+int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid& grid,
+             io::ResultFile& file, io::Checkpoints& checkpoints) {
+  base::Session& session = run.session;
+  io::RunRecord record{.driver = conclusion.driver,
+                       .command_line = run.command,
+                       .input_file = run.command_line.input,
+                       .input = conclusion.resolved,
+                       .early_exit = conclusion.incomplete,
+                       .start = conclusion.started,
+                       .phases = session.log().phases(),
+                       .warnings = session.log().warnings(),
+                       .cells = grid.cells(),
+                       .nonzeros = conclusion.nonzeros};
+  io::write(file, session.comm(), record);
+  file.annotate("/run", {{"ranks_per_axis", blocks_text(grid)},
+                         {"start_bytes", conclusion.library_bytes},
+                         {"resumed", std::int64_t{checkpoints.resumed()}},
+                         {"checkpoints", std::int64_t{checkpoints.count()}},
+                         {"checkpoint_seconds", checkpoints.seconds()},
+                         {"checkpoint_bytes", checkpoints.bytes()}});
+  file.commit();
+  checkpoints.remove();
+  io::write_xdmf(session.comm(), conclusion.output, grid.names(), grid.slab().shape,
+                 conclusion.fields);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::system_clock::now() - conclusion.started).count();
+  session.log().line(
+      fmt::format("Result: {} ({})", conclusion.output, base::duration_text(seconds)));
+  if (conclusion.incomplete.empty()) return static_cast<int>(ExitCode::done);
+  session.log().error(
+      fmt::format("{}; what converged is in '{}'", conclusion.incomplete, conclusion.output));
+  return static_cast<int>(ExitCode::not_converged);
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,72 @@
+/// A discretised map or a Markov chain that all sections of a Koopman study share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/session.hpp"
+#include "io/checkpoints.hpp"
+#include "models/map.hpp"
+#include "operators/chain.hpp"
+#include "operators/ulam.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::analyses {
+
+/// Owns the grid and the matrix P, rows = from, columns = to: transition probabilities of one step,
+/// or rates. Functions on cells evolve by P (Koopman), masses of cells by P transposed (transfer).
+/// Not movable.
+class TransferProblem {
+public:
+  /// Ulam's matrix of a map, which must outlive it. Throws InputError. Collective.
+  TransferProblem(base::Session& session, const models::Map& map, spaces::Grid grid,
+                  const operators::UlamInput& ulam);
+  /// The matrix of a chain; `lag` is the time of a step. Throws InputError. Collective.
+  TransferProblem(base::Session& session, const operators::ChainSource& source, double lag);
+  TransferProblem(const TransferProblem&) = delete;
+  TransferProblem& operator=(const TransferProblem&) = delete;
+
+  base::Session& session() const noexcept { return session_; }
+  base::Log& log() const noexcept { return session_.log(); }
+  MPI_Comm comm() const noexcept { return session_.comm(); }
+  const spaces::Grid& grid() const noexcept { return grid_; }
+  Vec volumes() const noexcept { return volumes_.get(); }
+
+  Mat matrix() const noexcept { return transfer_.matrix.get(); }
+  /// P transposed as a matrix of its own, made when first asked for (then collective).
+  Mat transposed();
+  const operators::TransferMatrix& transfer() const noexcept { return transfer_; }
+  /// The largest absolute row sum, at least the tiniest number.
+  double norm() const noexcept { return norm_; }
+  /// The matrix holds rates: continuous time, eigenvalues with real part <= 0.
+  bool rates() const noexcept { return rates_; }
+  /// Time of one step.
+  double lag() const noexcept { return lag_; }
+  /// Nothing leaks: 1 (or the rate 0) is an eigenvalue and there is a stationary density.
+  bool closed() const noexcept { return transfer_.largest_leak <= 1e-12; }
+  /// How the error of eigenvalues falls with the cells' width: 2 where noise smoothes every axis, 1
+  /// otherwise, 0 where there is no grid behind the cells.
+  int order() const noexcept { return order_; }
+  /// The same on a grid of half as many cells per axis; null where that is no other problem.
+  std::unique_ptr<TransferProblem> coarsened() const;
+
+  /// Where long phases save their state; null for a problem that is not the run's own.
+  io::Checkpoints* checkpoints() const noexcept { return checkpoints_; }
+  void use(io::Checkpoints& checkpoints) noexcept { checkpoints_ = &checkpoints; }
+
+private:
+  base::Session& session_;
+  const models::Map* map_ = nullptr;
+  operators::UlamInput ulam_;
+  spaces::Grid grid_;
+  base::UniqueVec volumes_;
+  operators::TransferMatrix transfer_;
+  base::UniqueMat transposed_;
+  double norm_ = 1;
+  double lag_ = 1;
+  bool rates_ = false;
+  int order_ = 0;
+  io::Checkpoints* checkpoints_ = nullptr;
+};
+
+} // namespace komori::analyses

@@ -1,0 +1,186 @@
+/// How the pairs of a transfer matrix are found.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/eigen_checkpoints.hpp"
+#include "analyses/eigenfunctions.hpp"
+#include "analyses/pair_conditions.hpp"
+#include "analyses/transfer_spectrum.hpp"
+#include "linalg/multiplicity.hpp"
+#include "linalg/pair_order.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using linalg::EigenPairs;
+using linalg::EigenRequest;
+using linalg::Method;
+using Complex = std::complex<double>;
+
+/// Largest modulus first; of equal ones, up to rounding, the largest real part.
+bool slower_step(Complex a, Complex b) {
+  const auto modulus = [](Complex value) { return std::llround(std::abs(value) * 1e9); };
+  if (modulus(a) != modulus(b)) return modulus(a) > modulus(b);
+  return a.real() > b.real();
+}
+
+/// Which side is being solved for, and how.
+struct Search {
+  TransferProblem& problem;
+  const TransferSpectrumInput& input;
+  Mat matrix;
+  std::string phase;
+  EigenPairs* finished;
+  std::string& coverage;
+
+  EigenPairs run(const EigenRequest& request) const {
+    return with_checkpoints(
+        problem.checkpoints(), problem.grid(), request, phase, finished,
+        [&](const EigenRequest& r) { return linalg::general_pairs(matrix, r, problem.log()); });
+  }
+};
+
+/// Pairs nearest to a number, by shift-and-invert; `scale` moves the shift off an eigenvalue.
+EigenPairs nearest_pairs(const Search& search, EigenRequest& request, double target, double scale) {
+  request.shift = target + scale;
+  request.method = search.input.solver == "iterative" ? Method::iterative : Method::direct;
+  EigenPairs pairs = search.run(request);
+  search.coverage =
+      static_cast<std::int64_t>(pairs.values.size()) >= search.problem.grid().cells()
+          ? ""
+          : fmt::format("complete for eigenvalues within {:.4g} of {:.6g}; what lies farther off "
+                        "was not looked for",
+                        pairs.farthest, request.shift);
+  return pairs;
+}
+
+EigenPairs find(const Search& search) {
+  TransferProblem& problem = search.problem;
+  const TransferSpectrumInput& input = search.input;
+  const std::int64_t cells = problem.grid().cells();
+  // Some more than asked, so that the last ones asked for are not merely the first to converge,
+  // and copies of multiple eigenvalues come along.
+  std::int64_t wanted = input.pairs + std::max<std::int64_t>(4, input.pairs / 2);
+  if (2 * wanted >= cells) wanted = cells; // of a small matrix everything costs no more
+  EigenRequest request{.pairs = static_cast<PetscInt>(wanted),
+                       .tolerance = input.tolerance,
+                       .norm = problem.norm(),
+                       .prefix = "spectrum_"};
+  const auto asked = static_cast<std::size_t>(input.pairs);
+  const bool slowest = !input.target.word.empty();
+  EigenPairs pairs;
+  if (!slowest) {
+    pairs = nearest_pairs(search, request, input.target.number, 1.37e-5 * problem.norm());
+    const Complex shift = input.target.number;
+    linalg::sort_units(
+        pairs, [&](Complex a, Complex b) { return std::abs(a - shift) < std::abs(b - shift); });
+  } else if (problem.rates()) {
+    // Shift-and-invert favours slow modes without oscillation; the coverage says how far it saw.
+    pairs = nearest_pairs(search, request, 0, 1e-4 * problem.norm());
+    linalg::sort_units(pairs, [](Complex a, Complex b) { return a.real() > b.real(); });
+  } else {
+    // The eigenvalues of largest modulus need no factorisation, but many products where they crowd
+    // below 1; then the inverse next to 1 separates them, and misses those round the circle.
+    request.largest = input.solver != "direct";
+    // Images of neighbours scatter, so that a factorisation fills up far more than one of a
+    // generator: above some size products are all there is.
+    constexpr std::int64_t most_factorised = 100'000;
+    const bool may_factorise = input.solver == "auto" && cells <= most_factorised;
+    if (may_factorise) request.max_iterations = 300;
+    if (request.largest) pairs = search.run(request);
+    const bool short_of = pairs.values.size() < asked;
+    if (short_of && (may_factorise || input.solver == "direct")) {
+      if (request.largest) {
+        problem.log().line(fmt::format("    {} of {} pairs by products alone: inverting next to 1",
+                                       pairs.values.size(), input.pairs));
+      }
+      request.largest = false;
+      request.max_iterations = 0;
+      pairs = nearest_pairs(search, request, 1, 1e-4);
+    }
+    linalg::sort_units(pairs, slower_step);
+  }
+  pairs.asked = static_cast<PetscInt>(input.pairs);
+  const bool everything = static_cast<std::int64_t>(pairs.values.size()) >= cells;
+  if (!slowest || pairs.values.size() < asked || everything) return pairs;
+  // Where copies of a multiple eigenvalue were missed, others have taken their places.
+  const Complex last = pairs.values[asked - 1];
+  const double slack = 1e-8 * problem.norm();
+  const auto belongs = [&](Complex value) {
+    return problem.rates() ? value.real() >= last.real() - slack
+                           : std::abs(value) >= std::abs(last) - slack;
+  };
+  if (!linalg::complete_multiplicities(search.matrix, request, pairs, belongs, problem.log())) {
+    search.coverage += fmt::format("{}copies of multiple eigenvalues may be missing",
+                                   search.coverage.empty() ? "" : "; ");
+  }
+  linalg::sort_units(pairs, [&](Complex a, Complex b) {
+    return problem.rates() ? a.real() > b.real() : slower_step(a, b);
+  });
+  return pairs;
+}
+
+} // namespace
+
+TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectrumInput& input) {
+  const bool right = input.sides != "left";
+  const bool left = input.sides != "right";
+  const bool both = input.conditions || (right && left);
+  TransferSpectrum result;
+  EigenPairs functions;
+  EigenPairs densities;
+  const io::Checkpoints* checkpoints = problem.checkpoints();
+  const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
+  if ((left || both) && !resumes_right) {
+    densities =
+        find({problem, input, problem.transposed(), "spectrum left", nullptr, result.coverage});
+  }
+  if (right || both) {
+    functions = find({problem, input, problem.matrix(), "spectrum right",
+                      left || both ? &densities : nullptr, result.coverage});
+  }
+  EigenPairs& leading = right ? functions : densities;
+  const EigenPairs& other = right ? densities : functions;
+  result.iterations = functions.iterations + densities.iterations;
+  result.solver = leading.solver;
+  const auto asked = static_cast<std::size_t>(input.pairs);
+  if (both) {
+    // Before what was asked for is cut out: copies of one eigenvalue belong together.
+    PairConditions conditions = pair_conditions(leading, other, problem.norm());
+    result.condition = std::move(conditions.condition);
+    result.uncertainty = std::move(conditions.uncertainty);
+  }
+  linalg::keep_first(leading, asked);
+  if (right && left) {
+    linalg::keep_first(densities, asked);
+    // Of values that coincide up to rounding the two sides may have kept different ones.
+    const std::size_t pairs = std::min(functions.values.size(), densities.values.size());
+    linalg::keep_first(functions, pairs);
+    linalg::keep_first(densities, functions.values.size());
+  }
+  const std::size_t count = leading.values.size();
+  result.condition.resize(count, std::nan(""));
+  result.uncertainty.resize(count, std::nan(""));
+  result.values = leading.values;
+  result.residuals = leading.residuals;
+  result.complete =
+      count >= std::min<std::size_t>(asked, static_cast<std::size_t>(problem.grid().cells()));
+  if (right) {
+    result.right = std::move(functions.vectors);
+    normalise_functions(result.values, result.right);
+  }
+  if (left) {
+    for (base::UniqueVec& mass : densities.vectors) {
+      check(VecPointwiseDivide(mass.get(), mass.get(), problem.volumes()));
+      result.left.push_back(std::move(mass));
+    }
+    result.left.resize(std::min(result.left.size(), densities.values.size()));
+    normalise_densities(problem.volumes(), densities.values, {}, result.left);
+  }
+  return result;
+}
+
+} // namespace komori::analyses

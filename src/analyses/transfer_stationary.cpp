@@ -1,0 +1,172 @@
+#include "analyses/transfer_stationary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "config/formula.hpp"
+#include "linalg/eigen.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using linalg::EigenPairs;
+
+/// The real pair of largest real part, or the number of pairs if there is none.
+std::size_t leading(const EigenPairs& pairs) {
+  std::size_t best = pairs.values.size();
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    if (pairs.values[i].imag() != 0) continue;
+    if (best == pairs.values.size() || pairs.values[i].real() > pairs.values[best].real()) best = i;
+  }
+  return best;
+}
+
+/// Scales masses to the sum 1.
+void normalise(Vec masses) {
+  const double sum = base::sum(masses);
+  check(VecScale(masses, 1 / sum));
+}
+
+double residual_of(Mat transposed, Vec masses, double eigenvalue) {
+  const base::UniqueVec change = base::duplicate(masses);
+  check(MatMult(transposed, masses, change.get()));
+  check(VecAXPY(change.get(), -eigenvalue, masses));
+  PetscReal norm = 0;
+  check(VecNorm(change.get(), NORM_1, &norm));
+  return norm;
+}
+
+} // namespace
+
+void declare(config::Declarer& declarer, TransferStationaryInput& input) {
+  declarer.real("tolerance", input.tolerance,
+                {.help = "Largest residual of the density, relative to the norm of the operator."},
+                {.min = 1e-15, .max = 1e-2});
+  declarer.named_formulas("observables", "<name>", input.observables,
+                          {.help = "Stationary averages of formulas of the variables (of 'state', "
+                                   "for a chain)."});
+}
+
+void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
+              const std::vector<std::string>& variables,
+              const std::vector<std::pair<std::string, double>>& constants) {
+  for (const auto& [name, text] : input.observables) {
+    const config::Formula formula(text, variables, constants);
+    spaces::require_finite(grid, std::cref(formula),
+                           fmt::format("{}: '{}'", text.origin.text(), text.path));
+  }
+}
+
+LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input) {
+  const PetscInt cells = problem.grid().cells();
+  // Equal density is a fair guess, and the answer where volumes are kept.
+  linalg::EigenRequest request{.pairs = std::min<PetscInt>(2, cells),
+                               .tolerance = input.tolerance,
+                               .norm = problem.norm(),
+                               .largest = !problem.rates(),
+                               .prefix = "stationary_",
+                               .start = {problem.volumes()},
+                               .max_iterations = 200};
+  // Next to the leading eigenvalue on its far side, where nothing else is.
+  request.shift = problem.rates() ? 1e-5 * problem.norm() : 1 + 1e-5;
+  EigenPairs pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
+  // Images of neighbours scatter, so that a factorisation fills up far more than one of a
+  // generator.
+  constexpr PetscInt most_factorised = 100'000;
+  if (leading(pairs) == pairs.values.size() && request.largest && cells <= most_factorised) {
+    request.largest = false;
+    request.max_iterations = 0;
+    pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
+  }
+  const std::size_t best = leading(pairs);
+  if (best == pairs.values.size()) {
+    throw base::ConvergenceError("the leading density did not converge; raise "
+                                 "-stationary_eps_max_it or -stationary_eps_ncv, or relax "
+                                 "'stationary.tolerance'");
+  }
+  LeadingDensity result;
+  result.method = pairs.solver;
+  result.eigenvalue = pairs.values[best].real();
+  result.multiplicity = 0;
+  for (const std::complex<double>& value : pairs.values) {
+    if (std::abs(value - result.eigenvalue) < 1e-9 * problem.norm()) ++result.multiplicity;
+  }
+  result.density = base::duplicate(pairs.vectors[best].get());
+  const Vec masses = result.density.get();
+  check(VecCopy(pairs.vectors[best].get(), masses));
+  normalise(masses);
+  result.residual = residual_of(problem.transposed(), masses, result.eigenvalue);
+  check(VecPointwiseDivide(masses, masses, problem.volumes()));
+  PetscReal lowest = 0;
+  check(VecMin(masses, nullptr, &lowest));
+  result.minimum = lowest;
+  return result;
+}
+
+bool stationary(TransferProblem& problem, const TransferStationaryInput& input,
+                const std::vector<std::string>& variables,
+                const std::vector<std::pair<std::string, double>>& constants,
+                io::ResultFile& file) {
+  base::Log& log = problem.log();
+  base::Phase phase(log, "stationary");
+  const LeadingDensity result = leading_density(problem, input);
+  phase.finish(result.method);
+  // A sum over cells against a 2-norm: up to the root of their number larger.
+  const double relative = result.residual / problem.norm();
+  const double allowed = input.tolerance * std::sqrt(static_cast<double>(problem.grid().cells()));
+  const bool certain = relative <= std::max(allowed, 1e-13);
+  const bool unique = result.multiplicity <= 1;
+  {
+    const base::ReadArray entries(result.density.get());
+    file.write("/stationary/density", entries.span(), problem.grid().slab(),
+               {{"meaning",
+                 std::string(problem.closed() ? "stationary probability per unit volume"
+                                              : "quasi-stationary probability per unit volume")},
+                {"unit", std::string("1/volume")}});
+  }
+  std::vector<std::vector<std::string>> rows{
+      {"eigenvalue", fmt::format("{:.12g}", result.eigenvalue)},
+      {"residual", fmt::format("{:.2e}", result.residual)},
+      {"lowest density", fmt::format("{:.3e}", result.minimum)}};
+  const char* verdict = !certain ? "not converged" : unique ? "converged" : "suspect";
+  io::Attributes facts{{"method", result.method},         {"eigenvalue", result.eigenvalue},
+                       {"residual", result.residual},     {"relative_residual", relative},
+                       {"verdict", std::string(verdict)}, {"minimum", result.minimum}};
+  if (!problem.closed()) {
+    const double rate =
+        problem.rates() ? -result.eigenvalue : -std::log(result.eigenvalue) / problem.lag();
+    facts.push_back({"escape_rate", rate});
+    rows.push_back({"escape rate", fmt::format("{:.10g}", rate)});
+  }
+  const base::UniqueVec masses = base::duplicate(result.density.get());
+  check(VecPointwiseMult(masses.get(), result.density.get(), problem.volumes()));
+  for (const auto& [name, text] : input.observables) {
+    const config::Formula formula(text, variables, constants);
+    const base::UniqueVec values =
+        problem.grid().sampled([&](std::span<const double> x) { return formula(x); });
+    const double average = base::dot(values.get(), masses.get());
+    file.write_small("/stationary/observables/" + name, std::vector<double>{average}, {1},
+                     {{"meaning", "stationary average of " + text.text}, {"unit", "-"}});
+    rows.push_back({"average of " + name, fmt::format("{:.10g}", average)});
+  }
+  file.annotate("/stationary", facts);
+  log.table(problem.closed() ? "Stationary density" : "Quasi-stationary density",
+            {"quantity", "value"}, rows);
+  if (!unique) {
+    log.warning("stationary: the leading eigenvalue is multiple, so that the density is one of "
+                "many: the state space falls into parts that never meet");
+  }
+  if (!certain) {
+    log.warning(fmt::format("stationary: the residual {:.1e} relative to the operator is above the "
+                            "tolerance; relax 'stationary.tolerance'",
+                            relative));
+  }
+  return certain;
+}
+
+} // namespace komori::analyses

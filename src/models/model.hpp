@@ -1,0 +1,24 @@
+/// The `model` section of a driver that takes several kinds of model.
+#pragma once
+
+#include <string>
+
+#include "config/declaration.hpp"
+#include "models/chain.hpp"
+#include "models/map.hpp"
+#include "models/sde.hpp"
+
+namespace komori::models {
+
+/// `model` as written. `accepted` is what the driver takes, of sde, map and chain; only the input
+/// of the kind chosen is filled.
+struct ModelInput {
+  config::Words accepted{};
+  std::string kind{};
+  SdeInput sde{};
+  MapInput map{};
+  ChainInput chain{};
+};
+void declare(config::Declarer& declarer, ModelInput& input);
+
+} // namespace komori::models

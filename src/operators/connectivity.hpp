@@ -1,0 +1,22 @@
+/// Which states of a Markov chain can be reached from which.
+#pragma once
+
+#include <cstdint>
+
+#include <petscmat.h>
+
+namespace komori::operators {
+
+/// Whether a chain is irreducible: every state leads to every other.
+struct Connectivity {
+  std::int64_t unreachable = 0; ///< states that state 0 does not lead to
+  std::int64_t dead_ends = 0;   ///< states that do not lead to state 0
+  bool irreducible() const noexcept { return unreachable == 0 && dead_ends == 0; }
+};
+
+/// Searches the graph of the off-diagonal entries > 0 of a matrix of probabilities or rates, rows =
+/// from, and of `transposed`, forwards from the first state. Each rank searches its own rows to the
+/// end before ranks exchange what they found. Collective.
+Connectivity connectivity(Mat matrix, Mat transposed);
+
+} // namespace komori::operators

@@ -1,0 +1,50 @@
+/// Ulam's matrix of a map on a grid: P_ij = P(image in cell j | point uniform in cell i).
+///
+/// Rows are cells to leave, columns cells to reach. P itself is the Koopman operator on functions
+/// that are constant on cells, P transposed the transfer operator on cell masses. (Ulam, A
+/// Collection of Mathematical Problems, 1960; Li, J. Approx. Theory 17, 1976.)
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/petsc.hpp"
+#include "config/declaration.hpp"
+#include "models/map.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// `ulam` as written.
+struct UlamInput {
+  std::string entries = "sampled";
+  std::int64_t samples = 10;
+  std::string rule = "midpoint";
+  std::int64_t seed = 1;
+  std::string outside = "error";
+};
+void declare(config::Declarer& declarer, UlamInput& input);
+
+/// A matrix of transition probabilities, or of rates.
+struct TransferMatrix {
+  base::UniqueMat matrix; ///< from x to, in the grid's numbering
+  base::UniqueVec leak;   ///< probability of leaving the grid, per cell
+  std::int64_t nonzeros = 0;
+  double largest_leak = 0;
+  double norm = 1; ///< largest absolute row sum
+};
+
+/// Throws InputError where the section does not fit the model. Collective.
+void validate(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+
+/// The matrix. Every entry is the same whatever the number of ranks. Throws InputError, naming the
+/// first place in natural order, where an image is not finite, or lies outside the grid and
+/// `outside` is "error" and the wall not absorbing. Collective.
+TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
+                             const UlamInput& input);
+
+/// Entries per row, averaged over rows spread evenly over the grid: the size of the matrix before
+/// it is made. Checks the images of those rows as `assemble_ulam` does. Collective.
+double entries_per_row(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+
+} // namespace komori::operators

@@ -1,0 +1,57 @@
+/// Single rows of Ulam's matrix. Internal to operators.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "models/map.hpp"
+#include "operators/row_sum.hpp"
+#include "operators/ulam.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// Builds rows one by one; columns are natural positions in the grid. Local.
+class UlamRows {
+public:
+  UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+
+  /// Replaces `row` by the probabilities of a cell's row and returns what leaks. Where the row is
+  /// not allowed, `problem` is set to the message and the row is not complete.
+  double build(const spaces::Index& cell, RowSum& row, std::string& problem);
+
+private:
+  double build_sampled(const spaces::Index& cell, RowSum& row, std::string& problem);
+  double build_exact(const spaces::Index& cell, RowSum& row, std::string& problem);
+  double build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem);
+  /// Adds one image, of x, with its noise; returns what leaks of it.
+  double add_image(std::span<const double> x, std::span<const double> images, RowSum& row,
+                   std::string& problem);
+  /// The place number `sample` of a cell.
+  void sample_point(const spaces::Index& cell, std::int64_t sample, std::span<double> x) const;
+  bool may_leave(int k, bool upper) const;
+  std::string not_finite_text(int k, std::span<const double> x, double image) const;
+  std::string too_many_branches_text(const spaces::Index& cell) const;
+  std::string outside_text(int k, bool upper, std::span<const double> x, double image,
+                           double probability) const;
+
+  const models::Map& map_;
+  const spaces::Grid& grid_;
+  UlamInput input_;
+  int dimension_;
+  bool noisy_;
+  std::int64_t samples_; ///< per cell
+  std::vector<models::AxisKernel> kernels_;
+  std::vector<std::vector<models::AxisKernel::Share>> shares_;
+  std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
+  std::optional<config::TensorFormulas> tensor_; ///< where a cell's points are one small grid
+  spaces::Index placed_{};                       ///< the cell its places belong to
+  std::vector<std::int64_t> targets_;            ///< of all points, along one axis
+  std::vector<std::int64_t> columns_;            ///< of all points; -1: needs a closer look
+};
+
+} // namespace komori::operators

@@ -1,0 +1,85 @@
+#include "operators/chain.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "numbers.hpp"
+#include "operators/connectivity.hpp"
+#include "support.hpp"
+
+namespace komori::operators {
+namespace {
+
+using support::message_of;
+using testing::HasSubstr;
+
+models::ChainInput input(std::vector<std::vector<double>> matrix) {
+  models::ChainInput chain;
+  chain.matrix = std::move(matrix);
+  chain.origin = {"a.yaml", 2};
+  return chain;
+}
+
+Chain assemble(const models::ChainInput& chain, Eigen::MatrixXd* dense = nullptr) {
+  const ChainSource source(test_session().comm(), chain);
+  const spaces::Grid grid = source.grid();
+  Chain made = assemble_chain(source, grid);
+  if (dense) *dense = support::dense(grid, made.transfer.matrix.get());
+  return made;
+}
+
+Connectivity connectivity_of(const std::vector<std::vector<double>>& matrix) {
+  const Chain chain = assemble(input(matrix));
+  base::UniqueMat transposed;
+  base::check(MatTranspose(chain.transfer.matrix.get(), MAT_INITIAL_MATRIX, transposed.put()));
+  return connectivity(chain.transfer.matrix.get(), transposed.get());
+}
+
+TEST(Chain, probabilities_and_rates) {
+  Eigen::MatrixXd dense;
+  const Chain p = assemble(input({{0.5, 0.5, 0}, {0, 0.5, 0.5}, {0.25, 0, 0.75}}), &dense);
+  EXPECT_FALSE(p.rates);
+  EXPECT_EQ(p.transfer.nonzeros, 6);
+  EXPECT_EQ(p.transfer.norm, 1);
+  EXPECT_EQ(dense(2, 0), 0.25);
+  const Chain rates = assemble(input({{-2, 2, 0}, {0, 0, 0}, {1, 0, -1}}), &dense);
+  EXPECT_TRUE(rates.rates);
+  EXPECT_EQ(rates.transfer.norm, 4);
+  EXPECT_EQ(dense(0, 0), -2);
+}
+
+TEST(Chain, rows_that_are_not_allowed) {
+  const auto error = [](std::vector<std::vector<double>> matrix) {
+    return message_of([&] { assemble(input(std::move(matrix))); });
+  };
+  EXPECT_EQ(error({{0.5, 0.5, 0}, {0, 0.5, 0.5}, {0.25, 0, 0.73}}),
+            "a.yaml:2: 'model.matrix': row 2 (from 0) sums to 0.98, but rows of a matrix of "
+            "probabilities must sum to 1");
+  EXPECT_THAT(error({{1.5, -0.5}, {0, 1}}),
+              HasSubstr("row 0, column 1 (from 0) is -0.5, but probabilities cannot be negative"));
+  EXPECT_THAT(
+      error({{-1, 1}, {0.5, -0.4}}),
+      HasSubstr("row 1 (from 0) sums to 0.1, but rows of a matrix of rates (it has negative "
+                "diagonal entries) must sum to 0"));
+  EXPECT_THAT(error({{-1, 1}, {-0.5, 0.5}}), HasSubstr("rates between states cannot be negative"));
+  EXPECT_THAT(error({{0, 0}, {0.5, 0.5}}), HasSubstr("row 0 (from 0) sums to 0, but"));
+}
+
+TEST(Chain, connectivity_counts_what_is_cut_off) {
+  const auto counts = [](const std::vector<std::vector<double>>& matrix) {
+    const Connectivity found = connectivity_of(matrix);
+    return std::pair(found.unreachable, found.dead_ends);
+  };
+  EXPECT_EQ(counts({{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}), std::pair(0L, 0L));
+  EXPECT_EQ(counts({{0.5, 0.5, 0}, {0, 1, 0}, {1, 0, 0}}), std::pair(1L, 1L));
+  EXPECT_EQ(counts({{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}), std::pair(2L, 2L));
+  EXPECT_EQ(counts({{-1, 1}, {2, -2}}), std::pair(0L, 0L));
+  // A long path back and forth crosses the ranks' borders many times.
+  const std::size_t n = 101;
+  std::vector<std::vector<double>> path(n, std::vector<double>(n, 0.0));
+  for (std::size_t i = 0; i < n; ++i) path[i][(i + 37) % n] = 1;
+  EXPECT_EQ(counts(path), std::pair(0L, 0L));
+}
+
+} // namespace
+} // namespace komori::operators
