@@ -20,42 +20,56 @@
 namespace komori::analyses {
 namespace {
 
-/// An upper estimate of what all sections together hold at once.
+/// What each section will hold; whether detailed balance holds is guessed from the form of the
+/// model.
 Workload workload_of(const FokkerPlanckInput& input, int ranks) {
   Workload load{.dimension = static_cast<int>(input.grid.size()), .cells = 1, .ranks = ranks};
   for (const auto& [name, axis] : input.grid) load.cells *= static_cast<double>(axis.cells);
-  const bool matrix = input.model.diffusion.rank == 2 || input.model.noise.rank == 2;
-  if (matrix) load.row_entries = 1.0 + load.dimension * (load.dimension + 1);
-  const bool maybe_reversible = input.model.potential.given() && !input.model.drift.given();
-  const auto direct = [&](const std::string& solver) {
-    return solver == "direct" ||
-           (solver == "auto" && prefers_direct(load.dimension, load.cells, maybe_reversible));
+  const bool full = input.model.diffusion.rank == 2 || input.model.noise.rank == 2;
+  if (full) load.row_entries = 1.0 + load.dimension * (load.dimension + 1);
+  load.matrix_free = !full && input.matrix != "assembled";
+  const bool reversible = input.model.potential.given() && !input.model.drift.given();
+  const auto method = [&](const std::string& solver, bool prefers) {
+    return solver == "direct" || (solver == "auto" && prefers) ? Solve::factorisation
+                                                               : Solve::multigrid;
   };
-  const auto use = [&](bool factorised, bool symmetric, double vectors, int matrices) {
-    load.factorised = load.factorised || factorised;
-    load.multigrid = load.multigrid || !factorised;
-    load.symmetric = symmetric;
-    load.vectors = std::max(load.vectors, vectors);
-    load.matrices = std::max(load.matrices, matrices);
-  };
+  const bool prefers = prefers_direct(load.dimension, load.cells, reversible);
   if (input.spectrum) {
-    const bool factorised = direct(input.spectrum->solver);
     const auto pairs = static_cast<double>(input.spectrum->pairs);
-    use(factorised, maybe_reversible, factorised ? 3 * pairs + 25 : 9 * pairs + 40, 3);
+    Solve solve = method(input.spectrum->solver, prefers);
+    const double krylov = std::max(2 * pairs + 10, 30.0) + 2 * pairs;
+    if (solve == Solve::multigrid && reversible && load.matrix_free) {
+      load.sections.push_back({.solve = Solve::block, .vectors = 2, .pairs = pairs});
+    } else {
+      const bool blocks = solve == Solve::multigrid && reversible;
+      load.sections.push_back({.solve = solve,
+                               .symmetric = reversible,
+                               .vectors = blocks ? 15 * (pairs + 3) : krylov,
+                               .matrices = 2});
+    }
   }
-  if (input.stationary && !maybe_reversible) use(direct(input.stationary->solver), false, 15, 4);
-  if (input.transitions) use(direct(input.transitions->solver), false, 15, 3);
+  if (input.stationary && reversible) load.sections.push_back({.vectors = 20});
+  if (input.stationary && !reversible) {
+    const Solve solve = method(input.stationary->solver, prefers);
+    const bool direct = solve == Solve::factorisation;
+    load.sections.push_back(
+        {.solve = solve, .vectors = direct ? 15.0 : 45.0, .matrices = direct ? 2 : 3});
+  }
+  if (input.transitions) {
+    const Solve solve = method(input.transitions->solver, prefers);
+    const bool direct = solve == Solve::factorisation;
+    load.sections.push_back({.solve = solve, .vectors = direct ? 15.0 : 40.0, .matrices = 2});
+  }
   if (input.evolve) {
     const EvolveInput& evolve = *input.evolve;
-    const bool series = evolve.method == "chebyshev" || evolve.method == "uniformisation";
-    const bool factorises =
-        evolve.solver == "auto"
-            ? evolution_prefers_direct(load.dimension, load.cells, maybe_reversible)
-            : evolve.solver == "direct";
-    if (series) {
-      load.vectors = std::max(load.vectors, 15.0);
+    if (evolve.method == "chebyshev" || evolve.method == "uniformisation") {
+      load.sections.push_back({.vectors = 17, .matrices = load.matrix_free ? 0 : 1});
     } else {
-      use(factorises, maybe_reversible, 70, 3);
+      const bool direct = evolution_prefers_direct(load.dimension, load.cells, reversible);
+      load.sections.push_back({.solve = method(evolve.solver, direct),
+                               .symmetric = reversible,
+                               .vectors = 45,
+                               .matrices = 2});
     }
   }
   return load;
@@ -216,6 +230,8 @@ int work(Run& run) {
   if (input.evolve) validate(problem, *input.evolve);
   introduce(input, problem, predicted);
   if (run.command_line.check) {
+    session.log().line(fmt::format("  about {} rank{} would suit it", predicted.suggested_ranks,
+                                   predicted.suggested_ranks == 1 ? "" : "s"));
     session.log().line("  the input is valid; nothing was run (--check)");
     return 0;
   }

@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/petsc.hpp"
+#include "base/unfinished.hpp"
 
 namespace komori::base {
 namespace {
@@ -97,7 +98,31 @@ Session::Library::~Library() {
   (void)SlepcFinalize();
 }
 
+namespace {
+
+bool working = false; ///< a body runs, and nobody may end the process behind its back
+
+/// Some libraries call exit() where they find no memory (MUMPS' ordering PORD does): the others
+/// would wait for this rank for ever, and the exit code would say nothing.
+void ended_by_a_library() {
+  if (!working) return;
+  std::fprintf(stderr, "error: out of memory, it seems: a library ended the process; use more "
+                       "nodes, fewer cells, or an iterative solver\n");
+  std::fflush(stderr);
+  remove_unfinished();
+  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(ExitCode::memory));
+}
+
+struct Working {
+  Working() { working = true; }
+  ~Working() { working = false; }
+};
+
+} // namespace
+
 Session::Session(const Options& options) : library_(options), log_(PETSC_COMM_WORLD) {
+  static const int registered = std::atexit(ended_by_a_library);
+  (void)registered;
   MPI_Comm_rank(comm(), &rank_);
   MPI_Comm_size(comm(), &size_);
   MPI_Comm_dup(comm(), &failures_);
@@ -122,6 +147,7 @@ bool Session::everybody_fails() {
 void Session::abort(const std::string& message, int code) const {
   std::fprintf(stderr, "error: rank %d of %d: %s\n", rank_, size_, message.c_str());
   std::fflush(stderr);
+  remove_unfinished();
   MPI_Abort(comm(), code);
   std::abort();
 }
@@ -133,6 +159,7 @@ int Session::report(const std::string& message, int code) {
 }
 
 int Session::run(const std::function<int()>& body) {
+  const Working guard;
   try {
     return body();
   } catch (const Error& error) {

@@ -12,6 +12,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/unfinished.hpp"
 #include "io/disk.hpp"
 #include "io/fingerprint.hpp"
 #include "io/layers.hpp"
@@ -104,6 +105,7 @@ ResultFile::ResultFile(MPI_Comm comm, std::string path, hsize_t user_block, bool
   });
   // Of our own: a rank that drops the file alone must not meet the others in their next call.
   MPI_Comm_dup(comm, &comm_);
+  base::mark_unfinished(temporary_);
 }
 
 ResultFile::~ResultFile() {
@@ -118,6 +120,7 @@ ResultFile::~ResultFile() {
     (void)file_.close();
   }
   if (!finished_ && rank_ == 0) discard(path_);
+  base::mark_finished(temporary_);
   MPI_Comm_free(&comm_);
 }
 

@@ -66,14 +66,20 @@ void FaceGhosts::begin(const double* field) {
   requests_.clear();
   requests_.reserve(4 * faces_.size());
   for (std::size_t k = 0; k < faces_.size(); ++k) {
-    const int tag = static_cast<int>(2 * k); // even: what travels down
-    auto& [lower, upper] = faces_[k];
-    MPI_Irecv(lower.values.data(), static_cast<int>(lower.values.size()), MPI_DOUBLE, lower.rank,
-              tag + 1, comm_, next());
-    MPI_Irecv(upper.values.data(), static_cast<int>(upper.values.size()), MPI_DOUBLE, upper.rank,
-              tag, comm_, next());
-    MPI_Isend(field, 1, lower.inside, lower.rank, tag, comm_, next());
-    MPI_Isend(field, 1, upper.inside, upper.rank, tag + 1, comm_, next());
+    for (const std::size_t side : {0U, 1U}) {
+      Face& face = faces_[k][side];
+      if (face.rank == MPI_PROC_NULL) continue; // PETSc would count a message
+      // What travels down carries an even tag: with two parts round a ring both ways meet one rank.
+      const int down = static_cast<int>(2 * k);
+      MPI_Irecv(face.values.data(), static_cast<int>(face.values.size()), MPI_DOUBLE, face.rank,
+                side == 0 ? down + 1 : down, comm_, next());
+    }
+    for (const std::size_t side : {0U, 1U}) {
+      const Face& face = faces_[k][side];
+      if (face.rank == MPI_PROC_NULL) continue;
+      const int down = static_cast<int>(2 * k);
+      MPI_Isend(field, 1, face.inside, face.rank, side == 0 ? down : down + 1, comm_, next());
+    }
   }
 }
 
@@ -113,9 +119,7 @@ FaceStencil::FaceStencil(const FaceFluxes& fluxes, bool symmetrised)
     for (int k = 0; k < dimension; ++k) {
       const spaces::Axis& axis = grid_.axis(k);
       const PetscInt j = cell[at(k)];
-      // The lines of faces are one longer than those of cells, for every line before this one.
-      const std::size_t face =
-          i + size_of(local / (stride_[at(k)] * own.count[at(k)]) * stride_[at(k)]);
+      const std::size_t face = face_below(k, i);
       const auto set = [&](std::size_t where, const FaceFlux& flux, PetscInt lower) {
         const double out = flux.lower / axis.width(axis.wrapped(lower));
         const double back = flux.upper / axis.width(axis.wrapped(lower + 1));
@@ -145,14 +149,22 @@ FaceStencil::FaceStencil(const FaceFluxes& fluxes, bool symmetrised)
   measure();
 }
 
+std::size_t FaceStencil::face_below(int k, std::size_t cell) const {
+  // The lines of faces are one longer than those of cells, for every line before this one.
+  const auto stride = size_of(stride_[at(k)]);
+  return cell + cell / (stride * size_of(grid_.block().count[at(k)])) * stride;
+}
+
 void FaceStencil::measure() {
-  const std::vector<double> ones(diagonal_.size(), -1);
-  std::vector<double> sums(diagonal_.size(), 0);
-  multiply(ones.data(), sums.data(), false);
   std::array<double, 2> extremes{0, 0};
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    // With x = -1: sign * (-diagonal + sum of coefficients).
-    extremes[0] = std::max(extremes[0], 2 * diagonal_[i] + sign_ * sums[i]);
+  for (std::size_t i = 0; i < diagonal_.size(); ++i) {
+    double sum = diagonal_[i];
+    for (int k = 0; k < grid_.dimension(); ++k) {
+      const std::vector<double>& down = down_[at(k)].empty() ? up_[at(k)] : down_[at(k)];
+      const std::size_t below = face_below(k, i);
+      sum += up_[at(k)][below + size_of(stride_[at(k)])] + down[below];
+    }
+    extremes[0] = std::max(extremes[0], sum);
     extremes[1] = std::max(extremes[1], leak_[i]);
   }
   MPI_Allreduce(MPI_IN_PLACE, extremes.data(), 2, MPI_DOUBLE, MPI_MAX, grid_.comm());

@@ -61,6 +61,8 @@ public:
 private:
   struct Run;
   void measure();
+  /// Number, on axis k, of the face below a cell of this rank.
+  std::size_t face_below(int k, std::size_t cell) const;
   void rows(const double* x, double* y, bool transposed, bool with_ghosts);
   void row(const Run& run, const double* x, double* y, bool transposed) const;
 

@@ -119,13 +119,21 @@ void GhostExchange::exchange(void* field, int from, int to) const {
   // What travels down carries an even tag: with two parts round a ring both ways meet one rank.
   for (int k = from; k < to; ++k) {
     const auto& [lower, upper] = faces_[static_cast<std::size_t>(k)];
-    MPI_Irecv(field, 1, lower.ghosts, lower.rank, 2 * k + 1, comm_, next());
-    MPI_Irecv(field, 1, upper.ghosts, upper.rank, 2 * k, comm_, next());
+    if (lower.rank != MPI_PROC_NULL) {
+      MPI_Irecv(field, 1, lower.ghosts, lower.rank, 2 * k + 1, comm_, next());
+    }
+    if (upper.rank != MPI_PROC_NULL) {
+      MPI_Irecv(field, 1, upper.ghosts, upper.rank, 2 * k, comm_, next());
+    }
   }
   for (int k = from; k < to; ++k) {
     const auto& [lower, upper] = faces_[static_cast<std::size_t>(k)];
-    MPI_Isend(field, 1, lower.inside, lower.rank, 2 * k, comm_, next());
-    MPI_Isend(field, 1, upper.inside, upper.rank, 2 * k + 1, comm_, next());
+    if (lower.rank != MPI_PROC_NULL) {
+      MPI_Isend(field, 1, lower.inside, lower.rank, 2 * k, comm_, next());
+    }
+    if (upper.rank != MPI_PROC_NULL) {
+      MPI_Isend(field, 1, upper.inside, upper.rank, 2 * k + 1, comm_, next());
+    }
   }
   MPI_Waitall(count, requests.data(), MPI_STATUSES_IGNORE);
 }
