@@ -73,7 +73,7 @@ Matrix BlockLobpcg::product(int a, int m, BlockView other) const {
   constexpr std::size_t rows_at_once = 16 * chunk_rows;
   for (std::size_t row = 0; row < rows_; row += rows_at_once) {
     const auto count = static_cast<Index>(std::min(rows_at_once, rows_ - row));
-    const auto ld = static_cast<std::size_t>(3 * block_);
+    const auto ld = 3 * static_cast<std::size_t>(block_);
     gemm('N', 'T', m, other.columns, count, 1,
          basis_.data() + row * ld + static_cast<std::size_t>(a), 3 * block_,
          other.data + row * static_cast<std::size_t>(other.stride), other.stride, 1, c.data(), m);
@@ -84,7 +84,7 @@ Matrix BlockLobpcg::product(int a, int m, BlockView other) const {
 void BlockLobpcg::subtract(int to, const Matrix& c) {
   for (std::size_t row = 0; row < rows_; row += chunk_rows) {
     const auto count = static_cast<Index>(std::min(chunk_rows, rows_ - row));
-    double* const data = basis_.data() + row * static_cast<std::size_t>(3 * block_);
+    double* const data = basis_.data() + row * 3 * static_cast<std::size_t>(block_);
     gemm('T', 'N', c.cols(), count, c.rows(), -1, c.data(), c.rows(), data, 3 * block_, 1,
          data + to, 3 * block_);
   }
@@ -94,7 +94,7 @@ void BlockLobpcg::replace(const Matrix& c) {
   std::vector<double> result(chunk_rows * static_cast<std::size_t>(c.cols()));
   for (std::size_t row = 0; row < rows_; row += chunk_rows) {
     const auto count = static_cast<Index>(std::min(chunk_rows, rows_ - row));
-    double* const data = basis_.data() + row * static_cast<std::size_t>(3 * block_);
+    double* const data = basis_.data() + row * 3 * static_cast<std::size_t>(block_);
     gemm('T', 'N', c.cols(), count, c.rows(), 1, c.data(), c.rows(), data, 3 * block_, 0,
          result.data(), c.cols());
     for (Index i = 0; i < count; ++i) {
@@ -152,7 +152,7 @@ const std::vector<double>& BlockLobpcg::residuals() {
   std::vector<double> sums(static_cast<std::size_t>(block_), 0);
   for (std::size_t i = 0; i < rows_; ++i) {
     double* const r = image_.data() + i * static_cast<std::size_t>(block_);
-    const double* const x = basis_.data() + i * static_cast<std::size_t>(3 * block_);
+    const double* const x = basis_.data() + i * 3 * static_cast<std::size_t>(block_);
     for (std::size_t j = 0; j < sums.size(); ++j) {
       r[j] -= values_[j] * x[j];
       sums[j] += r[j] * r[j];

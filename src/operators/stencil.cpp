@@ -157,7 +157,7 @@ template <int width> void StencilProduct::apply_chunk(BlockView x, BlockView y) 
   block.for_each_run([&](std::size_t first, const Index&, std::size_t row) {
     for (std::size_t c = 0; c < run; ++c) {
       const std::size_t i = first + c;
-      std::array<double, width> sum;
+      std::array<double, width> sum{};
       const double* const own = &padded_[i * width];
       const double d = stencil_.diagonal[i];
       for (int j = 0; j < width; ++j) sum[j] = d * own[j];
