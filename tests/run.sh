@@ -8,7 +8,7 @@
 #   build     everything compiles without warnings (preset ci)
 #   test      all of ctest: units at 1, 2 and 4 ranks, the drivers' command line, house rules
 #   tidy      clang-tidy finds nothing
-#   asan      units under the address and undefined-behaviour sanitizers (preset asan)
+#   asan      units at 1 and 2 ranks under the address and undefined-behaviour sanitizers (preset asan)
 #   quick     setup format build, then units at 1 and 2 ranks and house rules
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
