@@ -155,17 +155,7 @@ std::vector<io::XdmfField> sidecar_fields(const FokkerPlanckInput& input, Proble
   }
   add("committor", "/transitions/committor_forward");
   add("mean first passage time", "/transitions/mean_first_passage_time");
-  if (input.spectrum) {
-    for (const char* side : {"right", "left"}) {
-      const std::string dataset = fmt::format("/spectrum/{}", side);
-      const std::vector<hsize_t> shape = file.shape(dataset);
-      for (hsize_t i = 0; !shape.empty() && i < shape[0]; ++i) {
-        fields.push_back({.label = fmt::format("{} eigenvector {}", side, i),
-                          .dataset = dataset,
-                          .index = static_cast<std::int64_t>(i)});
-      }
-    }
-  }
+  if (input.spectrum) add_eigenvectors(file, fields);
   if (input.evolve && !file.shape("/evolve/density").empty()) {
     for (std::size_t i = 0; i < input.evolve->times.size(); ++i) {
       fields.push_back({.label = "density",
@@ -238,17 +228,12 @@ int work(Run& run) {
   problem.generator();
   discretisation.finish(fmt::format("{} nonzeros", problem.generator().facts.nonzeros));
 
-  io::ResultFile file(session.comm(), output);
   const std::string resolved = config::resolved(input);
-  io::Checkpoints checkpoints(session.comm(), session.log(), policy,
-                              identity_of(resolved, {"title", "checkpoint"}));
-  checkpoints.resume(run.command_line.restart);
-  const bool resumed = checkpoints.resuming();
-  checkpoints.attach(file);
-  problem.use(checkpoints);
-  if (!resumed) write_grid(input.title, "fokker_planck", problem.grid(), file);
-  report_monotonicity(problem, file);
-  const std::string incomplete = answer(input, problem, file);
+  OpenResult result(run, output, resolved, policy);
+  problem.use(result.checkpoints);
+  if (!result.resumed) write_grid(input.title, "fokker_planck", problem.grid(), result.file);
+  report_monotonicity(problem, result.file);
+  const std::string incomplete = answer(input, problem, result.file);
 
   return conclude(run,
                   {.driver = "fokker_planck",
@@ -258,8 +243,8 @@ int work(Run& run) {
                    .started = started,
                    .library_bytes = libraries,
                    .nonzeros = problem.generator().facts.nonzeros,
-                   .fields = sidecar_fields(input, problem, file)},
-                  problem.grid(), file, checkpoints);
+                   .fields = sidecar_fields(input, problem, result.file)},
+                  problem.grid(), result);
 }
 
 } // namespace

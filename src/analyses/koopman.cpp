@@ -58,15 +58,7 @@ std::vector<io::XdmfField> sidecar_fields(const io::ResultFile& file) {
   if (file.contains("/stationary/density")) {
     fields.push_back({.label = "stationary density", .dataset = "/stationary/density"});
   }
-  for (const char* side : {"right", "left"}) {
-    const std::string dataset = fmt::format("/spectrum/{}", side);
-    const std::vector<hsize_t> shape = file.shape(dataset);
-    for (hsize_t i = 0; !shape.empty() && i < shape[0]; ++i) {
-      fields.push_back({.label = fmt::format("{} eigenvector {}", side, i),
-                        .dataset = dataset,
-                        .index = static_cast<std::int64_t>(i)});
-    }
-  }
+  add_eigenvectors(file, fields);
   return fields;
 }
 
@@ -84,21 +76,15 @@ struct Study {
 int carry_out(Run& run, const KoopmanInput& input, const std::string& output,
               const io::CheckpointPolicy& policy, std::chrono::system_clock::time_point started,
               double libraries, const Study& study) {
-  base::Session& session = run.session;
-  io::ResultFile file(session.comm(), output);
   const std::string resolved = config::resolved(input);
-  io::Checkpoints checkpoints(session.comm(), session.log(), policy,
-                              identity_of(resolved, {"title", "checkpoint"}));
-  checkpoints.resume(run.command_line.restart);
-  const bool resumed = checkpoints.resuming();
-  checkpoints.attach(file);
-  study.use(checkpoints);
-  if (!resumed) write_grid(input.title, driver_name, study.grid, file);
-  file.annotate("/grid", study.facts);
+  OpenResult result(run, output, resolved, policy);
+  study.use(result.checkpoints);
+  if (!result.resumed) write_grid(input.title, driver_name, study.grid, result.file);
+  result.file.annotate("/grid", study.facts);
   std::string incomplete;
   const auto section = [&](const char* name, const std::function<bool(io::ResultFile&)>& body) {
     const std::string problem =
-        run_section(checkpoints, session.log(), name, [&] { return body(file); });
+        run_section(result.checkpoints, run.session.log(), name, [&] { return body(result.file); });
     if (incomplete.empty()) incomplete = problem;
   };
   if (input.stationary) section("stationary", study.stationary);
@@ -111,8 +97,8 @@ int carry_out(Run& run, const KoopmanInput& input, const std::string& output,
                    .started = started,
                    .library_bytes = libraries,
                    .nonzeros = study.nonzeros,
-                   .fields = sidecar_fields(file)},
-                  study.grid, file, checkpoints);
+                   .fields = sidecar_fields(result.file)},
+                  study.grid, result);
 }
 
 /// Says whether a chain is irreducible; warns where it is not.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/checkpoint_input.hpp"
 #include "base/error.hpp"
 #include "config/nearest.hpp"
 #include "io/run_record.hpp"
@@ -104,8 +105,32 @@ std::string run_section(io::Checkpoints& checkpoints, base::Log& log, const std:
   return problem;
 }
 
+void add_eigenvectors(const io::ResultFile& file, std::vector<io::XdmfField>& fields) {
+  for (const char* side : {"right", "left"}) {
+    const std::string dataset = fmt::format("/spectrum/{}", side);
+    const std::vector<hsize_t> shape = file.shape(dataset);
+    for (hsize_t i = 0; !shape.empty() && i < shape[0]; ++i) {
+      fields.push_back({.label = fmt::format("{} eigenvector {}", side, i),
+                        .dataset = dataset,
+                        .index = static_cast<std::int64_t>(i)});
+    }
+  }
+}
+
+OpenResult::OpenResult(const Run& run, const std::string& output, const std::string& resolved,
+                       const io::CheckpointPolicy& policy)
+    : file(run.session.comm(), output),
+      checkpoints(run.session.comm(), run.session.log(), policy,
+                  identity_of(resolved, {"title", "checkpoint"})) {
+  checkpoints.resume(run.command_line.restart);
+  resumed = checkpoints.resuming();
+  checkpoints.attach(file);
+}
+
 int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid& grid,
-             io::ResultFile& file, io::Checkpoints& checkpoints) {
+             OpenResult& result) {
+  io::ResultFile& file = result.file;
+  io::Checkpoints& checkpoints = result.checkpoints;
   base::Session& session = run.session;
   io::RunRecord record{.driver = conclusion.driver,
                        .command_line = run.command,

@@ -42,6 +42,20 @@ void write_grid(const std::string& title, const std::string& driver, const space
 std::string run_section(io::Checkpoints& checkpoints, base::Log& log, const std::string& name,
                         const std::function<bool()>& body);
 
+/// Adds the eigenvectors in the file to the fields of a sidecar. Local.
+void add_eigenvectors(const io::ResultFile& file, std::vector<io::XdmfField>& fields);
+
+/// A run's result and checkpoints, open; what an earlier run has left is taken over.
+struct OpenResult {
+  /// `resolved`: the input with every default filled in. Throws InputError where a restart does not
+  /// fit. Collective.
+  OpenResult(const Run& run, const std::string& output, const std::string& resolved,
+             const io::CheckpointPolicy& policy);
+  io::ResultFile file;
+  io::Checkpoints checkpoints;
+  bool resumed = false;
+};
+
 /// What a run has to say of itself at its end.
 struct Conclusion {
   std::string driver{};
@@ -57,6 +71,6 @@ struct Conclusion {
 /// Writes /run, gives the file its name, removes checkpoints, writes the sidecar, and returns the
 /// exit code. Collective.
 int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid& grid,
-             io::ResultFile& file, io::Checkpoints& checkpoints);
+             OpenResult& result);
 
 } // namespace komori::analyses

@@ -191,6 +191,8 @@ std::vector<base::UniqueVec> reached_vectors(EPS eps, Mat matrix, PetscInt most)
 /// Solves, with a pause for every save asked for. One EPS serves all parts, and with it one
 /// factorisation or multigrid hierarchy.
 EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch) {
+  check(EPSSetFromOptions(eps));
+  observe(eps, watch);
   const bool rows = is_block_lobpcg(eps);
   if (rows) {
     set_block_start(eps, request.start, request.started);
@@ -243,19 +245,33 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
   }
 }
 
-/// Krylov-Schur with shift-and-invert.
-EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log) {
+/// An eigensolver with what all of them are told; `most_iterations` unless the request names some.
+base::UniqueEps created(Mat matrix, const EigenRequest& request, EPSProblemType kind, EPSType type,
+                        EPSWhich which, PetscInt most_iterations) {
   base::UniqueEps eps;
   check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
   check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
   check(EPSSetOperators(eps.get(), matrix, nullptr));
-  const bool symmetric = kind == Kind::positive_definite;
-  check(EPSSetProblemType(eps.get(), symmetric ? EPS_HEP : EPS_NHEP));
-  check(EPSSetType(eps.get(), EPSKRYLOVSCHUR));
-  check(EPSSetWhichEigenpairs(eps.get(), EPS_TARGET_MAGNITUDE));
-  check(EPSSetTarget(eps.get(), request.shift));
+  check(EPSSetProblemType(eps.get(), kind));
+  check(EPSSetType(eps.get(), type));
+  check(EPSSetWhichEigenpairs(eps.get(), which));
   check(EPSSetTolerances(eps.get(), request.tolerance,
-                         request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
+                         request.max_iterations ? request.max_iterations : most_iterations));
+  return eps;
+}
+
+std::string type_of(EPS eps) {
+  EPSType type = nullptr;
+  check(EPSGetType(eps, &type));
+  return type;
+}
+
+/// Krylov-Schur with shift-and-invert.
+EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log) {
+  const bool symmetric = kind == Kind::positive_definite;
+  const base::UniqueEps eps = created(matrix, request, symmetric ? EPS_HEP : EPS_NHEP,
+                                      EPSKRYLOVSCHUR, EPS_TARGET_MAGNITUDE, PETSC_DEFAULT);
+  check(EPSSetTarget(eps.get(), request.shift));
   const PetscInt wanted = request.pairs + (symmetric ? 0 : 1); // room to keep a pair whole
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
@@ -275,20 +291,18 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   configure(ksp, matrix, definite ? Kind::positive_definite : Kind::general, request.method,
             std::min(1e-2 * request.tolerance, 1e-10), prefix);
   Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause};
-  check(EPSSetFromOptions(eps.get()));
-  observe(eps.get(), watch);
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
-  EPSType type = nullptr;
-  check(EPSGetType(eps.get(), &type));
-  pairs.solver =
-      fmt::format("{}, shift-and-invert at {:.6g} by {}", type, request.shift, describe(ksp));
+  pairs.solver = fmt::format("{}, shift-and-invert at {:.6g} by {}", type_of(eps.get()),
+                             request.shift, describe(ksp));
   return pairs;
 }
 
-/// Vectors iterated beyond those asked: they keep the last ones asked from converging slowly.
-PetscInt guard_vectors(PetscInt pairs) {
-  return std::max<PetscInt>(3, pairs / 5);
+/// Vectors iterated at once: those beyond the ones asked keep the last of these from converging
+/// slowly.
+PetscInt block_of(PetscInt pairs) {
+  return pairs + std::max<PetscInt>(3, pairs / 5);
 }
+constexpr PetscInt block_iterations = 300;
 
 /// LOBPCG on a block somewhat wider than asked, preconditioned by multigrid on A - shift I.
 EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
@@ -296,16 +310,9 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
   check(MatDuplicate(matrix, MAT_COPY_VALUES, shifted.put()));
   check(MatShift(shifted.get(), -request.shift));
 
-  base::UniqueEps eps;
-  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
-  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
-  check(EPSSetOperators(eps.get(), matrix, nullptr));
-  check(EPSSetProblemType(eps.get(), EPS_HEP));
-  check(EPSSetType(eps.get(), EPSLOBPCG));
-  check(EPSSetWhichEigenpairs(eps.get(), EPS_SMALLEST_REAL));
-  check(EPSSetTolerances(eps.get(), request.tolerance,
-                         request.max_iterations ? request.max_iterations : 300));
-  const PetscInt block = request.pairs + guard_vectors(request.pairs);
+  const base::UniqueEps eps =
+      created(matrix, request, EPS_HEP, EPSLOBPCG, EPS_SMALLEST_REAL, block_iterations);
+  const PetscInt block = block_of(request.pairs);
   check(EPSSetDimensions(eps.get(), request.pairs, PETSC_DEFAULT, PETSC_DEFAULT));
   check(EPSLOBPCGSetBlockSize(eps.get(), block));
   check(EPSLOBPCGSetLocking(eps.get(), PETSC_FALSE)); // locking the eigenvalue 0 breaks the block
@@ -327,54 +334,34 @@ EigenPairs block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) 
               .pause = &request.pause,
               .norm = request.norm,
               .block = true};
-  check(EPSSetFromOptions(eps.get()));
-  observe(eps.get(), watch);
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
-  EPSType type = nullptr;
-  check(EPSGetType(eps.get(), &type));
-  pairs.solver = fmt::format("{}, block of {}, {}", type, block, describe(ksp));
+  pairs.solver = fmt::format("{}, block of {}, {}", type_of(eps.get()), block, describe(ksp));
   return pairs;
 }
 
 /// The same on vectors stored row by row, with the preconditioner the matrix carries.
 EigenPairs row_block_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
   register_block_lobpcg();
-  base::UniqueEps eps;
-  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
-  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
-  check(EPSSetOperators(eps.get(), matrix, nullptr));
-  check(EPSSetProblemType(eps.get(), EPS_HEP));
-  check(EPSSetType(eps.get(), block_lobpcg_type));
-  check(EPSSetWhichEigenpairs(eps.get(), EPS_SMALLEST_REAL));
-  check(EPSSetTolerances(eps.get(), request.tolerance,
-                         request.max_iterations ? request.max_iterations : 300));
+  const base::UniqueEps eps =
+      created(matrix, request, EPS_HEP, block_lobpcg_type, EPS_SMALLEST_REAL, block_iterations);
   check(EPSSetDimensions(eps.get(), request.pairs, PETSC_DEFAULT, PETSC_DEFAULT));
-  set_block(eps.get(), request.pairs + guard_vectors(request.pairs));
+  const PetscInt block = block_of(request.pairs);
+  set_block(eps.get(), block);
   Watch watch{.log = &log,
               .solver = "block LOBPCG",
               .pause = &request.pause,
               .norm = request.norm,
               .block = true};
-  check(EPSSetFromOptions(eps.get()));
-  observe(eps.get(), watch);
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
   pairs.solver =
-      fmt::format("block_lobpcg, block of {}, {}", request.pairs + guard_vectors(request.pairs),
-                  attached(matrix)->describe());
+      fmt::format("{}, block of {}, {}", type_of(eps.get()), block, attached(matrix)->describe());
   return pairs;
 }
 
 /// Krylov-Schur for the eigenvalues of largest modulus.
 EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
-  base::UniqueEps eps;
-  check(EPSCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), eps.put()));
-  check(EPSSetOptionsPrefix(eps.get(), request.prefix.c_str()));
-  check(EPSSetOperators(eps.get(), matrix, nullptr));
-  check(EPSSetProblemType(eps.get(), EPS_NHEP));
-  check(EPSSetType(eps.get(), EPSKRYLOVSCHUR));
-  check(EPSSetWhichEigenpairs(eps.get(), EPS_LARGEST_MAGNITUDE));
-  check(EPSSetTolerances(eps.get(), request.tolerance,
-                         request.max_iterations ? request.max_iterations : PETSC_DEFAULT));
+  const base::UniqueEps eps =
+      created(matrix, request, EPS_NHEP, EPSKRYLOVSCHUR, EPS_LARGEST_MAGNITUDE, PETSC_DEFAULT);
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
   size -= static_cast<PetscInt>(request.deflation.size());
@@ -383,12 +370,8 @@ EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log
   check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
   // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
   Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause, .norm = request.norm};
-  check(EPSSetFromOptions(eps.get()));
-  observe(eps.get(), watch);
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
-  EPSType type = nullptr;
-  check(EPSGetType(eps.get(), &type));
-  pairs.solver = fmt::format("{}, largest modulus, space of {}", type, space);
+  pairs.solver = fmt::format("{}, largest modulus, space of {}", type_of(eps.get()), space);
   return pairs;
 }
 

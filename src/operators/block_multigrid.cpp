@@ -171,10 +171,6 @@ std::string BlockMultigrid::describe() const {
   return fmt::format("block multigrid of {} levels", levels_.size() + 1);
 }
 
-int BlockMultigrid::levels() const noexcept {
-  return static_cast<int>(levels_.size()) + 1;
-}
-
 base::UniqueMat shell_matrix(const spaces::Grid& grid, std::shared_ptr<BlockMultigrid> op) {
   using base::check;
   base::UniqueMat matrix;

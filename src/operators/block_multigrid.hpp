@@ -28,7 +28,6 @@ public:
   void precondition(linalg::BlockView r, linalg::BlockView z) override;
   std::string describe() const override;
   const SymmetricStencil& stencil() const noexcept { return stencil_; }
-  int levels() const noexcept;
 
 private:
   struct Level;

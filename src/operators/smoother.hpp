@@ -14,8 +14,6 @@ namespace komori::operators {
 /// Values of `width` columns per cell in single precision, padded, with the exchange of ghosts.
 class Field {
 public:
-  Field() = default;
-  Field(const spaces::PaddedBlock& block, int width) { shape(block, width); }
   /// Makes room; values are 0 where the shape is new. Local.
   void shape(const spaces::PaddedBlock& block, int width);
   float* data() noexcept { return values_.data(); }
