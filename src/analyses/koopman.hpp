@@ -17,6 +17,9 @@
 
 namespace komori::analyses {
 
+/// The name of the driver.
+inline constexpr const char* koopman_name = "koopman";
+
 /// The whole input file.
 struct KoopmanInput {
   std::string title{};

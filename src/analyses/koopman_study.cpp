@@ -1,0 +1,131 @@
+#include "analyses/koopman_study.hpp"
+
+#include <fmt/format.h>
+
+#include "analyses/estimate.hpp"
+#include "analyses/study.hpp"
+#include "base/collective.hpp"
+#include "base/memory.hpp"
+#include "config/reader.hpp"
+#include "config/resolved.hpp"
+
+namespace komori::analyses {
+namespace {
+
+/// What a run holds: the matrix twice, and the vectors of the eigensolves of both sides.
+Estimate predict(const KoopmanInput& input, double cells, double nonzeros, int ranks) {
+  const double pairs = input.spectrum ? static_cast<double>(input.spectrum->pairs) : 3;
+  const bool factorised = input.spectrum && input.spectrum->solver == "direct";
+  const double matrix = nonzeros * (sizeof(PetscScalar) + sizeof(PetscInt));
+  const double vectors = 3 * (1.5 * pairs + 5) + 30 + 4 * pairs;
+  // Fill of a factorisation has no law here; ten times the matrix is a beginning.
+  const double bytes = (factorised ? 13 : 3) * matrix + 8 * cells * vectors;
+  return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
+}
+
+void introduce(const KoopmanInput& input, base::Session& session, const spaces::Grid& grid,
+               const Estimate& estimate) {
+  base::Log& log = session.log();
+  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, koopman_name));
+  if (input.model.kind == "chain") {
+    log.line(fmt::format("  Markov chain of {} states", grid.cells()));
+  } else {
+    for (const spaces::Axis& axis : grid.axes()) {
+      log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(),
+                           axis.to(), axis.cells(), boundary_text(axis)));
+    }
+  }
+  log.line(fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks "
+                       "of {}",
+                       grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
+                       session.size(), session.size() == 1 ? "" : "s", blocks_text(grid)));
+}
+
+/// Where ParaView finds the fields of a result.
+std::vector<io::XdmfField> sidecar_fields(const io::ResultFile& file) {
+  std::vector<io::XdmfField> fields;
+  if (file.contains("/stationary/density")) {
+    fields.push_back({.label = "stationary density", .dataset = "/stationary/density"});
+  }
+  add_eigenvectors(file, fields);
+  return fields;
+}
+
+} // namespace
+
+KoopmanRun::KoopmanRun(Run& its_run)
+    : run(its_run), started(std::chrono::system_clock::now()),
+      libraries(base::mean(run.session.comm(), base::peak_resident_bytes())),
+      input(config::read<KoopmanInput>(run.input)), output(result_name(run)) {
+  if (!check_only()) {
+    io::ResultFile::require_writable(session().comm(), output, run.command_line.overwrite);
+  }
+  policy = checkpoint_policy(session().comm(), input.checkpoint, run.command_line, output);
+}
+
+int KoopmanRun::stop_at_check() const {
+  log().line("  the input is valid; nothing was run (--check)");
+  return 0;
+}
+
+void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
+  const auto cells = static_cast<double>(grid.cells());
+  const Estimate predicted = predict(input, cells, nonzeros, session().size());
+  introduce(input, session(), grid, predicted);
+  require_memory(session().comm(), {.cells = cells, .ranks = session().size()}, predicted);
+}
+
+int carry_out(KoopmanRun& run, const KoopmanStudy& study) {
+  const std::string resolved = config::resolved(run.input);
+  OpenResult result(run.run, run.output, resolved, run.policy);
+  study.use(result.checkpoints);
+  if (!result.resumed) write_grid(run.input.title, koopman_name, study.grid, result.file);
+  result.file.annotate("/grid", study.facts);
+  std::string incomplete;
+  for (const KoopmanSection& section : study.sections) {
+    const std::string problem = run_section(result.checkpoints, run.log(), section.name,
+                                            [&] { return section.body(result.file); });
+    if (incomplete.empty()) incomplete = problem;
+  }
+  return conclude(run.run,
+                  {.driver = koopman_name,
+                   .output = run.output,
+                   .resolved = resolved,
+                   .incomplete = incomplete,
+                   .started = run.started,
+                   .library_bytes = run.libraries,
+                   .nonzeros = study.nonzeros,
+                   .fields = sidecar_fields(result.file)},
+                  study.grid, result);
+}
+
+int study_transfer(KoopmanRun& run, TransferProblem& problem,
+                   const std::vector<std::string>& variables,
+                   const std::vector<std::pair<std::string, double>>& constants,
+                   io::Attributes facts) {
+  const KoopmanInput& input = run.input;
+  facts.push_back({"nonzeros", problem.transfer().nonzeros});
+  facts.push_back({"largest_leak", problem.transfer().largest_leak});
+  if (!problem.closed()) {
+    run.log().line(fmt::format("  leaks: up to {:.4g} of a cell's probability per step",
+                               problem.transfer().largest_leak));
+  }
+  KoopmanStudy study{.grid = problem.grid(),
+                     .nonzeros = problem.transfer().nonzeros,
+                     .facts = std::move(facts),
+                     .use = [&](io::Checkpoints& checkpoints) { problem.use(checkpoints); }};
+  if (input.stationary) {
+    study.sections.push_back({"stationary", [&](io::ResultFile& file) {
+                                return stationary(problem, *input.stationary, variables, constants,
+                                                  file);
+                              }});
+  }
+  if (input.spectrum) {
+    study.sections.push_back({"spectrum", [&](io::ResultFile& file) {
+                                return spectrum(problem, *input.spectrum, file);
+                              }});
+  }
+  return carry_out(run, study);
+}
+
+} // namespace komori::analyses

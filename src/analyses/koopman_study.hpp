@@ -1,0 +1,69 @@
+/// What a Koopman study of any kind of model shares: surroundings, sections, and the way they run.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "analyses/koopman.hpp"
+#include "analyses/transfer_problem.hpp"
+#include "io/attributes.hpp"
+#include "io/checkpoints.hpp"
+#include "io/result_file.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::analyses {
+
+/// A run before its model is looked at.
+struct KoopmanRun {
+  /// Reads the input and makes sure that the result can be written. Throws InputError. Collective.
+  explicit KoopmanRun(Run& its_run);
+
+  base::Session& session() const noexcept { return run.session; }
+  base::Log& log() const noexcept { return run.session.log(); }
+  bool check_only() const noexcept { return run.command_line.check; }
+  /// What --check says at its end; the exit code. Local.
+  int stop_at_check() const;
+  /// Prints what will be solved, and throws MemoryError where it exceeds the node. Collective.
+  void require_room(const spaces::Grid& grid, double nonzeros) const;
+
+  Run& run;
+  std::chrono::system_clock::time_point started;
+  double libraries = 0; ///< resident bytes per process before any work
+  KoopmanInput input;
+  std::string output;
+  io::CheckpointPolicy policy;
+};
+
+/// A part of the result: returns false, or throws ConvergenceError, where it did not converge.
+struct KoopmanSection {
+  std::string name;
+  std::function<bool(io::ResultFile&)> body;
+};
+
+/// What the kind of the model decides.
+struct KoopmanStudy {
+  const spaces::Grid& grid;
+  std::int64_t nonzeros = 0;
+  io::Attributes facts{}; ///< of the operator, attributes of /grid
+  std::function<void(io::Checkpoints&)> use{};
+  std::vector<KoopmanSection> sections{}; ///< in the order in which they run
+};
+
+/// Runs the sections: file, checkpoints, record. Returns the exit code. Collective.
+int carry_out(KoopmanRun& run, const KoopmanStudy& study);
+
+/// All that is asked of a matrix of transition probabilities or rates. Collective.
+int study_transfer(KoopmanRun& run, TransferProblem& problem,
+                   const std::vector<std::string>& variables,
+                   const std::vector<std::pair<std::string, double>>& constants,
+                   io::Attributes facts);
+
+/// The study of each kind of model. Return the exit code. Throw InputError. Collective.
+int study_chain(KoopmanRun& run);
+int study_map(KoopmanRun& run);
+int study_sde(KoopmanRun& run);
+
+} // namespace komori::analyses
