@@ -24,4 +24,5 @@ for main in "$source"/drivers/*.cpp; do
   "$folder/prefix/bin/$name" --version >/dev/null || stop "$name --version fails"
 done
 [ -x "$folder/prefix/bin/komori-plot" ] || stop "no bin/komori-plot was installed"
+"$folder/prefix/bin/komori-plot" --help >"$folder/log" 2>&1 || { cat "$folder/log"; stop "komori-plot finds no panels"; }
 echo "installed and used"

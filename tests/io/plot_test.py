@@ -21,6 +21,7 @@ if len(sys.argv) > 1 and sys.argv[1].endswith(".py"):
 PLOT = os.path.abspath(PLOT)
 sys.path.insert(0, os.path.dirname(PLOT))
 import plot  # noqa: E402
+from plots import densities, drawing, spectrum  # noqa: E402
 
 
 def run_program(*arguments, python=(sys.executable,)):
@@ -212,7 +213,7 @@ class Plot(unittest.TestCase):
         self.assert_drawn(self.path("map.png"), 300)
         with h5py.File(path) as file:
             figure, ax = plot.plt.subplots()
-            plot.draw_spectrum(ax, plot.Result(file))
+            spectrum.draw_spectrum(ax, drawing.Result(file))
             self.assertEqual([patch.radius for patch in ax.patches], [1])
             plot.plt.close(figure)
 
@@ -236,9 +237,9 @@ class Plot(unittest.TestCase):
             write_grid(file, edges)
             file["stationary/density"] = density
         for chunk in (1, 2**23):
-            with unittest.mock.patch.object(plot, "LARGEST_CHUNK", chunk), \
+            with unittest.mock.patch.object(drawing, "LARGEST_CHUNK", chunk), \
                     h5py.File(path) as file:
-                result = plot.Result(file)
+                result = drawing.Result(file)
                 field = result.field("stationary/density")
                 for keep in ((0,), (2,), (0, 1), (1, 2)):
                     marginal = result.integrated(field, keep)
@@ -263,7 +264,7 @@ class Plot(unittest.TestCase):
                 for name in edges:
                     file["stationary/current/" + name][...] *= factor
             with h5py.File(path) as file:
-                titles = [title for title, _ in plot.stationary_panels(plot.Result(file))]
+                titles = [title for title, _ in densities.stationary_panels(drawing.Result(file))]
             self.assertIn(title, titles[-1])
 
     def test_one_bad_dataset_does_not_cost_the_page(self):
