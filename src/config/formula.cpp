@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
+#include <optional>
 
 #include <fmt/format.h>
 #include <muParser.h>
 
 #include "config/formula_check.hpp"
+#include "config/formulas.hpp"
 #include "config/functions.hpp"
 #include "config/wording.hpp"
 
@@ -87,6 +89,9 @@ struct Formula::Compiled {
   std::vector<double> values; ///< bound to the machine
   double constant = 0;
   Machine machine;
+  std::vector<std::string> all_names; ///< of variables, also of those not used
+  Constants constants;
+  std::optional<Formulas> batch; ///< once it is needed
 };
 
 Formula::Formula(const FormulaText& formula, const std::vector<std::string>& variables,
@@ -100,6 +105,7 @@ Formula::Formula(const FormulaText& formula, const std::vector<std::string>& var
 
   Compiled& c = *compiled_;
   c.text = formula.text;
+  c.all_names = variables;
   c.places = std::move(use.variables);
   std::sort(c.places.begin(), c.places.end());
   c.values.resize(c.places.size());
@@ -108,8 +114,10 @@ Formula::Formula(const FormulaText& formula, const std::vector<std::string>& var
       c.names.push_back(variables[c.places[i]]);
       c.machine.DefineVar(c.names.back(), &c.values[i]);
     }
-    for (const std::string& name : use.constants)
-      c.machine.DefineConst(name, *find_constant(constants, name));
+    for (const std::string& name : use.constants) {
+      c.constants.emplace_back(name, *find_constant(constants, name));
+      c.machine.DefineConst(name, c.constants.back().second);
+    }
     for (const std::string& name : use.functions) c.machine.define(*find_function(name));
     // The optimizer of muParser 2.3 rounds the sides of && and || to integers: 0.5 && 1 is 0 there.
     if (use.logic) c.machine.EnableOptimizer(false);
@@ -134,6 +142,30 @@ double Formula::operator()(std::span<const double> values) const {
   assert(values.size() > c.places.back());
   for (std::size_t i = 0; i < c.places.size(); ++i) c.values[i] = values[c.places[i]];
   return c.machine.Eval();
+}
+
+const Formulas& Formula::batch() const {
+  Compiled& c = *compiled_;
+  if (!c.batch) {
+    c.batch.emplace(std::vector<std::string_view>{c.text}, c.all_names, c.constants);
+  }
+  return *c.batch;
+}
+
+void Formula::evaluate(std::span<const std::span<const double>> columns,
+                       std::span<double> values) const {
+  if (is_constant()) {
+    std::fill(values.begin(), values.end(), compiled_->constant);
+  } else {
+    batch().evaluate(columns, std::span<const std::span<double>>(&values, 1));
+  }
+}
+
+double Formula::at(std::span<const double> point) const {
+  if (is_constant()) return compiled_->constant;
+  double value = 0;
+  batch().evaluate_at(point, std::span<double>(&value, 1));
+  return value;
 }
 
 bool Formula::is_constant() const noexcept {

@@ -12,6 +12,8 @@
 
 namespace komori::config {
 
+class Formulas;
+
 /// A formula of some variables. Local; each thread needs its own, evaluation uses a buffer inside.
 ///
 /// Operators by strength: ^ (right to left, before the sign: -2^2 = -4, 2^3^2 = 512), sign, * /,
@@ -33,6 +35,14 @@ public:
   /// variables). NaN or infinite where the formula has none. No allocation.
   double operator()(std::span<const double> values) const;
 
+  /// values[i] = the formula at point i, whose variable k of the constructor's order is
+  /// columns[k][i]; columns of unused variables may be empty. Ten to a hundred times faster than
+  /// one by one; equal to `operator()` up to rounding as `Formulas` says. No allocation after the
+  /// first call.
+  void evaluate(std::span<const std::span<const double>> columns, std::span<double> values) const;
+  /// The value at one point, to the last bit as `evaluate` gives it.
+  double at(std::span<const double> point) const;
+
   /// Whether it uses no variable; then its value is known and costs nothing.
   bool is_constant() const noexcept;
   bool uses(std::string_view variable) const noexcept;
@@ -41,6 +51,7 @@ public:
   const std::string& text() const noexcept;
 
 private:
+  const Formulas& batch() const;
   struct Compiled;
   std::unique_ptr<Compiled> compiled_;
 };

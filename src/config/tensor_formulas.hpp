@@ -8,86 +8,59 @@
 #include <utility>
 #include <vector>
 
+#include "base/elementary.hpp"
 #include "config/declaration.hpp"
-#include "config/functions.hpp"
+#include "config/expression.hpp"
 
 namespace komori::config {
 
 /// A part that depends on few variables is computed for the places along those alone, once for all
 /// formulas that contain it, and again only when these places change: of x + K sin(x) and y on 10 x
-/// 10 places, ten sines. Values are those of `Formula` up to rounding. Local.
+/// 10 places, ten sines. Values are those of `Formulas` to the last bit. Local.
 class TensorFormulas {
 public:
-  /// `count` places along every variable; count^variables points, the last variable fastest. The
-  /// formulas must be sound, as `Formula` checks.
+  /// `counts` places along each variable, six variables at most; the last variable runs fastest.
+  /// The formulas must be sound, as `Formula` checks.
   TensorFormulas(const std::vector<FormulaText>& formulas,
                  const std::vector<std::string>& variables,
-                 const std::vector<std::pair<std::string, double>>& constants, std::size_t count);
+                 const std::vector<std::pair<std::string, double>>& constants,
+                 std::vector<std::size_t> counts);
 
   /// The places along variable k, to be filled before `evaluate`; what depends on it is computed
   /// anew.
   std::span<double> places(std::size_t k);
   void evaluate();
-  /// Formula f at point `index`.
-  double value(std::size_t f, std::size_t index) const {
-    const Output& output = outputs_[f];
-    return values_[output.node][output.map.empty() ? index : output.map[index]];
-  }
   /// Formula f at all points; valid until the next call or change.
   std::span<const double> values(std::size_t f);
   std::size_t points() const noexcept { return points_; }
 
 private:
-  friend class TensorBuilder;
-  enum class Kind {
-    constant,
-    variable,
-    add,
-    subtract,
-    multiply,
-    divide,
-    power,
-    negate,
-    less,
-    less_equal,
-    greater,
-    greater_equal,
-    equal,
-    unequal,
-    both,
-    either,
-    choose,
-    call
+  /// How the values of a part lie in the points of a whole: the whole is cut into rows along its
+  /// last variable, and the part has for each row a run of values, or one.
+  struct Rows {
+    std::vector<std::uint32_t> starts{}; ///< in the part, per row; empty: part and whole are alike
+    std::size_t length = 0;
+    bool single = false;
   };
-  struct Node {
-    Kind kind = Kind::constant;
-    double constant = 0;
-    std::size_t variable = 0;
-    const Function* function = nullptr;
-    std::vector<std::size_t> children{};
-    unsigned mask = 0; ///< bit k: depends on variable k
-    bool operator==(const Node& other) const;
-  };
-  using Map = std::vector<std::uint32_t>; ///< of a whole's points to a part's; empty if the same
   struct Output {
     std::size_t node = 0;
-    Map map{};
+    Rows rows{};
+    base::LaneArray spread{}; ///< its values at all points, if it depends on fewer variables
   };
 
-  std::size_t size_of(unsigned mask) const;
-  Map map_of(unsigned whole, unsigned part) const;
-  void compute(std::size_t node);
+  std::size_t size_of(std::uint64_t mask) const;
+  Rows rows_of(std::uint64_t whole, std::uint64_t part) const;
+  void spread(const Rows& rows, const double* from, double* to) const;
+  void compute_node(std::size_t node);
 
-  std::size_t variables_;
-  std::size_t count_;
+  std::vector<std::size_t> counts_;
   std::size_t points_ = 1;
-  std::vector<Node> nodes_; ///< children before their parents
-  std::vector<std::vector<Map>> maps_;
-  std::vector<std::vector<double>> values_;
+  Expression expression_;
+  std::vector<std::vector<Rows>> rows_;              ///< per node and child
+  std::vector<base::LaneArray> values_;              ///< per node
+  std::vector<std::vector<base::LaneArray>> spread_; ///< children at the points of their parent
   std::vector<Output> outputs_;
-  std::vector<std::vector<double>>
-      spread_; ///< outputs that depend on fewer variables, at all points
-  unsigned changed_ = ~0U;
+  std::uint64_t changed_ = ~std::uint64_t{0};
 };
 
 } // namespace komori::config

@@ -43,9 +43,9 @@ public:
   }
   /// The key of coordinate k with its place, for messages: "a.yaml:3: 'model.map[1]'".
   const std::string& name(int k) const { return names_[static_cast<std::size_t>(k)]; }
-  /// All formulas for the images of `count` places along every variable at once.
-  config::TensorFormulas tensor(std::size_t count) const {
-    return {texts_, variables_, parameters_, count};
+  /// All formulas for the images of `counts` places along each variable at once.
+  config::TensorFormulas tensor(std::vector<std::size_t> counts) const {
+    return {texts_, variables_, parameters_, std::move(counts)};
   }
   bool noisy() const noexcept { return noise_.has_value(); }
   /// Time that one step takes.

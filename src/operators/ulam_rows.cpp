@@ -27,7 +27,8 @@ UlamRows::UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamI
   }
   constexpr std::int64_t most_at_once = 1 << 16;
   if (input.entries == "sampled" && input.rule == "midpoint" && samples_ <= most_at_once) {
-    tensor_.emplace(map.tensor(static_cast<std::size_t>(input.samples)));
+    tensor_.emplace(map.tensor(
+        std::vector<std::size_t>(at(dimension_), static_cast<std::size_t>(input.samples))));
     placed_.fill(-1);
   }
 }

@@ -23,7 +23,8 @@ void expect_same(const std::vector<std::string>& formulas,
   constexpr std::size_t count = 4;
   std::vector<FormulaText> texts;
   for (const std::string& formula : formulas) texts.push_back(text(formula));
-  TensorFormulas tensor(texts, variables, constants, count);
+  TensorFormulas tensor(texts, variables, constants,
+                        std::vector<std::size_t>(variables.size(), count));
   for (int round = 0; round < 3; ++round) {
     std::vector<std::array<double, count>> places(variables.size());
     for (std::size_t k = 0; k < variables.size(); ++k) {
@@ -48,9 +49,9 @@ void expect_same(const std::vector<std::string>& formulas,
         }
         const double expected = single(x);
         if (std::isnan(expected)) {
-          EXPECT_TRUE(std::isnan(tensor.value(f, point))) << formulas[f];
+          EXPECT_TRUE(std::isnan(tensor.values(f)[point])) << formulas[f];
         } else {
-          EXPECT_TRUE(support::near(tensor.value(f, point), expected, {1e-14, 1e-14}))
+          EXPECT_TRUE(support::near(tensor.values(f)[point], expected, {1e-14, 1e-14}))
               << formulas[f];
         }
       }
