@@ -65,7 +65,7 @@ const operators::Generator& Problem::generator() {
 
 Mat Problem::forward() {
   if (!matrix_free_) return transposed();
-  if (!forward_) check(MatCreateTranspose(generator().matrix.get(), forward_.put()));
+  if (!forward_) forward_ = operators::matrix_free_transposed(generator().matrix.get());
   return forward_.get();
 }
 

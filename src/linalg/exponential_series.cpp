@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/signals.hpp"
+#include "linalg/recurrence.hpp"
 #include "linalg/series_weights.hpp"
 
 namespace komori::linalg {
@@ -32,12 +33,31 @@ public:
   std::int64_t last() const { return weights_.back().last(); }
   bool done() const { return next_ == weights_.size(); }
 
-  /// Takes x_k; errors[j] goes out with sum j.
-  void add(std::int64_t k, Vec x, const std::vector<double>& errors) {
-    for (std::size_t j = next_; j < weights_.size() && weights_[j].first <= k; ++j) {
-      if (k > weights_[j].last()) continue;
-      add_to(j, weights_[j].values[static_cast<std::size_t>(k - weights_[j].first)], x);
+  /// Takes x_0; errors[j] goes out with sum j.
+  void begin(Vec x, const std::vector<double>& errors) {
+    for (const RunningSum& running : over(0, 1, x)) {
+      check(VecAXPY(running.sum, running.weights[0], x));
     }
+    finish_up_to(0, errors);
+  }
+
+  /// The sums that take part of x_k, ..., x_(k + count - 1), and how much. Vectors are laid out as
+  /// `like`.
+  const std::vector<RunningSum>& over(std::int64_t k, int count, Vec like) {
+    running_.clear();
+    for (std::size_t j = next_; j < weights_.size() && weights_[j].first < k + count; ++j) {
+      if (k > weights_[j].last()) continue;
+      RunningSum& running = running_.emplace_back(RunningSum{.sum = sum(j, like)});
+      for (int i = 0; i < count; ++i) {
+        running.weights[static_cast<std::size_t>(i)] = weights_[j].at(k + i);
+      }
+    }
+    return running_;
+  }
+  /// Terms from x_k on until the next sum is complete.
+  std::int64_t terms_left(std::int64_t k) const { return weights_[next_].last() - k + 1; }
+  /// Hands out the sums that x_k completed.
+  void finish_up_to(std::int64_t k, const std::vector<double>& errors) {
     while (!done() && weights_[next_].last() <= k) finish(errors);
   }
 
@@ -47,9 +67,9 @@ public:
       const SeriesWeights& series = weights_[next_];
       double rest = 0;
       for (std::int64_t i = std::max(k, series.first); i <= series.last(); ++i) {
-        rest += series.values[static_cast<std::size_t>(i - series.first)];
+        rest += series.at(i);
       }
-      add_to(next_, rest, x);
+      check(VecAXPY(sum(next_, x), rest, x));
       finish(errors);
     }
   }
@@ -72,13 +92,12 @@ public:
   base::UniqueVec take_last() { return std::move(sums_.back()); }
 
 private:
-  void add_to(std::size_t j, double weight, Vec x) {
+  Vec sum(std::size_t j, Vec like) {
     if (!sums_[j]) {
-      sums_[j] = base::duplicate(x);
-      check(VecAXPBY(sums_[j].get(), weight, 0, x));
-    } else {
-      check(VecAXPY(sums_[j].get(), weight, x));
+      sums_[j] = base::duplicate(like);
+      check(VecSet(sums_[j].get(), 0));
     }
+    return sums_[j].get();
   }
   void finish(const std::vector<double>& errors) {
     output_(first_index_ + next_, sums_[next_].get(), errors[next_]);
@@ -88,6 +107,7 @@ private:
 
   std::vector<SeriesWeights> weights_;
   std::vector<base::UniqueVec> sums_;
+  std::vector<RunningSum> running_;
   std::size_t first_index_;
   std::size_t next_ = 0;
   const ExponentialOutput& output_;
@@ -106,7 +126,15 @@ class Pace {
 public:
   Pace(MPI_Comm comm, base::Log& log, const Continuation& continuation, std::int64_t total)
       : comm_(comm), log_(log), continuation_(continuation), total_(total) {}
-  bool due() { return ++done_ % interval == 0; }
+  /// Products until a report is due, at most `count`.
+  int until_due(int count) const {
+    return static_cast<int>(std::min<std::int64_t>(count, interval - done_ % interval));
+  }
+  /// Counts products, no more than until then; returns whether a report is due.
+  bool count(int products) {
+    done_ += products;
+    return done_ % interval == 0;
+  }
   void report(const std::function<SolverState()>& state) {
     log_.progress(static_cast<double>(done_) / static_cast<double>(std::max(total_, done_)),
                   fmt::format("product {} of {}", done_, total_));
@@ -127,6 +155,12 @@ private:
   std::int64_t total_;
   std::int64_t done_ = 0;
 };
+
+/// Steps to take at once for x_k: none beyond a report or the end of a sum.
+int steps_from(std::int64_t k, const Recurrence& recurrence, const Sums& sums, const Pace& pace) {
+  const auto left = std::min<std::int64_t>(recurrence.at_once(), sums.terms_left(k));
+  return pace.until_due(static_cast<int>(left));
+}
 
 MPI_Comm comm_of(Mat matrix) {
   return PetscObjectComm(reinterpret_cast<PetscObject>(matrix));
@@ -194,7 +228,7 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
   Pace pace(comm_of(matrix), log, request.continuation, total);
   base::UniqueVec current = base::duplicate(start);
   base::UniqueVec previous = base::duplicate(start);
-  const base::UniqueVec product = base::duplicate(start);
+  const Recurrence recurrence(matrix, start);
   base::UniqueVec first = base::duplicate(start);
   check(VecCopy(start, first.get()));
   double accumulated = 0;    // errors before this group of times
@@ -229,18 +263,25 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
       saved.reset();
     } else {
       check(VecCopy(first.get(), current.get()));
-      sums.add(0, current.get(), errors);
+      check(VecSet(previous.get(), 0));
+      sums.begin(current.get(), errors);
     }
-    for (; !sums.done(); ++k) {
-      check(MatMult(matrix, current.get(), product.get()));
-      if (k == 1) {
-        check(VecWAXPY(previous.get(), -2 / norm, product.get(), current.get()));
-      } else {
-        check(VecAXPBYPCZ(previous.get(), 2, -4 / norm, -1, current.get(), product.get()));
-      }
-      std::swap(current, previous);
-      sums.add(k, current.get(), errors);
-      if (!pace.due() || sums.done()) continue;
+    while (!sums.done()) {
+      // Where steps are taken together depends on k and on what was done alone: a run that goes on
+      // from a saved state takes the same ones.
+      const int steps = k == 1 ? 1 : steps_from(k, recurrence, sums, pace);
+      const ThreeTerms terms{.product = (k == 1 ? -2 : -4) / norm,
+                             .current = k == 1 ? 1.0 : 2.0,
+                             .previous = k == 1 ? 0.0 : -1.0};
+      recurrence.take({.terms = terms,
+                       .previous = previous.get(),
+                       .current = current.get(),
+                       .steps = steps,
+                       .sums = sums.over(k, steps, current.get())});
+      if (steps == 1) std::swap(current, previous);
+      k += steps;
+      sums.finish_up_to(k - 1, errors);
+      if (!pace.count(steps) || sums.done()) continue;
       pace.report([&] {
         SolverState state;
         state.numbers = {scale,
@@ -248,7 +289,7 @@ ExponentialReport chebyshev(Mat matrix, double norm, Vec start, const Exponentia
                          before,
                          static_cast<double>(products),
                          static_cast<double>(pace.done()),
-                         static_cast<double>(k)};
+                         static_cast<double>(k - 1)};
         sums.save(state);
         state.vectors.push_back(current.get());
         state.vectors.push_back(previous.get());
@@ -299,26 +340,33 @@ ExponentialReport uniformisation(Mat matrix, double rate, Vec start,
     current = saved->vector();
   } else {
     check(VecCopy(start, current.get()));
-    sums.add(0, current.get(), errors);
+    sums.begin(current.get(), errors);
   }
-  for (; !sums.done(); ++k) {
-    check(MatMult(matrix, current.get(), next.get()));
-    check(VecAYPX(next.get(), 1 / rate, current.get()));
-    std::swap(current, next);
-    sums.add(k, current.get(), errors);
-    if (!pace.due() || sums.done()) continue;
+  check(VecSet(next.get(), 0));
+  const Recurrence recurrence(matrix, start);
+  while (!sums.done()) {
+    const int steps = steps_from(k, recurrence, sums, pace);
+    recurrence.take({.terms = {.product = 1 / rate, .current = 1, .previous = 0},
+                     .previous = next.get(),
+                     .current = current.get(),
+                     .steps = steps,
+                     .sums = sums.over(k, steps, current.get())});
+    if (steps == 1) std::swap(current, next);
+    k += steps;
+    sums.finish_up_to(k - 1, errors);
+    if (!pace.count(steps) || sums.done()) continue;
     pace.report([&] {
-      SolverState state{.numbers = {scale, static_cast<double>(k)}};
+      SolverState state{.numbers = {scale, static_cast<double>(k - 1)}};
       sums.save(state);
       state.vectors.push_back(current.get());
       return state;
     });
     // Powers do not grow in L1, so whatever follows moves by at most this.
     check(VecAXPY(next.get(), -1, current.get()));
-    const double rest = norm1(next.get()) * static_cast<double>(total - k);
+    const double rest = norm1(next.get()) * static_cast<double>(total - k + 1);
     if (rest > 0.25 * request.tolerance) continue;
     for (double& error : errors) error += rest;
-    sums.add_rest(k + 1, current.get(), errors);
+    sums.add_rest(k, current.get(), errors);
   }
   report.products = pace.done();
   return report;

@@ -12,6 +12,10 @@ struct SeriesWeights {
   std::int64_t first = 0;
   std::vector<double> values;
   double tail = 0;
+  /// The coefficient of x_k, 0 where there is none.
+  double at(std::int64_t k) const {
+    return k < first || k > last() ? 0 : values[static_cast<std::size_t>(k - first)];
+  }
   std::int64_t last() const { return first + static_cast<std::int64_t>(values.size()) - 1; }
 };
 

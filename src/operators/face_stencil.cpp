@@ -87,16 +87,6 @@ void FaceGhosts::end() {
   MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE);
 }
 
-/// One line of cells on the last axis: where its neighbours' values lie.
-struct FaceStencil::Run {
-  std::size_t first = 0; ///< of the cells
-  std::size_t line = 0;  ///< number of the run
-  std::size_t cells = 0;
-  std::array<const double*, spaces::max_dimension> above{};
-  std::array<const double*, spaces::max_dimension> below{};
-  std::array<std::size_t, spaces::max_dimension> face{}; ///< the one below the first cell
-};
-
 FaceStencil::FaceStencil(const FaceFluxes& fluxes, bool symmetrised)
     : grid_(fluxes.grid()), sign_(symmetrised ? 1 : -1), ghosts_(fluxes.grid()) {
   const int dimension = grid_.dimension();
@@ -187,39 +177,60 @@ void FaceStencil::multiply(const double* x, double* y, bool transposed) {
   rows(x, y, transposed, true);
 }
 
+FaceStencil::Run FaceStencil::first_run() const {
+  Run run;
+  if (!diagonal_.empty()) run.cells = size_of(grid_.block().count[at(grid_.dimension() - 1)]);
+  return run;
+}
+
+void FaceStencil::go_on(Run& run) const {
+  run.first += run.cells;
+  ++run.line;
+  if (run.first >= diagonal_.size()) run.cells = 0;
+  for (int k = grid_.dimension() - 2; k >= 0; --k) {
+    if (++run.inside[at(k)] < grid_.block().count[at(k)]) break;
+    run.inside[at(k)] = 0;
+  }
+}
+
+void FaceStencil::locate(Run& run, const double* x) const {
+  const int last = grid_.dimension() - 1;
+  const spaces::Block& own = grid_.block();
+  run.needs_ghosts = false;
+  for (int k = 0; k < last; ++k) {
+    const auto stride = size_of(stride_[at(k)]);
+    const auto count = size_of(own.count[at(k)]);
+    // This run's place among the cells with axis k left out.
+    const std::size_t outer = run.first / (stride * count);
+    const std::size_t slab = outer * stride + run.first % stride;
+    const bool at_start = run.inside[at(k)] == 0;
+    const bool at_end = run.inside[at(k)] + 1 == own.count[at(k)];
+    const double* const before = at_start ? ghosts_.beyond(k, 0) : nullptr;
+    const double* const after = at_end ? ghosts_.beyond(k, 1) : nullptr;
+    run.needs_ghosts = run.needs_ghosts || before != nullptr || after != nullptr;
+    // Faces of walls have coefficient 0, so any value will do beyond them.
+    run.below[at(k)] = before ? before + slab : at_start ? x + run.first : x + run.first - stride;
+    run.above[at(k)] = after ? after + slab : at_end ? x + run.first : x + run.first + stride;
+    run.face[at(k)] = run.first + outer * stride;
+  }
+  run.face[at(last)] = run.first + run.line;
+}
+
+std::pair<const double*, const double*> FaceStencil::coefficients(const Run& run, int k,
+                                                                  bool transposed) const {
+  const double* const up = up_[at(k)].data() + run.face[at(k)];
+  const double* const down = down_[at(k)].empty() ? up : down_[at(k)].data() + run.face[at(k)];
+  return transposed ? std::pair(down + stride_[at(k)], up) : std::pair(up + stride_[at(k)], down);
+}
+
 /// The rows that need values of other ranks, or those that do not.
 void FaceStencil::rows(const double* x, double* y, bool transposed, bool with_ghosts) {
   if (diagonal_.empty()) return;
   const int last = grid_.dimension() - 1;
-  const spaces::Block& own = grid_.block();
   const bool split = ghosts_.beyond(last, 0) != nullptr || ghosts_.beyond(last, 1) != nullptr;
-  Run run;
-  run.cells = size_of(own.count[at(last)]);
-  Index inside{};
-  for (run.first = 0; run.first < diagonal_.size(); run.first += run.cells, ++run.line) {
-    bool needs = split;
-    for (int k = 0; k < last; ++k) {
-      const auto stride = size_of(stride_[at(k)]);
-      const auto count = size_of(own.count[at(k)]);
-      // This run's place among the cells with axis k left out.
-      const std::size_t outer = run.first / (stride * count);
-      const std::size_t slab = outer * stride + run.first % stride;
-      const bool at_start = inside[at(k)] == 0;
-      const bool at_end = inside[at(k)] + 1 == own.count[at(k)];
-      const double* const before = at_start ? ghosts_.beyond(k, 0) : nullptr;
-      const double* const after = at_end ? ghosts_.beyond(k, 1) : nullptr;
-      needs = needs || before != nullptr || after != nullptr;
-      // Faces of walls have coefficient 0, so any value will do beyond them.
-      run.below[at(k)] = before ? before + slab : at_start ? x + run.first : x + run.first - stride;
-      run.above[at(k)] = after ? after + slab : at_end ? x + run.first : x + run.first + stride;
-      run.face[at(k)] = run.first + outer * stride;
-    }
-    run.face[at(last)] = run.first + run.line;
-    if (needs == with_ghosts) row(run, x, y, transposed);
-    for (int k = last - 1; k >= 0; --k) {
-      if (++inside[at(k)] < own.count[at(k)]) break;
-      inside[at(k)] = 0;
-    }
+  for (Run run = first_run(); run.cells > 0; go_on(run)) {
+    locate(run, x);
+    if ((split || run.needs_ghosts) == with_ghosts) row(run, x, y, transposed);
   }
 }
 
@@ -229,14 +240,8 @@ void FaceStencil::row(const Run& run, const double* x, double* y, bool transpose
   const double* const own = x + run.first;
   double* const sum = y + run.first;
   const double* const diagonal = diagonal_.data() + run.first;
-  // Row i of A takes the rate from i to its neighbours, of A^T that from the neighbours to i.
-  const auto coefficients = [&](int k) {
-    const double* const up = up_[at(k)].data() + run.face[at(k)];
-    const double* const down = down_[at(k)].empty() ? up : down_[at(k)].data() + run.face[at(k)];
-    return transposed ? std::pair(down + stride_[at(k)], up) : std::pair(up + stride_[at(k)], down);
-  };
   {
-    const auto [above, below] = coefficients(last);
+    const auto [above, below] = coefficients(run, last, transposed);
     const double* const before = ghosts_.beyond(last, 0);
     const double* const after = ghosts_.beyond(last, 1);
     const double first = before ? before[run.line] : 0;
@@ -252,7 +257,7 @@ void FaceStencil::row(const Run& run, const double* x, double* y, bool transpose
     }
   }
   for (int k = 0; k < last; ++k) {
-    const auto [above, below] = coefficients(k);
+    const auto [above, below] = coefficients(run, k, transposed);
     const double* const next = run.above[at(k)];
     const double* const previous = run.below[at(k)];
     for (std::size_t j = 0; j < n; ++j) sum[j] -= above[j] * next[j] + below[j] * previous[j];
@@ -279,6 +284,17 @@ template <bool transposed> PetscErrorCode product(Mat mat, Vec x, Vec y) {
     const base::ReadArray from(x);
     const base::WriteArray to(y);
     static_cast<FaceStencil*>(context)->multiply(from.span().data(), to.span().data(), transposed);
+  });
+}
+
+template <bool transposed>
+PetscErrorCode recurrence(Mat mat, const linalg::RecurrenceSteps& steps) {
+  return base::guarded([&] {
+    Mat stencil = mat;
+    if constexpr (transposed) check(MatTransposeGetMat(mat, &stencil));
+    void* context = nullptr;
+    check(MatShellGetContext(stencil, &context));
+    static_cast<FaceStencil*>(context)->advance(steps, transposed);
   });
 }
 
@@ -320,6 +336,7 @@ Generator shell(const FaceFluxes& fluxes, bool symmetrised) {
   check(
       MatShellSetOperation(matrix, MATOP_GET_DIAGONAL, reinterpret_cast<Operation>(&diagonal_of)));
   check(MatShellSetOperation(matrix, MATOP_DESTROY, reinterpret_cast<Operation>(&destroy)));
+  linalg::offer_recurrence(matrix, &recurrence<false>);
   if (symmetrised) check(MatSetOption(matrix, MAT_SYMMETRIC, PETSC_TRUE));
   return generator;
 }
@@ -332,6 +349,13 @@ Generator matrix_free_generator(const FaceFluxes& fluxes) {
 
 Generator matrix_free_symmetrised(const FaceFluxes& fluxes) {
   return shell(fluxes, true);
+}
+
+base::UniqueMat matrix_free_transposed(Mat matrix) {
+  base::UniqueMat transposed;
+  check(MatCreateTranspose(matrix, transposed.put()));
+  linalg::offer_recurrence(transposed.get(), &recurrence<true>);
+  return transposed;
 }
 
 } // namespace komori::operators

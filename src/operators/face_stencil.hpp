@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "linalg/recurrence.hpp"
 #include "operators/face_flux.hpp"
 #include "operators/generator.hpp"
 #include "spaces/grid.hpp"
@@ -52,6 +53,10 @@ public:
 
   /// y = A x, or A^T x; x and y hold one value per cell of this rank and differ. Collective.
   void multiply(const double* x, double* y, bool transposed);
+  /// Steps of a recurrence with A or A^T in one pass over memory: the second follows the first a
+  /// few lines of cells behind, while their values are in the cache; cells next to other ranks go
+  /// first, so that their values travel meanwhile. Collective.
+  void advance(const linalg::RecurrenceSteps& steps, bool transposed);
   const std::vector<double>& diagonal() const noexcept { return diagonal_; }
   double sign() const noexcept { return sign_; }
   const GeneratorFacts& facts() const noexcept { return facts_; }
@@ -59,7 +64,37 @@ public:
   const std::vector<double>& leak() const noexcept { return leak_; }
 
 private:
-  struct Run;
+  /// One line of cells on the last axis: where its neighbours' values lie.
+  struct Run {
+    spaces::Index inside{};    ///< the first cell, within the block
+    std::size_t first = 0;     ///< of the cells
+    std::size_t line = 0;      ///< number of the run
+    std::size_t cells = 0;     ///< 0: past the last run
+    bool needs_ghosts = false; ///< any of its cells
+    std::array<const double*, spaces::max_dimension> above{};
+    std::array<const double*, spaces::max_dimension> below{};
+    std::array<std::size_t, spaces::max_dimension> face{}; ///< the one below the first cell
+  };
+  /// Some cells of a run.
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  struct Recurring;
+  Run first_run() const;
+  void go_on(Run& run) const;
+  /// Where the neighbours' values lie for a field on this rank's cells.
+  void locate(Run& run, const double* x) const;
+  /// The cells without neighbours on other ranks; none in runs beside those of other ranks.
+  Part inner_part(const Run& run) const;
+  /// First value of each coefficient array for the cells above and below a run on axis k. Row i of
+  /// A takes the rate from i to its neighbours, of A^T that from the neighbours to i.
+  std::pair<const double*, const double*> coefficients(const Run& run, int k,
+                                                       bool transposed) const;
+  void step(const Recurring& of, const Run& run, Part part) const;
+  void one_step(const Recurring& of);
+  void two_steps(const Recurring& of);
+  void border(const Recurring& of) const;
   void measure();
   /// Number, on axis k, of the face below a cell of this rank.
   std::size_t face_below(int k, std::size_t cell) const;
@@ -85,5 +120,7 @@ bool has_face_stencil(const FaceFluxes& fluxes);
 /// The stencil as a matrix without entries (products, transposed products, diagonal). Collective.
 Generator matrix_free_generator(const FaceFluxes& fluxes);
 Generator matrix_free_symmetrised(const FaceFluxes& fluxes);
+/// The transpose of one of these two, of which it keeps a reference. Collective.
+base::UniqueMat matrix_free_transposed(Mat matrix);
 
 } // namespace komori::operators

@@ -1,10 +1,12 @@
 #include "operators/face_stencil.hpp"
 
+#include <array>
 #include <numbers>
 
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
+#include "linalg/recurrence.hpp"
 #include "numbers.hpp"
 #include "support.hpp"
 
@@ -92,6 +94,90 @@ TEST(FaceStencil, is_the_assembled_generator_on_the_smallest_grids) {
   expect_same({.drift = {"-x", "-y"}, .diffusion = {"0.3"}},
               {axis("x", -1, 1, 1), axis("y", -3, 3, 2)});
   expect_same({.drift = {"-x"}, .diffusion = {"0.3"}}, {axis("x", -1, 1, 3)});
+}
+
+/// What a recurrence leaves behind: the last two vectors and the sums.
+std::vector<base::UniqueVec> recurred(Mat matrix, const spaces::Grid& grid, double norm,
+                                      const linalg::ThreeTerms& terms, std::vector<int> steps) {
+  const linalg::Recurrence recurrence(matrix, random_vector(grid).get());
+  std::vector<base::UniqueVec> vectors;
+  for (int i = 0; i < 4; ++i) {
+    vectors.push_back(random_vector(grid));
+    base::check(VecScale(vectors.back().get(), i + 1));
+  }
+  const linalg::ThreeTerms scaled{terms.product / norm, terms.current, terms.previous};
+  double weight = 0;
+  for (const int count : steps) {
+    const std::array<linalg::RunningSum, 2> sums{{{vectors[2].get(), {weight + 1, weight + 2}},
+                                                  {vectors[3].get(), {weight - 1, 1 - weight}}}};
+    recurrence.take({.terms = scaled,
+                     .previous = vectors[0].get(),
+                     .current = vectors[1].get(),
+                     .steps = count,
+                     .sums = sums});
+    if (count == 1) std::swap(vectors[0], vectors[1]);
+    weight += 0.5 * count;
+  }
+  return vectors;
+}
+
+void expect_same_recurrences(const SdeText& text, std::vector<spaces::Axis> axes) {
+  Case c(text, std::move(axes));
+  const spaces::Grid& grid = c->grid();
+  const auto compare = [&](Mat stencil, Mat assembled, double norm) {
+    for (const linalg::ThreeTerms& terms :
+         {linalg::ThreeTerms{-1, 2, -1}, linalg::ThreeTerms{0.5, 1, 0}}) {
+      const auto expected = recurred(assembled, grid, norm, terms, {1, 2, 2, 1});
+      const auto found = recurred(stencil, grid, norm, terms, {1, 2, 2, 1});
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        PetscReal size = 0;
+        PetscReal difference = 0;
+        base::check(VecNorm(expected[i].get(), NORM_INFINITY, &size));
+        base::check(VecAXPY(found[i].get(), -1, expected[i].get()));
+        base::check(VecNorm(found[i].get(), NORM_INFINITY, &difference));
+        // Six steps, each some ten operations on numbers no larger than the last ones.
+        EXPECT_LE(difference, 1e-14 * std::max(size, 1.0)) << "vector " << i;
+      }
+    }
+  };
+  const Generator stencil = matrix_free_generator(c->fluxes());
+  const Generator assembled = assemble_generator(c->fluxes());
+  EXPECT_EQ(linalg::Recurrence(stencil.matrix.get(), grid.vector().get()).at_once(), 2);
+  EXPECT_EQ(linalg::Recurrence(assembled.matrix.get(), grid.vector().get()).at_once(), 1);
+  compare(stencil.matrix.get(), assembled.matrix.get(), assembled.facts.norm);
+  base::UniqueMat transposed;
+  base::check(MatTranspose(assembled.matrix.get(), MAT_INITIAL_MATRIX, transposed.put()));
+  compare(matrix_free_transposed(stencil.matrix.get()).get(), transposed.get(),
+          assembled.facts.norm);
+  if (!c->reversible()) return;
+  const Generator symmetrised = matrix_free_symmetrised(c->fluxes());
+  compare(symmetrised.matrix.get(), assemble_symmetrised(c->fluxes()).matrix.get(),
+          symmetrised.facts.norm);
+}
+
+TEST(FaceStencil, takes_the_steps_of_recurrences_at_once) {
+  expect_same_recurrences({.potential = "(x^2-1)^2", .diffusion = {"0.25"}},
+                          {axis("x", -2, 2, 17)});
+  expect_same_recurrences({.potential = "(x^2-1)^2 + x*y + y^2", .diffusion = {"0.25"}},
+                          {axis("x", -2, 2, 9), axis("y", -2, 2, 12)});
+  expect_same_recurrences(
+      {.drift = {"1", "-y"}, .diffusion = {"0.3"}},
+      {axis("x", 0, 1, 17, Boundary::periodic), axis("y", -3, 3, 8, Boundary::absorbing)});
+  expect_same_recurrences({.drift = {"-x", "1", "-z"}, .diffusion = {"0.3"}},
+                          {axis("x", -1, 1, 9, Boundary::absorbing),
+                           axis("y", 0, 1, 5, Boundary::periodic),
+                           axis("z", -1, 1, 6, Boundary::periodic)});
+  expect_same_recurrences(
+      {.potential = "x^2 + y^2 + z^2 + x*z + u^2", .diffusion = {"1"}},
+      {axis("x", -2, 2, 5), axis("y", -2, 2, 4), axis("z", -2, 2, 6), axis("u", -2, 2, 3)});
+}
+
+TEST(FaceStencil, takes_the_steps_of_recurrences_on_the_smallest_grids) {
+  expect_same_recurrences({.drift = {"1", "-y"}, .diffusion = {"0.3"}},
+                          {axis("x", 0, 1, 2, Boundary::periodic), axis("y", -3, 3, 3)});
+  expect_same_recurrences({.drift = {"-x", "-y"}, .diffusion = {"0.3"}},
+                          {axis("x", -1, 1, 1), axis("y", -3, 3, 2)});
+  expect_same_recurrences({.drift = {"-x"}, .diffusion = {"0.3"}}, {axis("x", -1, 1, 3)});
 }
 
 TEST(FaceStencil, does_not_stand_for_wider_schemes) {
