@@ -118,6 +118,10 @@ public:
   /// Named constants; each may use those before it. They become constants for all that follows.
   virtual void constants(std::string_view key, std::string_view placeholder,
                          std::vector<std::pair<std::string, double>>& values, About about) = 0;
+  /// Lists of numbers under any names, in the order written: `on: {x: [-1, 1], y: [0, 2]}`.
+  virtual void named_reals(std::string_view key, std::string_view placeholder,
+                           std::vector<std::pair<std::string, std::vector<double>>>& values,
+                           About about) = 0;
 
   /// A section that may be absent; `declare` of T runs on a default T and fills `value`.
   template <class T> void section(std::string_view key, std::optional<T>& value, About about) {

@@ -170,6 +170,12 @@ void HelpWriter::constants(std::string_view key, std::string_view placeholder,
   add(key, about, fmt::format("numbers by name, {{{}: number, ...}}", in_angles(placeholder)));
 }
 
+void HelpWriter::named_reals(std::string_view key, std::string_view placeholder,
+                             std::vector<std::pair<std::string, std::vector<double>>>&,
+                             About about) {
+  add(key, about, fmt::format("lists by name, {{{}: [number, ...], ...}}", in_angles(placeholder)));
+}
+
 void HelpWriter::begin_section(std::string_view key, bool present, About about,
                                const Inner& inner) {
   HelpEntry& entry = add(key, about, "section");

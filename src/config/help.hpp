@@ -50,6 +50,9 @@ public:
                       About about) override;
   void constants(std::string_view key, std::string_view placeholder,
                  std::vector<std::pair<std::string, double>>& values, About about) override;
+  void named_reals(std::string_view key, std::string_view placeholder,
+                   std::vector<std::pair<std::string, std::vector<double>>>& values,
+                   About about) override;
   void reject(std::string_view, const std::string&) override {}
   bool reading() const noexcept override { return false; }
   Origin origin(std::string_view) const override { return {}; }

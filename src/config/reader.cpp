@@ -326,6 +326,28 @@ void Reader::named_formulas(std::string_view key, std::string_view placeholder,
   }
 }
 
+void Reader::named_reals(std::string_view key, std::string_view placeholder,
+                         std::vector<std::pair<std::string, std::vector<double>>>& values,
+                         About about) {
+  const std::string allowed =
+      fmt::format("named lists of numbers, e.g. {{{}: [0, 1]}}", placeholder);
+  const Node* node = value_of(key, about, allowed);
+  if (!node) return;
+  const std::string path = path_of(key);
+  if (node->kind != Kind::map) refuse(*node, path, allowed);
+  values.clear();
+  for (const Node& child : node->children) {
+    const std::string place = path + "." + shortened(child.key);
+    const std::string numbers = "a list of numbers";
+    if (child.kind != Kind::list) refuse(child, place, numbers);
+    std::vector<double> list;
+    list.reserve(entries(child, place, numbers));
+    for (const Node& number : child.children)
+      list.push_back(read_real(number, indexed(place, list.size()), *constants_, {}));
+    values.emplace_back(child.key, std::move(list));
+  }
+}
+
 void Reader::constants(std::string_view key, std::string_view placeholder,
                        std::vector<std::pair<std::string, double>>& values, About about) {
   const std::string allowed = fmt::format("named numbers, e.g. {{{}: 1}}", placeholder);

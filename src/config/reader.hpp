@@ -41,6 +41,9 @@ public:
                       About about) override;
   void constants(std::string_view key, std::string_view placeholder,
                  std::vector<std::pair<std::string, double>>& values, About about) override;
+  void named_reals(std::string_view key, std::string_view placeholder,
+                   std::vector<std::pair<std::string, std::vector<double>>>& values,
+                   About about) override;
   [[noreturn]] void reject(std::string_view key, const std::string& problem) override;
   bool reading() const noexcept override { return true; }
   /// Of the key if it was written, otherwise of the section (or of the one around it).

@@ -103,6 +103,15 @@ void ResolvedWriter::constants(std::string_view key, std::string_view,
   });
 }
 
+void ResolvedWriter::named_reals(std::string_view key, std::string_view,
+                                 std::vector<std::pair<std::string, std::vector<double>>>& values,
+                                 About) {
+  if (values.empty()) return;
+  nested(key, [&] {
+    for (const auto& [name, list] : values) line(name, yaml_list(list));
+  });
+}
+
 void ResolvedWriter::begin_section(std::string_view key, bool present, About, const Inner& inner) {
   if (present) nested(key, [&] { inner(*this); });
 }
