@@ -156,6 +156,15 @@ public:
                            declare(inner, values[i].second);
                          });
   }
+  /// A list of sections, in the order written: `layers: [{...}, {...}]`.
+  template <class T> void section_list(std::string_view key, std::vector<T>& values, About about) {
+    begin_section_list(key, values.size(), about, [&](Declarer& inner, std::size_t i) {
+      // What is read takes the place of the default list as a whole.
+      if (inner.reading() && i == 0) values.clear();
+      if (i == values.size()) values.emplace_back();
+      declare(inner, values[i]);
+    });
+  }
 
   /// Throws InputError that names this section's place, for checks that span several keys:
   /// `reject("from", "must be below 'to'")`. The HelpWriter and ResolvedWriter ignore it.
@@ -168,6 +177,7 @@ public:
 protected:
   using Inner = std::function<void(Declarer&)>;
   using InnerNamed = std::function<void(Declarer&, std::size_t, std::string)>;
+  using InnerAt = std::function<void(Declarer&, std::size_t)>;
   virtual void begin_section(std::string_view key, bool present, About about,
                              const Inner& inner) = 0;
   virtual void begin_formula_or_section(std::string_view key, FormulaText& formula, bool present,
@@ -175,6 +185,8 @@ protected:
   virtual void begin_named_sections(std::string_view key, std::string_view placeholder,
                                     const std::vector<std::string>& present, About about,
                                     const InnerNamed& inner) = 0;
+  virtual void begin_section_list(std::string_view key, std::size_t present, About about,
+                                  const InnerAt& inner) = 0;
 };
 
 } // namespace komori::config

@@ -203,4 +203,10 @@ void HelpWriter::begin_named_sections(std::string_view key, std::string_view pla
   });
 }
 
+void HelpWriter::begin_section_list(std::string_view key, std::size_t present, About about,
+                                    const InnerAt& inner) {
+  add(key, about, "list of sections, [{...}, ...]").section = true;
+  within(key, [&](Declarer&) { inner(*this, present); });
+}
+
 } // namespace komori::config

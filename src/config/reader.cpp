@@ -424,4 +424,20 @@ void Reader::begin_named_sections(std::string_view key, std::string_view placeho
   }
 }
 
+void Reader::begin_section_list(std::string_view key, std::size_t, About about,
+                                const InnerAt& inner) {
+  const std::string allowed = fmt::format("a list of sections, e.g. '{}: [{{...}}]'", key);
+  const Node* node = value_of(key, about, allowed);
+  if (!node) return;
+  const std::string path = path_of(key);
+  if (node->kind != Kind::list) refuse(*node, path, allowed);
+  const std::size_t count = entries(*node, path, allowed);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node& child = node->children[i];
+    const std::string place = indexed(path, i);
+    if (child.kind != Kind::map && child.kind != Kind::null) refuse(child, place, "a section");
+    read_within(&child, place, [&](Declarer& declarer) { inner(declarer, i); });
+  }
+}
+
 } // namespace komori::config

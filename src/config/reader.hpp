@@ -63,6 +63,8 @@ protected:
   void begin_named_sections(std::string_view key, std::string_view placeholder,
                             const std::vector<std::string>& present, About about,
                             const InnerNamed& inner) override;
+  void begin_section_list(std::string_view key, std::size_t present, About about,
+                          const InnerAt& inner) override;
 
 private:
   using Constants = std::vector<std::pair<std::string, double>>;

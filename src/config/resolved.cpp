@@ -136,4 +136,21 @@ void ResolvedWriter::begin_named_sections(std::string_view key, std::string_view
   });
 }
 
+void ResolvedWriter::begin_section_list(std::string_view key, std::size_t present, About,
+                                        const InnerAt& inner) {
+  if (present == 0) return;
+  nested(key, [&] {
+    for (std::size_t i = 0; i < present; ++i) {
+      text_.append(2 * depth_, ' ').append("-");
+      const std::size_t after_dash = text_.size();
+      text_ += "\n";
+      const std::size_t before = text_.size();
+      ++depth_;
+      inner(*this, i);
+      --depth_;
+      if (text_.size() == before) text_.replace(after_dash, 1, " {}\n");
+    }
+  });
+}
+
 } // namespace komori::config

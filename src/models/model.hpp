@@ -6,18 +6,20 @@
 #include "config/declaration.hpp"
 #include "models/chain.hpp"
 #include "models/map.hpp"
+#include "models/network.hpp"
 #include "models/sde.hpp"
 
 namespace komori::models {
 
-/// `model` as written. `accepted` is what the driver takes, of sde, map and chain; only the input
-/// of the kind chosen is filled.
+/// `model` as written. `accepted` is what the driver takes, of sde, map, chain and network; only
+/// the input of the kind chosen is filled.
 struct ModelInput {
   config::Words accepted{};
   std::string kind{};
   SdeInput sde{};
   MapInput map{};
   ChainInput chain{};
+  NetworkInput network{};
 };
 void declare(config::Declarer& declarer, ModelInput& input);
 
