@@ -11,8 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 to_run=(ca-certificates git python3 python3-h5py python3-matplotlib openmpi-bin libopenblas0-serial)
 to_build=(g++ cmake ninja-build ccache pkg-config libopenmpi-dev libpetsc-real-dev libslepc-real-dev
   libhdf5-openmpi-dev libyaml-cpp-dev libmuparser-dev libfmt-dev libcli11-dev libeigen3-dev
-  librandom123-dev)
-to_test=(libgtest-dev libgmock-dev clang-format clang-tidy
+  librandom123-dev libonnx-dev libprotobuf-dev)
+to_test=(libgtest-dev libgmock-dev clang-format clang-tidy libpetsc64-real-dev libslepc64-real-dev
   slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)
 
 packages=1 build=1 wanted=("${to_run[@]}" "${to_build[@]}")
@@ -50,7 +50,9 @@ END
   echo "setup: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get -qq update
-  apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null
+  # SLEPc's packages ask for alternatives that do not exist yet, and say so.
+  apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" \
+    2> >(grep -v 'update-alternatives: error: no alternatives for' >&2) >/dev/null
 }
 
 # Factorisations take several times longer with the reference BLAS than with OpenBLAS.

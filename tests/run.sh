@@ -8,7 +8,8 @@
 #   build     everything compiles without warnings (preset ci)
 #   test      all of ctest: units at 1, 2 and 4 ranks, the drivers' command line, house rules
 #   tidy      clang-tidy finds nothing
-#   asan      units at 1 and 2 ranks under the address and undefined-behaviour sanitizers (preset asan)
+#   wide      units at 1 and 2 ranks, those of analyses at 2 only, with 64-bit indices and under the
+#             address and undefined-behaviour sanitizers (preset wide)
 #   quick     setup format build, then units at 1 and 2 ranks and house rules
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -29,7 +30,7 @@ run_tidy() {
   configure ci && cmake --build --preset ci --target komori_git_hash >/dev/null &&
     python3 tests/house/tidy.py build/ci -j "$cores"
 }
-run_asan() { configure asan && cmake --build --preset asan && ctest --preset asan -j "$cores"; }
+run_wide() { configure wide && cmake --build --preset wide && ctest --preset wide -j "$cores"; }
 
 summary=() failed=0
 part() {
@@ -47,11 +48,11 @@ finish() {
 }
 
 parts=("$@")
-[ $# = 0 ] && parts=(setup format build test tidy asan)
+[ $# = 0 ] && parts=(setup format build test tidy wide)
 [ "${parts[*]}" = quick ] && parts=(setup format build units)
 for name in "${parts[@]}"; do
   if [ "$(type -t "run_$name")" != function ]; then
-    sed -n '4,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
   fi
 done

@@ -8,6 +8,7 @@
 #include <petscsys.h>
 
 #include "base/error.hpp"
+#include "base/indices.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
 
@@ -90,6 +91,15 @@ Estimate estimate(const Workload& workload) {
 }
 
 void require_memory(MPI_Comm comm, const Workload& workload, const Estimate& estimate) {
+  base::require_countable(workload.cells, "the grid has", "cells", "fewer cells");
+  const bool assembled =
+      !workload.matrix_free || std::any_of(workload.sections.begin(), workload.sections.end(),
+                                           [](const Section& s) { return s.matrices > 0; });
+  if (assembled) {
+    base::require_countable(estimate.nonzeros / workload.ranks,
+                            "a rank's part of the assembled matrix would have", "nonzeros",
+                            "more ranks, fewer cells");
+  }
   const int sharing = base::ranks_on_node(comm);
   const double needed = estimate.bytes_per_rank * sharing;
   const double available = base::node_memory_bytes();

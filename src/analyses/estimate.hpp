@@ -44,7 +44,9 @@ struct Estimate {
 };
 Estimate estimate(const Workload& workload);
 
-/// Throws MemoryError if the ranks of a node together need more than it has. Collective.
+/// Throws MemoryError if there are more cells, or more nonzeros in a rank's part of an assembled
+/// matrix, than an index of this build can number, or if the ranks of a node together need more
+/// than it has. Collective.
 void require_memory(MPI_Comm comm, const Workload& workload, const Estimate& estimate);
 
 } // namespace komori::analyses

@@ -72,7 +72,8 @@ void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
   const auto cells = static_cast<double>(grid.cells());
   const Estimate predicted = predict(input, cells, nonzeros, session().size());
   introduce(input, session(), grid, predicted);
-  require_memory(session().comm(), {.cells = cells, .ranks = session().size()}, predicted);
+  require_memory(session().comm(),
+                 {.cells = cells, .ranks = session().size(), .matrix_free = false}, predicted);
 }
 
 int carry_out(KoopmanRun& run, const KoopmanStudy& study) {

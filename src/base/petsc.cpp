@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
+#include "base/indices.hpp"
 #include "base/session.hpp"
 
 namespace komori::base {
@@ -21,7 +23,13 @@ namespace detail {
 
 void raise(PetscErrorCode code, const char* file, int line) {
   if (std::exception_ptr kept = std::exchange(kept_error(), nullptr)) std::rethrow_exception(kept);
-  throw PetscError(code, fmt::format("{}:{}: {}", file, line, take_petsc_message(code)));
+  const std::string message = fmt::format("{}:{}: {}", file, line, take_petsc_message(code));
+  // What PETSc says wherever a size, a sum or a product of indices does not fit its integers.
+  if (sizeof(PetscInt) < 8 && message.find("64-bit-indices") != std::string::npos) {
+    throw MemoryError(fmt::format("the problem is too large for {}: use fewer cells, or {} ({})",
+                                  own_indices(), wider_indices(), message));
+  }
+  throw PetscError(code, message);
 }
 
 void keep(std::exception_ptr error) noexcept {

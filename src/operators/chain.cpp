@@ -7,6 +7,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/indices.hpp"
 #include "operators/csr.hpp"
 
 namespace komori::operators {
@@ -27,6 +28,7 @@ ChainSource::ChainSource(MPI_Comm comm, const models::ChainInput& input)
   }
   file_ = std::make_unique<io::MatrixFile>(comm, input.file, input.dataset);
   states_ = file_->size();
+  base::require_countable(static_cast<double>(states_), "the chain has", "states", "fewer states");
   name_ = fmt::format("'{}'", input.file);
 }
 

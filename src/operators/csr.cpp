@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/indices.hpp"
+
 namespace komori::operators {
 
 using base::check;
@@ -38,6 +40,10 @@ void CsrBuilder::end_row() {
 }
 
 base::UniqueMat CsrBuilder::finish(MPI_Comm comm, PetscInt size) && {
+  std::int64_t largest = nonzeros();
+  MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, comm);
+  base::require_countable(static_cast<double>(largest), "a rank's part of the matrix has",
+                          "nonzeros", "more ranks");
   int ranks = 1;
   MPI_Comm_size(comm, &ranks);
   base::UniqueMat matrix;

@@ -29,7 +29,8 @@ public:
   std::int64_t nonzeros() const {
     return static_cast<std::int64_t>(arrays_->inner_columns.size() + arrays_->outer_columns.size());
   }
-  /// The matrix of all ranks' rows; `size` rows and columns in total. Collective.
+  /// The matrix of all ranks' rows; `size` rows and columns in total. Collective. Throws
+  /// MemoryError where a rank has more entries than `PetscInt` can number.
   base::UniqueMat finish(MPI_Comm comm, PetscInt size) &&;
 
 private:

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/indices.hpp"
 
 namespace komori::spaces {
 namespace {
@@ -72,12 +73,7 @@ Grid::Grid(MPI_Comm comm, std::vector<Axis> axes) : comm_(comm), axes_(std::move
   MPI_Comm_size(comm, &size);
   double cells = 1;
   for (const Axis& axis : axes_) cells *= static_cast<double>(axis.cells());
-  if (cells > static_cast<double>(std::numeric_limits<PetscInt>::max())) {
-    throw base::MemoryError(fmt::format(
-        "the grid has {:.4g} cells, more than this build's {}-bit indices can number; use fewer "
-        "cells, or a komori built with a PETSc of 64-bit indices (Debian: libpetsc64-real-dev)",
-        cells, 8 * sizeof(PetscInt)));
-  }
+  base::require_countable(cells, "the grid has", "cells", "fewer cells");
   cells_ = static_cast<PetscInt>(cells);
   ranks_ = process_grid(axes_, size);
   offsets_.push_back(0);

@@ -1,22 +1,39 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy on src/ and drivers/, several files at a time.
+"""Runs clang-tidy on src/ and drivers/, several files in one run and several runs at a time.
 
     tidy.py BUILD_DIR [-j JOBS] [FILE...]
 
-A file that passed is not looked at again until it, a header it includes, or .clang-tidy changes.
+Most of clang-tidy's time goes to the headers of others. Files that define no name twice share a run;
+where such a run finds anything, its files are checked again one by one, and only that counts. They are
+compiled without the precompiled headers of the build, which clang cannot read.
+
+A file that passed is not looked at again until it, a header it includes, .clang-tidy, the compiler's
+options or clang-tidy change. What passed is kept in ~/.cache/komori/tidy (or $KOMORI_TIDY_CACHE), for
+any copy of the source tree.
 """
 import argparse
 import concurrent.futures
 import hashlib
 import json
+import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+UNNAMED = re.compile(r"^namespace \{$(.*?)^\} // namespace$", re.MULTILINE | re.DOTALL)
+# A definition at the left margin: struct Name, using Name =, double name(, constexpr int name =.
+DEFINED = re.compile(
+    r"^(?:(?:struct|class|enum class|enum|using)\s+(\w+)|\w[^;={}()#\n]*?\b(\w+)\s*[(={;])", re.MULTILINE)
+FILES_PER_RUN = 12
+CACHE = pathlib.Path(os.environ.get("KOMORI_TIDY_CACHE") or pathlib.Path(
+    os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "komori" / "tidy")
+FORGET_AFTER = 60 * 24 * 3600  # seconds since a verdict was last used
 
 
 def with_headers(path, seen):
@@ -29,21 +46,75 @@ def with_headers(path, seen):
     return seen
 
 
-def state_of(path, command):
+def options_of(command):
+    """What the compiler is told, without files and the precompiled header."""
+    kept, words = [], iter(shlex.split(command))
+    for word in words:
+        if word == "-c":
+            break  # the source follows
+        if word in ("-include", "-o", "-MF", "-MT", "-x"):
+            next(words)
+        elif word.startswith(("-D", "-I", "-std=")):
+            kept.append(word)
+        elif word == "-isystem":
+            kept += [word, next(words)]
+    return kept
+
+
+def state_of(path, options, version):
     """Changes when anything changes that clang-tidy's verdict depends on."""
-    digest = hashlib.sha256(command.encode())
+    text = " ".join([version, *options]).replace(str(ROOT), "")
+    digest = hashlib.sha256(text.encode())
     for part in [ROOT / ".clang-tidy", *sorted(with_headers(path, set()))]:
-        digest.update(part.read_bytes())
+        digest.update(str(part.relative_to(ROOT)).encode() + b"\0" + part.read_bytes())
     return digest.hexdigest()
 
 
-def run(path, build):
-    start = time.monotonic()
-    result = subprocess.run(
-        ["clang-tidy", "--quiet", "-p", str(build), str(path)],
-        capture_output=True, text=True, check=False,
-    )
-    return result.returncode == 0, result.stdout, result.stderr, time.monotonic() - start
+def names_of(path):
+    """What would clash with another file of the same namespace: the content of unnamed namespaces."""
+    text = path.read_text(encoding="utf-8")
+    found = [pair for block in UNNAMED.findall(text) for pair in DEFINED.findall(block)]
+    return {(path.parent.name, name) for pair in found for name in pair if name}
+
+
+def runs_of(files):
+    """Files in groups of which no two define the same name; programs stay by themselves."""
+    groups = []
+    for path in sorted(files, key=lambda file: len(names_of(file)), reverse=True):
+        names = names_of(path) | ({"main"} if path.parent.name == "drivers" else set())
+        group = next((group for group in groups if len(group["files"]) < FILES_PER_RUN
+                      and "main" not in names | group["names"] and not names & group["names"]), None)
+        if group is None:
+            group = {"files": [], "names": set()}
+            groups.append(group)
+        group["files"].append(path)
+        group["names"] |= names
+    return [group["files"] for group in groups]
+
+
+def check(source, options):
+    """Whether clang-tidy finds nothing in a source, and what it says."""
+    command = ["clang-tidy", "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(source), "--", *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.returncode == 0, result.stdout + result.stderr
+
+
+def check_together(files, options):
+    """Checks files in one run, and one by one if that finds anything: [(file, clean, text)]."""
+    if len(files) > 1:
+        with tempfile.NamedTemporaryFile("w", suffix=".cpp") as together:
+            for path in files:
+                print(f'#include "{path}" // NOLINT(bugprone-suspicious-include)', file=together)
+            together.flush()
+            if check(together.name, options)[0]:
+                return [(path, True, "") for path in files]
+    return [(path, *check(path, options)) for path in files]
+
+
+def forget_old_verdicts():
+    for verdict in CACHE.iterdir():
+        if time.time() - verdict.stat().st_mtime > FORGET_AFTER:
+            verdict.unlink(missing_ok=True)
 
 
 def main():
@@ -53,31 +124,36 @@ def main():
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     arguments = parser.parse_args()
     chosen = {path.resolve() for path in arguments.files}
+    version = subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True, check=True).stdout
+    CACHE.mkdir(parents=True, exist_ok=True)
 
-    work = {}
+    states, todo = {}, {}
     for entry in json.loads((arguments.build / "compile_commands.json").read_text()):
         path = pathlib.Path(entry["file"])
         ours = path.is_relative_to(ROOT / "src") or path.is_relative_to(ROOT / "drivers")
-        if ours and path.exists() and (not chosen or path in chosen):
-            work[path] = state_of(path, entry["command"])
-    known = arguments.build / "clang-tidy-passed.json"
-    passed = json.loads(known.read_text()) if known.exists() else {}
-    todo = [path for path, state in work.items() if passed.get(str(path)) != state]
-    print(f"clang-tidy: {len(todo)} of {len(work)} files", flush=True)
+        if not ours or not path.exists() or (chosen and path not in chosen):
+            continue
+        options = options_of(entry["command"])
+        states[path] = state_of(path, options, version)
+        if (CACHE / states[path]).exists():
+            (CACHE / states[path]).touch()
+        else:
+            todo.setdefault(tuple(options), []).append(path)
+    runs = [(files, options) for options, group in todo.items() for files in runs_of(group)]
+    print(f"clang-tidy: {sum(len(files) for files, _ in runs)} of {len(states)} files, in {len(runs)} runs",
+          flush=True)
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.j) as pool:
-        runs = {pool.submit(run, path, arguments.build): path for path in todo}
-        for done in concurrent.futures.as_completed(runs):
-            path = runs[done]
-            good, out, err, seconds = done.result()
-            print(f"  {seconds:5.1f} s  {path.relative_to(ROOT)}", flush=True)
-            if good:
-                passed[str(path)] = work[path]
-                known.write_text(json.dumps(passed))
-            else:
-                failed += 1
-                print(out, err, sep="\n", flush=True)
+        pending = [pool.submit(check_together, *run) for run in runs]
+        for done in concurrent.futures.as_completed(pending):
+            for path, clean, text in done.result():
+                if clean:
+                    (CACHE / states[path]).touch()
+                else:
+                    failed += 1
+                    print(path.relative_to(ROOT), text, sep="\n", flush=True)
+    forget_old_verdicts()
     sys.exit(1 if failed else 0)
 
 
