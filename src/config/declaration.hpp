@@ -95,6 +95,8 @@ public:
   virtual void text(std::string_view key, std::string& value, About about) = 0;
   /// Names, e.g. of variables: identifiers, each once.
   virtual void names(std::string_view key, std::vector<std::string>& values, About about) = 0;
+  /// A list of texts, e.g. of files; a single one is a list of one.
+  virtual void texts(std::string_view key, std::vector<std::string>& values, About about) = 0;
   virtual void choice(std::string_view key, std::string& value, const Words& allowed,
                       About about) = 0;
   /// One word for all of `count` places, or a list of `count` words.

@@ -121,6 +121,10 @@ void HelpWriter::names(std::string_view key, std::vector<std::string>& values, A
   add(key, about, "list of names", values.empty() ? "" : yaml_list(values));
 }
 
+void HelpWriter::texts(std::string_view key, std::vector<std::string>& values, About about) {
+  add(key, about, "text, or list of texts", values.empty() ? "" : yaml_list(values));
+}
+
 void HelpWriter::choice(std::string_view key, std::string& value, const Words& allowed,
                         About about) {
   add(key, about, "one of " + listed(allowed), value);

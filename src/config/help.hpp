@@ -35,6 +35,7 @@ public:
   void duration(std::string_view key, double& seconds, About about, Range range) override;
   void text(std::string_view key, std::string& value, About about) override;
   void names(std::string_view key, std::vector<std::string>& values, About about) override;
+  void texts(std::string_view key, std::vector<std::string>& values, About about) override;
   void choice(std::string_view key, std::string& value, const Words& allowed, About about) override;
   void choices(std::string_view key, std::vector<std::string>& values, const Words& allowed,
                std::size_t count, About about) override;

@@ -188,6 +188,24 @@ void Reader::names(std::string_view key, std::vector<std::string>& values, About
   }
 }
 
+void Reader::texts(std::string_view key, std::vector<std::string>& values, About about) {
+  const std::string allowed = "text, or a list of texts";
+  const Node* node = value_of(key, about, allowed);
+  if (!node) return;
+  const std::string path = path_of(key);
+  if (node->kind == Kind::scalar) {
+    values = {node->text};
+    return;
+  }
+  if (node->kind != Kind::list) refuse(*node, path, allowed);
+  values.clear();
+  values.reserve(entries(*node, path, allowed));
+  for (const Node& child : node->children) {
+    if (child.kind != Kind::scalar) refuse(child, indexed(path, values.size()), "text");
+    values.push_back(child.text);
+  }
+}
+
 void Reader::choice(std::string_view key, std::string& value, const Words& allowed, About about) {
   if (const Node* node = value_of(key, about, one_of(allowed)))
     value = read_word(*node, path_of(key), allowed);

@@ -46,6 +46,10 @@ void ResolvedWriter::names(std::string_view key, std::vector<std::string>& value
   if (!values.empty()) line(key, yaml_list(values));
 }
 
+void ResolvedWriter::texts(std::string_view key, std::vector<std::string>& values, About) {
+  if (!values.empty()) line(key, yaml_list(values));
+}
+
 void ResolvedWriter::choice(std::string_view key, std::string& value, const Words& allowed, About) {
   // A default outside the allowed words means "not chosen".
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end())

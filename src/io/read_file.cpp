@@ -260,6 +260,15 @@ std::vector<hsize_t> ReadFile::shape(const std::string& name) const {
   return shape;
 }
 
+hsize_t ReadFile::stored_bytes(const std::string& name) const {
+  hsize_t bytes = 0;
+  agree(problem_of([&]() -> std::string {
+    bytes = H5Dget_storage_size(open_numbers(file_, name).get());
+    return {};
+  }));
+  return bytes;
+}
+
 std::vector<double> ReadFile::read(const std::string& name, const Slab& slab) const {
   std::vector<double> values;
   agree(problem_of([&]() -> std::string {

@@ -25,6 +25,8 @@ public:
   bool contains(const std::string& name) const;
   /// Entries per axis of a dataset of numbers; empty for a single number.
   std::vector<hsize_t> shape(const std::string& name) const;
+  /// Bytes that the values of a dataset take in the file, after compression.
+  hsize_t stored_bytes(const std::string& name) const;
   /// This rank's block, in natural order, of a dataset whose shape is exactly `slab.shape`.
   /// Integers and floating point of any width and byte order are converted; all values are finite.
   std::vector<double> read(const std::string& name, const Slab& slab) const;

@@ -16,15 +16,16 @@ template <class Input> void declare(config::Declarer& declarer, KeysOf<Input>& k
 
 void declare(config::Declarer& declarer, ModelInput& input) {
   declarer.choice("kind", input.kind, input.accepted,
-                  {.help =
-                       "What the model is; it decides which of the keys below belong to it. "
-                       "sde: a stochastic differential equation; map: a map with or without "
-                       "noise; chain: a matrix of transition probabilities or rates; network: the "
-                       "layers of a neural network.",
+                  {.help = "What the model is; it decides which of the keys below belong to it. "
+                           "sde: a stochastic differential equation; map: a map with or without "
+                           "noise; chain: a matrix of transition probabilities or rates; "
+                           "trajectory: frames of time series in files; network: the layers of a "
+                           "neural network.",
                    .need = config::Need::required});
   if (input.kind == "sde") declare_keys(declarer, input.sde);
   if (input.kind == "map") declare_keys(declarer, input.map);
   if (input.kind == "chain") declare_keys(declarer, input.chain);
+  if (input.kind == "trajectory") declare_keys(declarer, input.trajectory);
   if (input.kind == "network") declare_keys(declarer, input.network);
   if (!input.kind.empty()) return;
   // Where no kind was chosen, in --help, every kind shows its keys.
@@ -38,6 +39,7 @@ void declare(config::Declarer& declarer, ModelInput& input) {
   show("sde", input.sde);
   show("map", input.map);
   show("chain", input.chain);
+  show("trajectory", input.trajectory);
   show("network", input.network);
 }
 

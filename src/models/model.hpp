@@ -8,17 +8,19 @@
 #include "models/map.hpp"
 #include "models/network.hpp"
 #include "models/sde.hpp"
+#include "models/trajectory.hpp"
 
 namespace komori::models {
 
-/// `model` as written. `accepted` is what the driver takes, of sde, map, chain and network; only
-/// the input of the kind chosen is filled.
+/// `model` as written. `accepted` is what the driver takes, of sde, map, chain, trajectory and
+/// network; only the input of the kind chosen is filled.
 struct ModelInput {
   config::Words accepted{};
   std::string kind{};
   SdeInput sde{};
   MapInput map{};
   ChainInput chain{};
+  TrajectoryInput trajectory{};
   NetworkInput network{};
 };
 void declare(config::Declarer& declarer, ModelInput& input);
