@@ -49,14 +49,13 @@ std::string problem_of(const std::function<std::string()>& body) {
 }
 
 herr_t note_dataset(hid_t group, const char* name, const H5L_info_t* link, void* names) {
-  constexpr std::size_t enough = 1000;
   auto& list = *static_cast<std::vector<std::string>*>(names);
   if (link->type != H5L_TYPE_HARD) return 0;
   const hid_t id = H5Oopen(group, name, H5P_DEFAULT);
   if (id < 0) return 0;
   const Object object(id, name);
   if (H5Iget_type(id) == H5I_DATASET) list.emplace_back(name);
-  return list.size() < enough ? 0 : 1;
+  return list.size() <= ReadFile::most_datasets ? 0 : 1;
 }
 
 /// "it holds 'a', 'b' and 3 more datasets"
@@ -249,6 +248,17 @@ bool ReadFile::contains(const std::string& name) const {
     return {};
   }));
   return found;
+}
+
+std::vector<std::string> ReadFile::datasets() const {
+  std::vector<std::string> names;
+  agree(problem_of([&]() -> std::string {
+    check_hdf5(H5Lvisit(file_.get(), H5_INDEX_NAME, H5_ITER_INC, note_dataset, &names),
+               "the datasets cannot be listed");
+    if (names.size() <= most_datasets) return {};
+    return fmt::format("it holds more than {} datasets, the most that are read", most_datasets);
+  }));
+  return names;
 }
 
 std::vector<hsize_t> ReadFile::shape(const std::string& name) const {

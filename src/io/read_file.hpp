@@ -23,6 +23,10 @@ public:
 
   /// Whether there is a dataset of this name.
   bool contains(const std::string& name) const;
+  /// The datasets of the file by their paths, in the order of bytes; at most `most_datasets`, then
+  /// InputError. Links are not followed.
+  std::vector<std::string> datasets() const;
+  static constexpr std::size_t most_datasets = 10'000;
   /// Entries per axis of a dataset of numbers; empty for a single number.
   std::vector<hsize_t> shape(const std::string& name) const;
   /// Bytes that the values of a dataset take in the file, after compression.

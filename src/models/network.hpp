@@ -110,6 +110,9 @@ struct NetworkInput {
   std::vector<std::pair<std::string, std::vector<double>>> input{};
   std::vector<double> input_range{};
   std::vector<NetworkLayerInput> layers{};
+  std::string file{};                     ///< in place of layers
+  std::vector<std::string> activations{}; ///< of an HDF5 file
+  double slope = 0.01;                    ///< likewise
   std::optional<LayerNoiseInput> noise{}; ///< of layers that have none of their own
   config::Origin origin{};
 };

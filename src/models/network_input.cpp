@@ -42,6 +42,7 @@ void declare(config::Declarer& declarer, NetworkLayerInput& input) {
 }
 
 void declare_keys(config::Declarer& declarer, NetworkInput& input) {
+  using config::Range;
   declarer.named_reals("input", "<variable>", input.input,
                        {.help = "network: the inputs by name, each with the range [lowest, "
                                 "highest] of its values.",
@@ -53,6 +54,16 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
                  {});
   declarer.section_list("layers", input.layers,
                         {.help = "network: the layers, from the first to the last."});
+  declarer.text("file", input.file,
+                {.help =
+                     "network: in place of 'layers', an ONNX file of a feed-forward network, or "
+                     "an HDF5 file of PyTorch's state_dict: datasets 0.weight, 0.bias, ..."});
+  declarer.names("activations", input.activations,
+                 {.help = "network: of an HDF5 file, what is applied after each layer; one word "
+                          "alone is for all layers but the last."});
+  declarer.real("slope", input.slope,
+                {.help = "network: of an HDF5 file, leaky_relu's slope for negative arguments."},
+                Range::between(0, 1));
   declarer.section("noise", input.noise,
                    {.help = "network: the noise of every layer that has none of its own."});
   if (!declarer.reading()) return;
@@ -60,6 +71,18 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
   if (input.input.empty() == input.input_range.empty()) {
     declarer.reject("", "of kind 'network' needs one of 'input' and 'input_range'; add e.g. "
                         "'input: {x: [-1, 1]}'");
+  }
+  if (!input.file.empty() && !input.layers.empty()) {
+    declarer.reject("file", "stands in place of 'layers'; give one of them");
+  }
+  if (input.file.empty() && !input.activations.empty()) {
+    declarer.reject("activations", "belongs to 'file'; layers have an 'activation' each");
+  }
+  for (const std::string& word : input.activations) {
+    const config::Words& words = activation_words();
+    if (std::find(words.begin(), words.end(), word) != words.end()) continue;
+    declarer.reject("activations",
+                    fmt::format("holds '{}'; allowed are {}", word, fmt::join(words, ", ")));
   }
   const auto require_range = [&](const char* key, const std::string& what,
                                  const std::vector<double>& range) {
@@ -118,7 +141,7 @@ Network make_network(const NetworkInput& input) {
   if (input.layers.empty()) {
     throw base::InputError(
         fmt::format("{}: 'model.layers' is missing; add e.g. 'layers: [{{weight: "
-                    "[[1]], bias: [0], activation: tanh}}]'",
+                    "[[1]], bias: [0], activation: tanh}}]', or 'file: net.onnx'",
                     input.origin.text()));
   }
   return complete(input, inline_layers(input));

@@ -1,0 +1,109 @@
+#include "operators/network_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/collective.hpp"
+#include "base/error.hpp"
+#include "io/read_file.hpp"
+#include "operators/network_onnx.hpp"
+#include "operators/network_state_dict.hpp"
+#include "operators/onnx_graph.hpp"
+
+namespace komori::operators {
+namespace {
+
+constexpr std::string_view hdf5_magic = "\x89HDF\r\n\x1a\n";
+
+/// The first bytes of a file, empty where it cannot be read.
+std::string head_of(const std::string& path) {
+  std::array<char, 8> bytes{};
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(bytes.data(), bytes.size());
+  return {bytes.data(), static_cast<std::size_t>(stream.gcount())};
+}
+
+std::string bytes_of(const std::string& path) {
+  std::error_code code;
+  const std::filesystem::file_status status = std::filesystem::status(path, code);
+  if (!std::filesystem::exists(status)) throw std::runtime_error("there is no such file");
+  if (!std::filesystem::is_regular_file(status)) {
+    throw std::runtime_error("this is not a file that can be read");
+  }
+  const auto size = std::filesystem::file_size(path, code);
+  if (code) throw std::runtime_error(code.message());
+  if (size > most_network_bytes) {
+    throw std::runtime_error(fmt::format("it has {} MiB, but at most {} MiB of network are read",
+                                         size >> 20, most_network_bytes >> 20));
+  }
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw std::runtime_error(std::strerror(errno));
+  std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) throw std::runtime_error(std::strerror(errno));
+  return bytes;
+}
+
+/// Names from the file may hold anything; a message stays one printable line.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
+  return text;
+}
+
+} // namespace
+
+std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string& path,
+                                               const std::vector<std::string>& activations) {
+  if (base::on_first_rank(comm, [&] { return head_of(path); }) == hdf5_magic) {
+    if (activations.empty()) {
+      throw base::InputError(fmt::format(
+          "'{}' holds weights alone; give their activations, e.g. 'activations: [tanh]'", path));
+    }
+    return layers_of_state_dict(io::ReadFile(comm, path), activations);
+  }
+  try {
+    if (!activations.empty()) {
+      throw std::runtime_error("an ONNX file says its activations itself; leave 'activations' out");
+    }
+    OnnxGraph graph = read_onnx(base::on_first_rank(comm, [&] { return bytes_of(path); }));
+    sort_nodes(graph);
+    std::vector<models::NetworkLayer> layers = layers_of(graph);
+    for (models::NetworkLayer& layer : layers) {
+      layer.name = printable(fmt::format("'{}': {}", path, layer.name));
+    }
+    return layers;
+  } catch (const base::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw base::InputError(printable(fmt::format("'{}': {}", path, error.what())));
+  }
+}
+
+models::Network load_network(MPI_Comm comm, const models::NetworkInput& input) {
+  if (input.file.empty()) return models::make_network(input);
+  std::vector<models::NetworkLayer> layers = read_network(comm, input.file, input.activations);
+  for (models::NetworkLayer& layer : layers) {
+    if (!input.activations.empty()) layer.slope = input.slope;
+    if (input.noise) {
+      layer.noise = models::make_layer_noise(*input.noise, "model.noise", layer.neurons);
+    }
+  }
+  return models::complete(input, std::move(layers));
+}
+
+} // namespace komori::operators

@@ -1,0 +1,20 @@
+/// Feed-forward networks in HDF5, as h5py writes them from PyTorch's state_dict.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/read_file.hpp"
+#include "models/network.hpp"
+
+namespace komori::operators {
+
+/// The layers of datasets `<layer>.weight` [neurons, inputs] and, unless it is 0, `<layer>.bias`
+/// [neurons]. Layers follow each other by their names, numbers within them as numbers: 0, 2, 10;
+/// fc1, fc2. `activations` are words, one per layer, or one alone for all layers but the last,
+/// which then has none. Collective. Throws InputError for any other dataset, for shapes that do not
+/// fit, naming the pair, and for values that are not finite.
+std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
+                                                       const std::vector<std::string>& activations);
+
+} // namespace komori::operators
