@@ -20,9 +20,9 @@ evolve:
 LARGE = """\
 model: {variables: [x, y, z], potential: x^2 + y^2 + z^2, diffusion: 0.25}
 grid:
-  x: {from: -2.5, to: 2.5, cells: 20000}
-  y: {from: -2.5, to: 2.5, cells: 20000}
-  z: {from: -2.5, to: 2.5, cells: 20000}
+  x: {from: -2.5, to: 2.5, cells: 1200}
+  y: {from: -2.5, to: 2.5, cells: 1200}
+  z: {from: -2.5, to: 2.5, cells: 1200}
 spectrum: {pairs: 3}
 """
 
@@ -36,11 +36,30 @@ class TooLarge(DriverTest):
             self.assertEqual(done.returncode, 4)
             self.assertRegex(
                 done.stderr,
-                r"\Aerror: this run needs about [\d.]+ \wB on a node with [\d.]+ GB \(8e\+12 cells, "
+                r"\Aerror: this run needs about [\d.]+ \wB on a node with [\d.]+ GB \(1.728e\+09 cells, "
                 r"2 ranks here, about [\d.]+ \wB each\); use more nodes, fewer cells\n\Z",
             )
             self.assertEqual(done.stdout, "")
             self.assertEqual(self.files(), ["input.yaml"])
+
+    def test_more_than_an_index_numbers(self):
+        if "64-bit indices" in self.run_driver("--version").stdout:
+            return  # nothing of a size that could be written down is too large then
+        for changes, message in (
+            (["--set", "grid.x.cells=20000"],
+             "the grid has 2.88e+10 cells, more than this build's 32-bit indices can number; use "
+             "fewer cells, or a komori built with 64-bit indices ("),
+            (["--set", "operator=assembled"],
+             "a rank's part of the assembled matrix would have 6.048e+09 nonzeros, more than this "
+             "build's 32-bit indices can number; use more ranks, fewer cells, or a komori built with "
+             "64-bit indices ("),
+        ):
+            with self.subTest(message):
+                done = self.run_driver("input.yaml", "--check", *changes, ranks=2)
+                self.assertEqual(done.returncode, 4)
+                self.assertIn("error: " + message, done.stderr)
+                self.assertIn("KOMORI_INDEX64", done.stderr)
+                self.assertEqual(self.files(), ["input.yaml"])
 
 
 class NotConverged(DriverTest):
