@@ -2,6 +2,7 @@
 """Solves the same problem with komori and with SciPy, in turn, and prints the ratio.
 
     drivers/peers.py [--cells 1000] [--dimension 2] [--pairs 10] [--ranks 2] [--repeats 3] [--json FILE]
+    drivers/peers.py --problem ulam [--cells 1000] [--samples 10] [--ranks 1] [--repeats 3] [--json FILE]
 
 The problem is the double well of inputs/double_well.yaml: the slowest eigenpairs of its symmetrised
 generator. The script assembles the matrix by itself (Scharfetter-Gummel rates, NumPy), so that
@@ -9,12 +10,17 @@ equal eigenvalues show that both solved the same problem; it fails where they di
 its users run it: `eigsh` with shift-and-invert, with the default ordering of its LU factorisation
 and with the one for symmetric patterns. Residuals are ||H v - lambda v||_2 / ||H||_1 of unit
 vectors, for SciPy computed here, for komori those of its result file. Needs python3-scipy.
+
+With `--problem ulam`: Ulam's matrix of inputs/standard_map.yaml, against NumPy in chunks of a million
+points, duplicates counted by `numpy.unique` or by SciPy's conversion from triples; it fails where the
+numbers of entries differ.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import resource
 import statistics
 import subprocess
@@ -35,6 +41,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BETA = 4.0
 LOW, HIGH = -2.5, 2.5
 AXES = "xyz"
+STANDARD_MAP_K = 0.971635406
 
 
 def potential(centres):
@@ -146,10 +153,94 @@ def run_komori(arguments, folder):
         }
 
 
+def ulam_with_numpy(cells, samples, counting, chunk=1_000_000):
+    """Ulam's matrix of the standard map from samples^2 midpoints per cell, rows in chunks."""
+    start = time.monotonic()
+    inside = (np.arange(samples) + 0.5) / samples
+    y = ((np.arange(cells)[:, None] + inside) / cells).ravel()
+    size, share = cells * cells, 1 / samples**2
+    step = max(1, chunk // (cells * samples**2))
+    parts = []
+    for first in range(0, cells, step):
+        i = np.arange(first, min(cells, first + step))
+        x = ((i[:, None] + inside) / cells).ravel()
+        image_y = y[None, :] + (STANDARD_MAP_K / (2 * np.pi) * np.sin(2 * np.pi * x))[:, None]
+        image_x = x[:, None] + image_y
+        column = (np.floor((image_x % 1) * cells) * cells + np.floor((image_y % 1) * cells)).astype(np.int64)
+        column = column.ravel()
+        row = np.repeat(i - first, samples)[:, None] * cells + np.repeat(np.arange(cells), samples)[None, :]
+        row = row.ravel()
+        shape = (len(i) * cells, size)
+        if counting == "unique":
+            keys, counts = np.unique(row * size + column, return_counts=True)
+            parts.append(sparse.csr_matrix((counts * share, (keys // size, keys % size)), shape=shape))
+        else:
+            triples = sparse.coo_matrix((np.full(row.size, share), (row, column)), shape=shape)
+            parts.append(triples.tocsr())
+    matrix = sparse.vstack(parts, format="csr")
+    return {"seconds": time.monotonic() - start, "nonzeros": int(matrix.nnz)}
+
+
+def ulam_with_komori(arguments, folder):
+    """The phase `assembly` of one run."""
+    study = folder / "ulam.yaml"
+    axis = f"{{from: 0, to: 1, cells: {arguments.cells}, boundary: periodic}}"
+    kick = "K/(2*pi)*sin(2*pi*x)"
+    study.write_text(
+        f"model: {{kind: map, variables: [x, y], parameters: {{K: {STANDARD_MAP_K}}}, "
+        f"map: ['x + y + {kick}', 'y + {kick}']}}\n"
+        f"grid: {{x: {axis}, y: {axis}}}\n"
+        f"ulam: {{samples: {arguments.samples}}}\nstationary: {{}}\n"
+    )
+    result = folder / "ulam.h5"
+    command = ["mpirun", "-n", str(arguments.ranks), "--quiet"]
+    if arguments.ranks > (os.cpu_count() or 1):
+        command.append("--oversubscribe")
+    command += [str(arguments.build / "bin" / "koopman"), str(study), "--overwrite", "--output", str(result)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with h5py.File(result) as file:
+        phases = [name.decode() if isinstance(name, bytes) else name for name in file["run/phases/name"]]
+        seconds = float(file["run/phases/seconds"][phases.index("assembly")])
+    return {"seconds": seconds, "nonzeros": int(re.search(r"(\d+) nonzeros", said).group(1))}
+
+
+def compare_ulam(arguments):
+    load = os.getloadavg()[0]
+    runs = {"komori": [], "NumPy, unique": [], "NumPy and SciPy, triples": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(arguments.repeats):
+            runs["komori"].append(ulam_with_komori(arguments, pathlib.Path(folder)))
+            runs["NumPy, unique"].append(ulam_with_numpy(arguments.cells, arguments.samples, "unique"))
+            runs["NumPy and SciPy, triples"].append(
+                ulam_with_numpy(arguments.cells, arguments.samples, "triples")
+            )
+    print(f"Ulam's matrix of the standard map, {arguments.cells**2} cells of {arguments.samples**2} points, "
+          f"komori on {arguments.ranks} ranks, NumPy {np.__version__}, median of {arguments.repeats}, load "
+          f"at the start {load:.2f}")
+    print(f"{'':28}{'seconds':>10}{'ratio':>8}{'nonzeros':>12}")
+    base = statistics.median(run["seconds"] for run in runs["komori"])
+    table = []
+    for name, results in runs.items():
+        seconds = statistics.median(run["seconds"] for run in results)
+        row = {"name": name, "seconds": seconds, "ratio": seconds / base, "nonzeros": results[0]["nonzeros"]}
+        table.append(row)
+        print(f"{name:28}{seconds:10.2f}{row['ratio']:8.1f}{row['nonzeros']:12d}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"load": load, "runs": table}, indent=1))
+    # Images within rounding of a cell's edge may be counted on either side.
+    entries = [row["nonzeros"] for row in table]
+    if max(entries) - min(entries) > 1e-4 * max(entries):
+        print("the numbers of entries differ: these are not the same matrix", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--problem", choices=("eigenpairs", "ulam"), default="eigenpairs")
+    parser.add_argument("--samples", type=int, default=10, help="ulam: points per cell and axis")
     parser.add_argument("--cells", type=int, default=1000, help="per axis")
     parser.add_argument("--dimension", type=int, default=2, choices=(2, 3))
     parser.add_argument("--pairs", type=int, default=10)
@@ -164,6 +255,8 @@ def main():
         peer(arguments)
         return 0
     os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    if arguments.problem == "ulam":
+        return compare_ulam(arguments)
     orderings = {"SciPy, default": "default", "SciPy, symmetric ordering": "MMD_AT_PLUS_A"}
     runs = {"komori": [], **{name: [] for name in orderings}}
     load = os.getloadavg()[0]

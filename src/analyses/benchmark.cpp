@@ -23,6 +23,7 @@
 #include "io/run_record.hpp"
 #include "linalg/exponential.hpp"
 #include "operators/face_stencil.hpp"
+#include "operators/ulam.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -49,6 +50,7 @@ public:
     triad();
     products();
     generation();
+    ulam();
     eigensolve();
     stationary_density_of_a_rotation();
     series();
@@ -192,29 +194,61 @@ private:
          .note = "seconds of one product over those of the other"});
   }
 
+  void rate(const std::string& name, double nonzeros, double seconds, const std::string& note) {
+    add({.name = name,
+         .seconds = seconds,
+         .value = nonzeros / seconds / session_.size() / 1e6,
+         .unit = "million nonzeros/s/rank",
+         .note = note});
+  }
+
   void generation() {
     const models::Sde model = sde(false);
-    const Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -2.5, 2.5),
-                          {});
+    const spaces::Grid cells = grid(static_cast<double>(input_.solve_cells), -2.5, 2.5);
+    const operators::FaceFluxes fluxes(cells, model, {});
+    operators::Generator generator = operators::assemble_generator(fluxes);
+    const auto nonzeros = static_cast<double>(generator.facts.nonzeros);
+    const auto timed = [&](const std::function<void(const operators::FaceFluxes&)>& body) {
+      return median([&] { body(operators::FaceFluxes(cells, model, {})); }, repeats());
+    };
+    rate("generation, assembled (AIJ)", nonzeros,
+         timed([](const operators::FaceFluxes& f) { operators::assemble_generator(f); }),
+         "formulas, rates, matrix");
+    rate("generation, matrix-free", nonzeros,
+         timed([](const operators::FaceFluxes& f) { const operators::FaceStencil s(f, false); }),
+         "formulas, rates");
+    const double updated =
+        median([&] { operators::update_generator(fluxes, false, generator); }, repeats());
+    rate("re-assembly", nonzeros, updated, "rates into a matrix that is there");
+  }
+
+  /// The standard map of inputs/standard_map.yaml at the golden mean's last torus.
+  void ulam() {
+    models::MapInput input;
+    input.variables = {"x", "y"};
+    input.parameters = {{"K", 0.971635406}};
+    for (const char* text : {"x + y + K/(2*pi)*sin(2*pi*x)", "y + K/(2*pi)*sin(2*pi*x)"}) {
+      input.map.entries.push_back({text, {"benchmark", 0}, "model.map"});
+    }
+    const models::Map map(input);
+    std::vector<spaces::Axis> axes;
+    for (const char* name : {"x", "y"}) {
+      spaces::AxisInput axis;
+      axis.to = 1;
+      axis.cells = std::llround(std::sqrt(static_cast<double>(input_.solve_cells)));
+      axis.boundary = {"periodic"};
+      axes.push_back(spaces::make_axis(name, axis, {}));
+    }
+    const spaces::Grid cells(session_.comm(), std::move(axes));
     double nonzeros = 0;
-    const double assembled = median(
-        [&] {
-          const operators::Generator g = operators::assemble_generator(problem.fluxes());
-          nonzeros = static_cast<double>(g.facts.nonzeros);
-        },
+    const double seconds = median(
+        [&] { nonzeros = static_cast<double>(operators::assemble_ulam(map, cells, {}).nonzeros); },
         repeats());
-    add({.name = "generation, assembled (AIJ)",
-         .seconds = assembled,
-         .value = nonzeros / assembled / session_.size() / 1e6,
-         .unit = "million nonzeros/s/rank",
-         .note = "formulas at the faces, rates, matrix"});
-    const double faces =
-        median([&] { const operators::FaceStencil stencil(problem.fluxes(), false); }, repeats());
-    add({.name = "generation, matrix-free",
-         .seconds = faces,
-         .value = nonzeros / faces / session_.size() / 1e6,
-         .unit = "million nonzeros/s/rank",
-         .note = "formulas at the faces, rates"});
+    add({.name = "Ulam assembly",
+         .seconds = seconds,
+         .value = 100 * static_cast<double>(cells.cells()) / seconds / session_.size() / 1e6,
+         .unit = "million points/s/rank",
+         .note = fmt::format("standard map, 100 points per cell, {:.0f} nonzeros", nonzeros)});
   }
 
   double eigenpairs(const std::string& form) {

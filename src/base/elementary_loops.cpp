@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/elementary_loops.hpp"
+#include "base/vector_width.hpp"
 
 namespace komori::base::detail {
 namespace {
@@ -101,12 +102,8 @@ eight_at_once(Elementary f, const double* a, const double* b, double* to, std::s
 
 Loops widest_loops() {
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0) {
-    return eight_at_once;
-  }
-  if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) {
-    return four_at_once;
-  }
+  if (vector_width() == VectorWidth::eight) return eight_at_once;
+  if (vector_width() == VectorWidth::four) return four_at_once;
 #endif
   return plain;
 }

@@ -5,15 +5,15 @@
 
 namespace komori::config {
 
-TensorFormulas::TensorFormulas(const std::vector<FormulaText>& formulas,
+TensorFormulas::TensorFormulas(const std::vector<std::string_view>& formulas,
                                const std::vector<std::string>& variables,
                                const std::vector<std::pair<std::string, double>>& constants,
                                std::vector<std::size_t> counts)
     : counts_(std::move(counts)), expression_(variables, constants) {
   for (const std::size_t count : counts_) points_ *= count;
   const std::uint64_t all = (std::uint64_t{1} << counts_.size()) - 1;
-  for (const FormulaText& formula : formulas) {
-    outputs_.push_back({.node = expression_.add(formula.text)});
+  for (const std::string_view formula : formulas) {
+    outputs_.push_back({.node = expression_.add(formula)});
   }
   for (Output& output : outputs_) {
     output.rows = rows_of(all, expression_.nodes()[output.node].mask);

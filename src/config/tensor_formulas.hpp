@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/elementary.hpp"
-#include "config/declaration.hpp"
 #include "config/expression.hpp"
 
 namespace komori::config {
@@ -21,7 +21,7 @@ class TensorFormulas {
 public:
   /// `counts` places along each variable, six variables at most; the last variable runs fastest.
   /// The formulas must be sound, as `Formula` checks.
-  TensorFormulas(const std::vector<FormulaText>& formulas,
+  TensorFormulas(const std::vector<std::string_view>& formulas,
                  const std::vector<std::string>& variables,
                  const std::vector<std::pair<std::string, double>>& constants,
                  std::vector<std::size_t> counts);
@@ -29,6 +29,10 @@ public:
   /// The places along variable k, to be filled before `evaluate`; what depends on it is computed
   /// anew.
   std::span<double> places(std::size_t k);
+  /// The places along the last variable as they are.
+  std::span<const double> last_places() const {
+    return {values_[counts_.size() - 1].data(), counts_.back()};
+  }
   void evaluate();
   /// Formula f at all points; valid until the next call or change.
   std::span<const double> values(std::size_t f);

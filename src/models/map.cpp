@@ -40,7 +40,6 @@ Map::Map(const MapInput& input)
         variables_.size() == 1 ? "" : "s"));
   }
   for (const config::FormulaText& text : input.map.entries) {
-    texts_.push_back(text);
     formulas_.emplace_back(text, variables_, parameters_);
     names_.push_back(fmt::format("{}: '{}'", text.origin.text(), text.path));
   }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,7 +46,9 @@ public:
   const std::string& name(int k) const { return names_[static_cast<std::size_t>(k)]; }
   /// All formulas for the images of `counts` places along each variable at once.
   config::TensorFormulas tensor(std::vector<std::size_t> counts) const {
-    return {texts_, variables_, parameters_, std::move(counts)};
+    std::vector<std::string_view> texts;
+    for (const config::Formula& formula : formulas_) texts.push_back(formula.text());
+    return {texts, variables_, parameters_, std::move(counts)};
   }
   bool noisy() const noexcept { return noise_.has_value(); }
   /// Time that one step takes.
@@ -58,7 +61,6 @@ public:
 private:
   std::vector<std::string> variables_;
   std::vector<std::pair<std::string, double>> parameters_;
-  std::vector<config::FormulaText> texts_;
   std::vector<config::Formula> formulas_;
   std::vector<std::string> names_;
   std::optional<NoiseInput> noise_;

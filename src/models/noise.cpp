@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "config/formula.hpp"
+#include "models/equal_cells.hpp"
 
 namespace komori::models {
 namespace {
@@ -305,35 +306,26 @@ std::int64_t AxisKernel::locate(double x) const {
   return static_cast<std::int64_t>(turn) * cells + i;
 }
 
-void AxisKernel::cells_of(std::span<const double> images, std::span<std::int64_t> cells) const {
-  constexpr double far = 1e15; // where neighbouring numbers are no longer apart
-  const std::int64_t count = axis_->cells();
+void AxisKernel::add_cells(std::span<const double> images, double stride,
+                           std::span<double> columns) const {
+  constexpr double nowhere = -std::numeric_limits<double>::infinity();
   const bool periodic = axis_->periodic();
   if (inverse_width_ == 0) {
+    constexpr double far = 1e15; // where neighbouring numbers are no longer apart
     for (std::size_t s = 0; s < images.size(); ++s) {
       const bool finite = std::abs(images[s]) < far;
       const std::int64_t cell = finite ? place(images[s]) : -1;
-      cells[s] = periodic && finite ? axis_->wrapped(static_cast<PetscInt>(cell % count))
-                                    : (cell < count ? cell : -1);
+      const bool inside = finite && (periodic || (cell >= 0 && cell < axis_->cells()));
+      const PetscInt index = axis_->wrapped(static_cast<PetscInt>(cell % axis_->cells()));
+      columns[s] = inside ? columns[s] + stride * static_cast<double>(index) : nowhere;
     }
     return;
   }
-  const double from = axis_->from();
-  const double scale = inverse_width_;
-  for (std::size_t s = 0; s < images.size(); ++s) {
-    const double u = (images[s] - from) * scale;
-    std::int64_t i = std::abs(u) < far ? static_cast<std::int64_t>(u) : -1;
-    i -= u < static_cast<double>(i) ? 1 : 0;
-    if (periodic && std::abs(u) < far) {
-      // One turn without a branch: whether an image wraps is not to be predicted.
-      i -= count & -static_cast<std::int64_t>(i >= count);
-      i += count & -static_cast<std::int64_t>(i < 0);
-      if (i < 0 || i >= count) i = (i % count + count) % count;
-    } else if (i >= count) {
-      i = -1;
-    }
-    cells[s] = i < 0 ? -1 : i;
-  }
+  const EqualCells axis{.from = axis_->from(),
+                        .scale = inverse_width_,
+                        .cells = static_cast<double>(axis_->cells()),
+                        .periodic = periodic};
+  add_equal_cells(axis, images, stride, columns);
 }
 
 AxisKernel::Outside AxisKernel::spread(double image, std::vector<Share>& shares) const {

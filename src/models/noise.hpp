@@ -79,9 +79,9 @@ public:
     }
     return locate(image);
   }
-  /// The cells of many images without noise, wrapped; -1 where one is not finite or outside, or too
-  /// near to an end to tell quickly.
-  void cells_of(std::span<const double> images, std::span<std::int64_t> cells) const;
+  /// Adds stride * (cell of image s, wrapped) to columns[s], without noise; makes it -infinity
+  /// where the image is not finite or outside, or too near to an end to tell quickly.
+  void add_cells(std::span<const double> images, double stride, std::span<double> columns) const;
   bool noisy() const noexcept { return noise_ != nullptr; }
 
 private:

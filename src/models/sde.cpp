@@ -226,7 +226,7 @@ double Sde::diffusion(int k, std::span<const double> x) const {
     for (int c = 0; c < columns_; ++c) sum += 0.5 * entry(k, c)(x) * entry(k, c)(x);
     return sum;
   }
-  const double value = diffusion_[static_cast<std::size_t>(k)](x);
+  const double value = diffusion_[static_cast<std::size_t>(k)].at(x);
   return from_noise_ ? 0.5 * value * value : value;
 }
 

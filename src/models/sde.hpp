@@ -53,10 +53,10 @@ public:
 
   bool has_potential() const noexcept { return potential_.has_value(); }
   bool has_drift() const noexcept { return !drift_.empty(); }
-  double potential(std::span<const double> x) const { return (*potential_)(x); }
+  double potential(std::span<const double> x) const { return potential_->at(x); }
   /// The drift as written, without the potential's part.
   double drift(int k, std::span<const double> x) const {
-    return drift_[static_cast<std::size_t>(k)](x);
+    return drift_[static_cast<std::size_t>(k)].at(x);
   }
   /// D_k, or D_kk of a full matrix.
   double diffusion(int k, std::span<const double> x) const;
@@ -78,12 +78,16 @@ public:
   /// Groups of variables whose noise is coupled, each in ascending order. Needs `full_diffusion`.
   const std::vector<std::vector<int>>& coupled() const noexcept { return coupled_; }
 
+  /// What can be sampled at many points at once (`LineSampler`).
+  enum class Quantity { potential, drift, diffusion };
+
   /// The keys these quantities stand under, for messages: "'model.drift[1]'".
   std::string drift_name(int k) const { return drift_names_[static_cast<std::size_t>(k)]; }
   std::string diffusion_name() const { return diffusion_name_; }
   std::string potential_name() const { return potential_name_; }
 
 private:
+  friend class LineSampler;
   void read_matrix(const config::FormulaArray& array);
   void find_coupled();
   const config::Formula& entry(int i, int j) const {

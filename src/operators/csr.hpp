@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,12 @@
 #include "base/petsc.hpp"
 
 namespace komori::operators {
+
+/// Entries in the same place of many rows: of row i in column `column` + i, value values[i].
+struct Band {
+  PetscInt column = 0;
+  const PetscScalar* values = nullptr;
+};
 
 /// Collects the rows of one rank in order and hands its arrays to PETSc, which uses them in place.
 /// Local but for `finish`.
@@ -24,6 +31,9 @@ public:
   void add(PetscInt column, PetscScalar value) { row_.emplace_back(column, value); }
   /// Ends the current row: its entries are sorted, equal columns added up.
   void end_row();
+  /// `count` rows at once, each with one entry of every band; the bands are in ascending order of
+  /// columns, which differ.
+  void add_rows(std::span<const Band> bands, std::size_t count);
   /// Off-diagonal and diagonal entries of the current row, for inspection before `end_row`.
   const std::vector<std::pair<PetscInt, PetscScalar>>& row() const { return row_; }
   std::int64_t nonzeros() const {
@@ -42,6 +52,40 @@ private:
   PetscInt rows_;
   std::vector<std::pair<PetscInt, PetscScalar>> row_;
   std::unique_ptr<Arrays> arrays_ = std::make_unique<Arrays>();
+};
+
+/// Takes the same rows as a `CsrBuilder` did and replaces the values of its matrix in place.
+/// Local but for the constructor and `finish`.
+class CsrValues {
+public:
+  /// `matrix` is of type aij and was built for these rows. Collective.
+  CsrValues(Mat matrix, PetscInt first, PetscInt rows);
+  CsrValues(const CsrValues&) = delete;
+  CsrValues& operator=(const CsrValues&) = delete;
+  ~CsrValues();
+
+  void add(PetscInt column, PetscScalar value) { row_.emplace_back(column, value); }
+  void end_row();
+  void add_rows(std::span<const Band> bands, std::size_t count);
+  /// All rows have been given. Collective.
+  void finish() &&;
+
+private:
+  struct Part {
+    Mat matrix = nullptr; ///< borrowed
+    PetscScalar* values = nullptr;
+    std::size_t size = 0;
+    std::size_t used = 0;
+  };
+  void open(Part& part);
+  bool is_inner(PetscInt column) const { return column >= first_ && column < first_ + rows_; }
+
+  Mat matrix_;
+  PetscInt first_;
+  PetscInt rows_;
+  Part inner_;
+  Part outer_;
+  std::vector<std::pair<PetscInt, PetscScalar>> row_;
 };
 
 } // namespace komori::operators

@@ -8,12 +8,15 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "models/line_sampler.hpp"
 
 namespace komori::operators {
 namespace {
 
 using spaces::Index;
 using Point = std::array<double, spaces::max_dimension>;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::size_t at(int k) {
   return static_cast<std::size_t>(k);
@@ -50,7 +53,6 @@ void FaceFluxes::require_periodic_potential() {
   for (int k = 0; k < grid_.dimension(); ++k) {
     const spaces::Axis& axis = grid_.axis(k);
     if (!axis.periodic()) continue;
-    constexpr double infinity = std::numeric_limits<double>::infinity();
     std::array<double, 3> extremes{-infinity, -infinity, 0}; // max(-jump), max(jump), max |V|
     grid_.for_each_cell([&](PetscInt, const Index& cell) {
       if (cell[at(k)] != grid_.block().start[at(k)]) return;
@@ -77,7 +79,6 @@ void FaceFluxes::require_periodic_potential() {
 
 void FaceFluxes::keep_cells() {
   const int dimension = grid_.dimension();
-  std::size_t total = 1;
   for (int k = 0; k < dimension; ++k) {
     const spaces::Block& block = grid_.block();
     const PetscInt reach = undiffused(k) && second_order_ ? 2 : 1;
@@ -89,46 +90,67 @@ void FaceFluxes::keep_cells() {
     }
     kept_start_[at(k)] = low;
     kept_count_[at(k)] = grid_.local_cells() > 0 ? high - low : 0; // who owns nothing keeps nothing
-    total *= static_cast<std::size_t>(kept_count_[at(k)]);
   }
-  const auto fill = [&](std::vector<double>& values, const auto& formula) {
-    values.reserve(total);
-    Index cell = kept_start_;
-    Point x{};
-    const std::span<double> point(x.data(), at(dimension));
-    for (std::size_t n = 0; n < total; ++n) {
-      center(cell, point);
-      values.push_back(formula(point));
-      for (int k = dimension - 1; k >= 0; --k) {
-        if (++cell[at(k)] < kept_start_[at(k)] + kept_count_[at(k)]) break;
-        cell[at(k)] = kept_start_[at(k)];
-      }
-    }
-  };
-  // Every cell belongs to some rank, so checking the owned ones checks them all.
+  using Quantity = models::Sde::Quantity;
   if (sde_.has_potential()) {
-    const auto formula = [&](std::span<const double> p) { return sde_.potential(p); };
-    spaces::require_finite(grid_, formula, sde_.potential_name());
-    fill(potential_, formula);
+    potential_ = kept_values(
+        Quantity::potential, 0, -infinity,
+        [&](std::span<const double> p) { return sde_.potential(p); }, sde_.potential_name());
   }
   drift_.resize(at(dimension));
   diffusion_.resize(at(dimension));
   for (int k = 0; k < dimension; ++k) {
     if (sde_.has_drift()) {
-      const auto formula = [&](std::span<const double> p) { return sde_.drift(k, p); };
-      spaces::require_finite(grid_, formula, sde_.drift_name(k));
-      if (face_drift_ != FaceDrift::midpoint && !sde_.full_diffusion()) {
-        fill(drift_[at(k)], formula);
-      }
+      drift_[at(k)] = kept_values(
+          Quantity::drift, k, -infinity,
+          [&](std::span<const double> p) { return sde_.drift(k, p); }, sde_.drift_name(k));
+      if (face_drift_ == FaceDrift::midpoint || sde_.full_diffusion()) drift_[at(k)] = {};
     }
     if (sde_.full_diffusion()) continue; // the lattice sees to it
-    const auto formula = [&](std::span<const double> p) { return sde_.diffusion(k, p); };
-    spaces::require_finite(grid_, formula, sde_.diffusion_name());
-    spaces::require(
-        grid_, formula, [](double value) { return value >= 0; },
-        fmt::format("{} is negative", sde_.diffusion_name()));
-    if (!sde_.constant_diffusion(k)) fill(diffusion_[at(k)], formula);
+    diffusion_[at(k)] = kept_values(
+        Quantity::diffusion, k, 0, [&](std::span<const double> p) { return sde_.diffusion(k, p); },
+        sde_.diffusion_name());
+    if (sde_.constant_diffusion(k)) diffusion_[at(k)] = {};
   }
+}
+
+/// The values at all kept cells, found finite and not below `least`. Collective.
+std::vector<double> FaceFluxes::kept_values(models::Sde::Quantity quantity, int k, double least,
+                                            const spaces::Field& formula,
+                                            const std::string& name) const {
+  const int last = grid_.dimension() - 1;
+  const auto length = static_cast<std::size_t>(kept_count_[at(last)]);
+  std::size_t total = 1;
+  for (int j = 0; j <= last; ++j) total *= static_cast<std::size_t>(kept_count_[at(j)]);
+  std::vector<double> values(total);
+  std::vector<double> places(length);
+  for (std::size_t i = 0; i < length; ++i) {
+    const spaces::Axis& axis = grid_.axis(last);
+    places[i] = axis.center(axis.wrapped(kept_start_[at(last)] + static_cast<PetscInt>(i)));
+  }
+  models::LineSampler sampler(sde_, quantity, k, length);
+  Index cell = kept_start_;
+  Point point{};
+  for (std::size_t start = 0; start < total; start += length) {
+    center(cell, point);
+    sampler.sample(point, places, values.data() + start);
+    for (int j = last - 1; j >= 0; --j) {
+      if (++cell[at(j)] < kept_start_[at(j)] + kept_count_[at(j)]) break;
+      cell[at(j)] = kept_start_[at(j)];
+    }
+  }
+  int wrong = 0;
+  for (const double value : values) {
+    wrong |= static_cast<int>(!(value >= least)) | static_cast<int>(!(std::abs(value) < infinity));
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &wrong, 1, MPI_INT, MPI_MAX, grid_.comm());
+  if (wrong == 0) return values;
+  // Every cell belongs to some rank, so the first wrong one is found, and named.
+  spaces::require_finite(grid_, formula, name);
+  spaces::require(
+      grid_, formula, [&](double value) { return value >= least; },
+      fmt::format("{} is negative", name));
+  return values;
 }
 
 std::ptrdiff_t FaceFluxes::kept(const Index& cell) const {

@@ -69,6 +69,7 @@ public:
   void require_finite() const;
 
 private:
+  friend class FaceLines;
   struct Face {
     double peclet = 0;    ///< w
     double diffusion = 0; ///< D on the face
@@ -83,10 +84,16 @@ private:
   double cell_diffusion(int k, const spaces::Index& cell) const;
   FaceFlux flux_of(const Face& face) const;
   void keep_cells();
+  std::vector<double> kept_values(models::Sde::Quantity quantity, int k, double least,
+                                  const spaces::Field& formula, const std::string& name) const;
   void require_periodic_potential();
   void note_if_not_finite(const FaceFlux& flux, int k, const spaces::Index& cell) const;
   /// Position in the kept arrays, or -1 for a cell that is not kept.
   std::ptrdiff_t kept(const spaces::Index& cell) const;
+  /// Kept values of a cell and those after it along the last axis.
+  const double* kept_line(const std::vector<double>& values, const spaces::Index& cell) const {
+    return values.data() + kept(cell);
+  }
   void center(const spaces::Index& cell, std::span<double> x) const;
 
   const spaces::Grid& grid_;

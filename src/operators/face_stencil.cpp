@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "operators/face_lines.hpp"
+#include "operators/links.hpp"
 #include "spaces/padded_block.hpp"
 
 namespace komori::operators {
@@ -104,39 +106,68 @@ FaceStencil::FaceStencil(const FaceFluxes& fluxes, bool symmetrised)
   }
   diagonal_.assign(cells, 0);
   leak_.assign(cells, 0);
-  grid_.for_each_cell([&](PetscInt local, const Index& cell) {
-    const std::size_t i = size_of(local);
-    for (int k = 0; k < dimension; ++k) {
-      const spaces::Axis& axis = grid_.axis(k);
-      const PetscInt j = cell[at(k)];
-      const std::size_t face = face_below(k, i);
-      const auto set = [&](std::size_t where, const FaceFlux& flux, PetscInt lower) {
-        const double out = flux.lower / axis.width(axis.wrapped(lower));
-        const double back = flux.upper / axis.width(axis.wrapped(lower + 1));
-        up_[at(k)][where] = symmetrised ? std::sqrt(out) * std::sqrt(back) : out;
-        if (!symmetrised) down_[at(k)][where] = back;
-        return std::pair(out, back);
-      };
-      const bool first = j == own.start[at(k)];
-      if (axis.periodic() || j + 1 < axis.cells()) {
-        const auto [out, back] = set(face + size_of(stride_[at(k)]), fluxes.between(k, cell), j);
-        diagonal_[i] += out;
-        if (j + 1 < own.start[at(k)] + own.count[at(k)]) {
-          diagonal_[i + size_of(stride_[at(k)])] += back;
-        }
-      } else if (axis.upper() == Boundary::absorbing) {
-        leak_[i] += fluxes.wall(k, cell, Side::upper).lower / axis.width(j);
-      }
-      if (first && (axis.periodic() || j > 0)) {
-        diagonal_[i] += set(face, fluxes.between(k, shifted(cell, k, -1)), j - 1).second;
-      } else if (j == 0 && axis.lower() == Boundary::absorbing) {
-        leak_[i] += fluxes.wall(k, cell, Side::lower).lower / axis.width(j);
-      }
-    }
-    diagonal_[i] += leak_[i];
-  });
+  for (int k = 0; k < dimension && cells > 0; ++k) add_faces(fluxes, k);
+  if (grid_.has(Boundary::absorbing)) {
+    grid_.for_each_cell([&](PetscInt local, const Index& cell) {
+      for_each_exit(fluxes, cell, [&](int, Side, double rate) { leak_[size_of(local)] += rate; });
+      diagonal_[size_of(local)] += leak_[size_of(local)];
+    });
+  }
   fluxes.require_finite();
   measure();
+}
+
+/// Fills in the faces of axis k, line by line, and what cells lose through them.
+void FaceStencil::add_faces(const FaceFluxes& fluxes, int k) {
+  const int last = grid_.dimension() - 1;
+  const spaces::Block& own = grid_.block();
+  const spaces::Axis& axis = grid_.axis(k);
+  const bool symmetrised = sign_ > 0;
+  const std::size_t length = size_of(own.count[at(last)]);
+  const std::size_t stride = size_of(stride_[at(k)]);
+  FaceLines faces(fluxes, k, symmetrised);
+  // The `count` faces above `lower` along the last axis go to `where`. `below` and `above` are the
+  // diagonal at the first cells of this rank on either side; some faces at the ends have none.
+  const auto add = [&](const Index& lower, std::size_t where, std::size_t count, double* below,
+                       double* above, std::size_t skip_below, std::size_t skip_above) {
+    faces.compute(lower, count);
+    std::copy_n(symmetrised ? faces.couplings() : faces.up(), count, up_[at(k)].data() + where);
+    if (!symmetrised) std::copy_n(faces.down(), count, down_[at(k)].data() + where);
+    for (std::size_t i = skip_below; i < count; ++i) below[i - skip_below] += faces.up()[i];
+    for (std::size_t i = 0; i + skip_above < count; ++i) above[i] += faces.down()[i];
+  };
+  const auto has_face = [&](PetscInt below) {
+    return axis.periodic() || (below >= 0 && below + 1 < axis.cells());
+  };
+  Index cell = own.start;
+  const auto cells = size_of(grid_.local_cells());
+  for (std::size_t i = 0; i < cells; i += length) {
+    const PetscInt j = cell[at(k)];
+    double* const here = diagonal_.data() + i;
+    const std::size_t face = face_below(k, i);
+    if (k == last) {
+      const std::size_t before = has_face(j - 1) ? 1 : 0;
+      const std::size_t after = has_face(j + static_cast<PetscInt>(length) - 1) ? 1 : 0;
+      const std::size_t count = length - 1 + before + after;
+      if (count > 0) {
+        add(shifted(cell, k, -static_cast<PetscInt>(before)), face + 1 - before, count, here,
+            here + 1 - before, before, after);
+      }
+    } else {
+      const bool outer = j + 1 == own.start[at(k)] + own.count[at(k)];
+      if (j == own.start[at(k)] && has_face(j - 1)) {
+        add(shifted(cell, k, -1), face, length, nullptr, here, length, 0);
+      }
+      if (has_face(j)) {
+        add(cell, face + stride, length, here, outer ? nullptr : here + stride, 0,
+            outer ? length : 0);
+      }
+    }
+    for (int axis_at = last - 1; axis_at >= 0; --axis_at) {
+      if (++cell[at(axis_at)] < own.start[at(axis_at)] + own.count[at(axis_at)]) break;
+      cell[at(axis_at)] = own.start[at(axis_at)];
+    }
+  }
 }
 
 std::size_t FaceStencil::face_below(int k, std::size_t cell) const {

@@ -95,6 +95,7 @@ private:
   void one_step(const Recurring& of);
   void two_steps(const Recurring& of);
   void border(const Recurring& of) const;
+  void add_faces(const FaceFluxes& fluxes, int k);
   void measure();
   /// Number, on axis k, of the face below a cell of this rank.
   std::size_t face_below(int k, std::size_t cell) const;

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "operators/csr.hpp"
+#include "operators/face_stencil.hpp"
+#include "operators/line_rows.hpp"
 #include "operators/links.hpp"
 
 namespace komori::operators {
@@ -115,16 +117,32 @@ private:
   double total_ = 0;
 };
 
+/// Extremes and counts of all ranks.
+void reduce(const spaces::Grid& grid, GeneratorFacts& facts) {
+  std::array<double, 3> extremes{facts.norm, facts.leak, -facts.most_negative};
+  std::array<std::int64_t, 2> counts{facts.nonzeros, facts.negative};
+  MPI_Allreduce(MPI_IN_PLACE, extremes.data(), 3, MPI_DOUBLE, MPI_MAX, grid.comm());
+  MPI_Allreduce(MPI_IN_PLACE, counts.data(), 2, MPI_INT64_T, MPI_SUM, grid.comm());
+  facts = {.norm = extremes[0],
+           .nonzeros = counts[0],
+           .negative = counts[1],
+           .most_negative = -extremes[2],
+           .leak = extremes[1]};
+}
+
 Generator assemble(const FaceFluxes& fluxes, bool symmetrised) {
   const spaces::Grid& grid = fluxes.grid();
   const int links =
       fluxes.axis_aligned() ? 2 * grid.dimension() : fluxes.lattice().links_per_cell();
   CsrBuilder builder(grid.first(), grid.local_cells(), links + 1);
-  Row row(fluxes, builder, symmetrised);
   Generator generator;
   generator.leak = grid.vector();
   GeneratorFacts& facts = generator.facts;
-  {
+  if (has_face_stencil(fluxes)) {
+    const base::WriteArray leaks(generator.leak.get());
+    build_lines(fluxes, symmetrised, builder, leaks.span(), facts);
+  } else {
+    Row row(fluxes, builder, symmetrised);
     const base::WriteArray leaks(generator.leak.get());
     grid.for_each_cell([&](PetscInt local, const Index& cell) {
       const double leak = row.build(cell);
@@ -144,17 +162,17 @@ Generator assemble(const FaceFluxes& fluxes, bool symmetrised) {
   }
   fluxes.require_finite();
   facts.nonzeros = builder.nonzeros();
-  std::array<double, 3> extremes{facts.norm, facts.leak, -facts.most_negative};
-  std::array<std::int64_t, 2> counts{facts.nonzeros, facts.negative};
-  MPI_Allreduce(MPI_IN_PLACE, extremes.data(), 3, MPI_DOUBLE, MPI_MAX, grid.comm());
-  MPI_Allreduce(MPI_IN_PLACE, counts.data(), 2, MPI_INT64_T, MPI_SUM, grid.comm());
-  facts = {.norm = extremes[0],
-           .nonzeros = counts[0],
-           .negative = counts[1],
-           .most_negative = -extremes[2],
-           .leak = extremes[1]};
+  reduce(grid, facts);
   generator.matrix = std::move(builder).finish(grid.comm(), grid.cells());
   return generator;
+}
+
+/// Of a type whose values can be replaced in place.
+bool is_aij(Mat matrix) {
+  PetscBool aij = PETSC_FALSE;
+  check(PetscObjectTypeCompareAny(reinterpret_cast<PetscObject>(matrix), &aij, MATSEQAIJ, MATMPIAIJ,
+                                  ""));
+  return aij == PETSC_TRUE;
 }
 
 } // namespace
@@ -165,6 +183,36 @@ Generator assemble_generator(const FaceFluxes& fluxes) {
 
 Generator assemble_symmetrised(const FaceFluxes& fluxes) {
   Generator generator = assemble(fluxes, true);
+  check(MatSetOption(generator.matrix.get(), MAT_SYMMETRIC, PETSC_TRUE));
+  return generator;
+}
+
+void update_generator(const FaceFluxes& fluxes, bool symmetrised, Generator& generator) {
+  const spaces::Grid& grid = fluxes.grid();
+  if (!has_face_stencil(fluxes) || !is_aij(generator.matrix.get())) {
+    generator = symmetrised ? assemble_symmetrised(fluxes) : assemble_generator(fluxes);
+    return;
+  }
+  GeneratorFacts facts;
+  {
+    const base::WriteArray leaks(generator.leak.get());
+    CsrValues values(generator.matrix.get(), grid.first(), grid.local_cells());
+    build_lines(fluxes, symmetrised, values, leaks.span(), facts);
+    std::move(values).finish();
+  }
+  fluxes.require_finite();
+  reduce(grid, facts);
+  facts.nonzeros = generator.facts.nonzeros;
+  generator.facts = facts;
+}
+
+Generator assemble_symmetrised_like(const FaceFluxes& fluxes, const Generator& like) {
+  if (!has_face_stencil(fluxes) || !is_aij(like.matrix.get())) return assemble_symmetrised(fluxes);
+  Generator generator;
+  generator.leak = fluxes.grid().vector();
+  generator.facts.nonzeros = like.facts.nonzeros;
+  check(MatDuplicate(like.matrix.get(), MAT_DO_NOT_COPY_VALUES, generator.matrix.put()));
+  update_generator(fluxes, true, generator);
   check(MatSetOption(generator.matrix.get(), MAT_SYMMETRIC, PETSC_TRUE));
   return generator;
 }

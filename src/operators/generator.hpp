@@ -39,6 +39,15 @@ Generator assemble_generator(const FaceFluxes& fluxes);
 /// no mass is ever formed. Collective.
 Generator assemble_symmetrised(const FaceFluxes& fluxes);
 
+/// Replaces values, leaks and facts of a generator, or of its symmetrised form, by those of other
+/// fluxes on the same grid with the same scheme: what assembling it anew would give, in the memory
+/// that it has. Collective.
+void update_generator(const FaceFluxes& fluxes, bool symmetrised, Generator& generator);
+
+/// `assemble_symmetrised` where G is there already: its pattern is copied, not worked out again.
+/// Collective.
+Generator assemble_symmetrised_like(const FaceFluxes& fluxes, const Generator& like);
+
 /// Flux of probability through each absorbing wall for cell masses m: pairs ("x lower", 1/time).
 /// Collective.
 std::vector<std::pair<std::string, double>> wall_fluxes(const FaceFluxes& fluxes, Vec masses);

@@ -81,6 +81,7 @@ TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
   CsrBuilder builder(grid.first(), grid.local_cells(), 4);
   std::string problem;
   std::int64_t where = 0;
+  const bool natural_order = grid.local_cells() == grid.cells();
   double scale = 1;
   if (input.entries == "sampled") {
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());
@@ -94,7 +95,9 @@ TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
       leaks[static_cast<std::size_t>(local)] = leak;
       result.largest_leak = std::max(result.largest_leak, leak);
       for (const auto& [column, value] : row.entries()) {
-        builder.add(grid.number(cell_at(grid, column)), scale * value);
+        const PetscInt number =
+            natural_order ? static_cast<PetscInt>(column) : grid.number(cell_at(grid, column));
+        builder.add(number, scale * value);
       }
       builder.end_row();
     });

@@ -1,6 +1,9 @@
 #include "operators/ulam_rows.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -26,10 +29,14 @@ UlamRows::UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamI
     samples_ *= input.samples;
   }
   constexpr std::int64_t most_at_once = 1 << 16;
+  constexpr std::int64_t in_cache = 1 << 11;
   if (input.entries == "sampled" && input.rule == "midpoint" && samples_ <= most_at_once) {
-    tensor_.emplace(map.tensor(
-        std::vector<std::size_t>(at(dimension_), static_cast<std::size_t>(input.samples))));
-    placed_.fill(-1);
+    run_cells_ = std::clamp<std::int64_t>(
+        in_cache / samples_, 1, std::max<PetscInt>(1, grid.block().count[at(dimension_ - 1)]));
+    std::vector<std::size_t> counts(at(dimension_), static_cast<std::size_t>(input.samples));
+    counts.back() *= static_cast<std::size_t>(run_cells_);
+    tensor_.emplace(map.tensor(std::move(counts)));
+    run_.fill(std::numeric_limits<PetscInt>::min() / 2); // no cell is in it
   }
 }
 
@@ -102,50 +109,91 @@ double UlamRows::build_sampled(const spaces::Index& cell, RowSum& row, std::stri
   return leak / static_cast<double>(samples_);
 }
 
-double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem) {
+void UlamRows::start_run(const spaces::Index& cell) {
   for (int k = 0; k < dimension_; ++k) {
-    if (placed_[at(k)] == cell[at(k)]) continue;
-    placed_[at(k)] = cell[at(k)];
+    if (run_[at(k)] == cell[at(k)]) continue;
+    run_[at(k)] = cell[at(k)];
     const spaces::Axis& axis = grid_.axis(k);
     const std::span<double> places = tensor_->places(at(k));
+    const auto samples = static_cast<std::size_t>(input_.samples);
     for (std::size_t i = 0; i < places.size(); ++i) {
-      places[i] = axis.edge(cell[at(k)]) + axis.width(cell[at(k)]) *
-                                               (static_cast<double>(i) + 0.5) /
-                                               static_cast<double>(input_.samples);
+      // Where a run is longer than the axis, its last cell comes again.
+      const auto j = std::min(cell[at(k)] + static_cast<PetscInt>(i / samples), axis.cells() - 1);
+      places[i] = axis.edge(j) + axis.width(j) * (static_cast<double>(i % samples) + 0.5) /
+                                     static_cast<double>(samples);
     }
   }
   tensor_->evaluate();
-  const std::size_t points = tensor_->points();
-  std::array<std::span<const double>, spaces::max_dimension> images{};
-  for (int k = 0; k < dimension_; ++k) images[at(k)] = tensor_->values(at(k));
-  columns_.assign(points, noisy_ ? -1 : 0);
-  targets_.resize(points);
-  for (int k = 0; k < dimension_ && !noisy_; ++k) {
-    kernels_[at(k)].cells_of(images[at(k)], targets_);
-    for (std::size_t s = 0; s < points; ++s) {
-      columns_[s] =
-          (targets_[s] | columns_[s]) < 0 ? -1 : columns_[s] + stride_[at(k)] * targets_[s];
+  columns_.assign(tensor_->points(), 0);
+  for (int k = 0; k < dimension_; ++k) {
+    images_[at(k)] = tensor_->values(at(k));
+    if (noisy_) continue;
+    kernels_[at(k)].add_cells(images_[at(k)], static_cast<double>(stride_[at(k)]), columns_);
+  }
+}
+
+double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem) {
+  const int last = dimension_ - 1;
+  bool in_run = cell[at(last)] >= run_[at(last)] && cell[at(last)] < run_[at(last)] + run_cells_;
+  for (int k = 0; k < last; ++k) in_run = in_run && cell[at(k)] == run_[at(k)];
+  if (!in_run) start_run(cell);
+
+  // The points of a cell lie in pieces as long as the samples along the last axis.
+  const auto samples = static_cast<std::size_t>(input_.samples);
+  const std::size_t step = samples * static_cast<std::size_t>(run_cells_);
+  const std::size_t first = samples * static_cast<std::size_t>(cell[at(last)] - run_[at(last)]);
+  remaining_.resize(static_cast<std::size_t>(samples_));
+  int strange = noisy_ ? 1 : 0;
+  std::size_t s = 0;
+  for (std::size_t piece = first; piece < columns_.size(); piece += step) {
+    for (std::size_t i = 0; i < samples; ++i) {
+      const double column = columns_[piece + i];
+      strange |= static_cast<int>(column < 0);
+      remaining_[s++] = std::bit_cast<std::int64_t>(column);
     }
+  }
+  if (strange == 0) {
+    count_columns(row);
+    return 0;
   }
   double leak = 0;
   std::array<double, spaces::max_dimension> image{};
   std::array<double, spaces::max_dimension> place{};
   const std::span<double> x(place.data(), at(dimension_));
-  for (std::size_t s = 0; s < points && problem.empty();) {
-    if (columns_[s] < 0) {
-      for (int k = 0; k < dimension_; ++k) image[at(k)] = images[at(k)][s];
-      sample_point(cell, static_cast<std::int64_t>(s), x);
-      leak += add_image(x, image, row, problem);
-      ++s;
+  for (s = 0; s < remaining_.size() && problem.empty(); ++s) {
+    const auto column = std::bit_cast<double>(remaining_[s]);
+    if (!noisy_ && column >= 0) {
+      row.add(static_cast<std::int64_t>(column), 1);
       continue;
     }
-    // Neighbouring points often have images in one cell.
-    std::size_t end = s + 1;
-    while (end < points && columns_[end] == columns_[s]) ++end;
-    row.add(columns_[s], static_cast<double>(end - s));
-    s = end;
+    const std::size_t point = first + s / samples * step + s % samples;
+    for (int k = 0; k < dimension_; ++k) image[at(k)] = images_[at(k)][point];
+    sample_point(cell, static_cast<std::int64_t>(s), x);
+    leak += add_image(x, image, row, problem);
   }
   return leak / static_cast<double>(samples_);
+}
+
+/// Rows have few columns: each is taken out at one go, without a branch on any point.
+void UlamRows::count_columns(RowSum& row) {
+  constexpr int few = 12;
+  const auto number = [](std::int64_t bits) {
+    return static_cast<std::int64_t>(std::bit_cast<double>(bits));
+  };
+  std::int64_t* const points = remaining_.data();
+  std::size_t left = remaining_.size();
+  for (int taken = 0; left > 0 && taken < few; ++taken) {
+    const std::int64_t column = points[0];
+    std::size_t kept = 0;
+    for (std::size_t s = 1; s < left; ++s) {
+      const std::int64_t other = points[s];
+      points[kept] = other;
+      kept += other != column ? 1 : 0;
+    }
+    row.add(number(column), static_cast<double>(left - kept));
+    left = kept;
+  }
+  for (std::size_t s = 0; s < left; ++s) row.add(number(points[s]), 1);
 }
 
 double UlamRows::add_image(std::span<const double> x, std::span<const double> images, RowSum& row,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ private:
   double build_sampled(const spaces::Index& cell, RowSum& row, std::string& problem);
   double build_exact(const spaces::Index& cell, RowSum& row, std::string& problem);
   double build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem);
+  /// Computes the images of a cell and the next ones along the last axis, and where they lie.
+  void start_run(const spaces::Index& cell);
+  /// Adds the images of one cell, all known to lie in cells of the grid.
+  void count_columns(RowSum& row);
   /// Adds one image, of x, with its noise; returns what leaks of it.
   double add_image(std::span<const double> x, std::span<const double> images, RowSum& row,
                    std::string& problem);
@@ -49,9 +54,11 @@ private:
   std::vector<std::vector<models::AxisKernel::Share>> shares_;
   std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
   std::optional<config::TensorFormulas> tensor_; ///< where a cell's points are one small grid
-  spaces::Index placed_{};                       ///< the cell its places belong to
-  std::vector<std::int64_t> targets_;            ///< of all points, along one axis
-  std::vector<std::int64_t> columns_;            ///< of all points; -1: needs a closer look
+  std::int64_t run_cells_ = 1; ///< cells along the last axis whose points it takes at once
+  spaces::Index run_{};        ///< the first cell of those
+  std::array<std::span<const double>, spaces::max_dimension> images_{}; ///< of a run, per axis
+  std::vector<double> columns_;         ///< of all points of a run; negative: needs a closer look
+  std::vector<std::int64_t> remaining_; ///< bits of those of one cell, not counted yet
 };
 
 } // namespace komori::operators

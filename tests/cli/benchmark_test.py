@@ -16,7 +16,8 @@ class Benchmark(DriverTest):
         self.assertEqual((result["ranks"], result["solve_cells"]), (2, 10000))
         self.assertIn("blas", result["blas"])
         names = [m["name"] for m in result["measurements"]]
-        for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "ten eigenpairs",
+        for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "re-assembly",
+                     "Ulam assembly", "ten eigenpairs",
                      "stationary density", "Chebyshev"):
             self.assertTrue(any(name in text for text in names), f"{name} in {names}")
         for measurement in result["measurements"]:

@@ -23,7 +23,7 @@ void expect_same(const std::vector<std::string>& formulas,
   constexpr std::size_t count = 4;
   std::vector<FormulaText> texts;
   for (const std::string& formula : formulas) texts.push_back(text(formula));
-  TensorFormulas tensor(texts, variables, constants,
+  TensorFormulas tensor({formulas.begin(), formulas.end()}, variables, constants,
                         std::vector<std::size_t>(variables.size(), count));
   for (int round = 0; round < 3; ++round) {
     std::vector<std::array<double, count>> places(variables.size());

@@ -141,21 +141,22 @@ TEST(Noise, many_images_at_once_find_the_same_cells) {
       support::axis("x", -0.3, 1.1, 9, Boundary::periodic), support::axis("x", -0.3, 1.1, 9),
       spaces::Axis("x", {-0.3, 0.1, 0.5, 1.1}, Boundary::periodic, Boundary::periodic),
       spaces::Axis("x", {-0.3, 0.1, 0.5, 1.1}, Boundary::reflecting, Boundary::reflecting)};
+  constexpr double nowhere = -std::numeric_limits<double>::infinity();
   std::vector<double> images{0.4, -0.3, 1.0999, 1e300, std::nan(""), -1.0 / 0.0};
   for (int i = 0; i < 500; ++i) images.push_back(-7.123 + 0.0317 * i);
   for (const spaces::Axis& axis : axes) {
     const AxisKernel none(axis, nullptr);
-    std::vector<std::int64_t> cells(images.size());
-    none.cells_of(images, cells);
+    std::vector<double> columns(images.size(), 100);
+    none.add_cells(images, 7, columns);
     for (std::size_t i = 0; i < images.size(); ++i) {
       if (!(std::abs(images[i]) < 1e15)) {
-        EXPECT_EQ(cells[i], -1) << images[i];
+        EXPECT_EQ(columns[i], nowhere) << images[i];
         continue;
       }
       const std::int64_t place = none.place(images[i]);
       const bool outside = !axis.periodic() && (place < 0 || place >= axis.cells());
       const auto turn = static_cast<PetscInt>(place % axis.cells());
-      EXPECT_EQ(cells[i], outside ? -1 : axis.wrapped(turn)) << images[i];
+      EXPECT_EQ(columns[i], outside ? nowhere : 100 + 7.0 * axis.wrapped(turn)) << images[i];
     }
   }
 }

@@ -1,9 +1,13 @@
 #include "models/sde.hpp"
 
+#include <array>
+#include <cmath>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "config/reader.hpp"
+#include "models/line_sampler.hpp"
 #include "numbers.hpp"
 #include "support.hpp"
 
@@ -46,6 +50,36 @@ TEST(Sde, noise_is_turned_into_diffusion) {
   EXPECT_FALSE(sde.constant_diffusion(1).has_value());
   EXPECT_EQ(sde.drift(0, x), -2);
   EXPECT_EQ(sde.drift(1, x), 6);
+}
+
+TEST(LineSampler, has_the_bits_of_single_evaluation) {
+  const Sde sde = make("{variables: [x, y], potential: (x^2-1)^2*exp(-y) + sin(3*y)/7, "
+                       "drift: [tanh(x), 0.3], noise: [0.6, 1 + x^3*cos(y)]}");
+  std::vector<double> places(1500); // more than are sampled at once
+  for (std::size_t i = 0; i < places.size(); ++i)
+    places[i] = std::sin(0.7 * static_cast<double>(i));
+  std::vector<double> values(places.size());
+  using Quantity = Sde::Quantity;
+  for (const auto& [quantity, k] :
+       std::vector<std::pair<Quantity, int>>{{Quantity::potential, 0},
+                                             {Quantity::drift, 0},
+                                             {Quantity::drift, 1},
+                                             {Quantity::diffusion, 0},
+                                             {Quantity::diffusion, 1}}) {
+    for (const std::size_t length : {std::size_t{1}, std::size_t{100}, places.size()}) {
+      LineSampler sampler(sde, quantity, k, length);
+      for (const double x : {-0.4, 1.7}) {
+        sampler.sample(std::array{x}, std::span(places).first(length), values.data());
+        for (std::size_t i = 0; i < length; ++i) {
+          const std::array point{x, places[i]};
+          const double expected = quantity == Quantity::potential ? sde.potential(point)
+                                  : quantity == Quantity::drift   ? sde.drift(k, point)
+                                                                  : sde.diffusion(k, point);
+          EXPECT_EQ(values[i], expected);
+        }
+      }
+    }
+  }
 }
 
 TEST(Sde, conventions) {
