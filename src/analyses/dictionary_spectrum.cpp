@@ -9,6 +9,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/signals.hpp"
 #include "linalg/dense.hpp"
 
 namespace komori::analyses {
@@ -202,11 +203,17 @@ DictionarySpectrum dictionary_spectrum(DictionaryProblem& problem,
   phase.finish(fmt::format("{} of {} pairs", s.values.size(), s.all));
 
   base::Phase residuals(problem.log(), "residuals");
-  s.residuals = operators::measured_residuals(problem.comm(), problem.pass(), s.values, s.right);
+  // It can be done again from the Gram matrices: a stop saves nothing of it.
+  const auto pause = [&](double done) {
+    problem.log().progress(done, fmt::format("{} pairs", s.values.size()));
+    base::stop_if_asked(problem.comm(), "the residuals were not complete");
+  };
+  s.residuals =
+      operators::measured_residuals(problem.comm(), problem.pass(), s.values, s.right, pause);
   s.independent.assign(s.values.size(), none);
   if (problem.others()) {
     s.independent = operators::measured_residuals(problem.comm(), problem.pass(problem.others()),
-                                                  s.values, s.right);
+                                                  s.values, s.right, pause);
   }
   residuals.finish(problem.others() ? fmt::format("{}, and {}", problem.samples().text(),
                                                   problem.others()->text())
@@ -234,7 +241,7 @@ MatrixXd on_grid(const DictionaryProblem& problem, const spaces::Grid& grid,
     problem.dictionary().evaluate({x, cells}, {},
                                   {functions.data(), static_cast<std::size_t>(functions.size())});
   }
-  MatrixXd fields = functions * columns;
+  MatrixXd fields = linalg::product(functions, columns);
   for (Index i = 0; i < fields.cols(); ++i) {
     const bool pair = values[static_cast<std::size_t>(i)].imag() != 0;
     double most = 0;

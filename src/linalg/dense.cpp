@@ -93,6 +93,20 @@ std::vector<std::complex<double>> general_values(MatrixXd matrix) {
   return values;
 }
 
+MatrixXd product(const Eigen::Ref<const MatrixXd>& a, const Eigen::Ref<const MatrixXd>& b) {
+  MatrixXd c = MatrixXd::Zero(a.rows(), b.cols());
+  if (c.size() == 0 || a.cols() == 0) return c;
+  const PetscBLASInt m = small(a.rows());
+  const PetscBLASInt n = small(b.cols());
+  const PetscBLASInt k = small(a.cols());
+  const PetscBLASInt lda = small(a.outerStride());
+  const PetscBLASInt ldb = small(b.outerStride());
+  const double one = 1;
+  const double zero = 0;
+  BLASgemm_("N", "N", &m, &n, &k, &one, a.data(), &lda, b.data(), &ldb, &zero, c.data(), &m);
+  return c;
+}
+
 MatrixXd orthogonal_factor(const MatrixXd& matrix) {
   const PetscBLASInt n = small(matrix.rows());
   MatrixXd a = matrix;
@@ -110,7 +124,7 @@ MatrixXd orthogonal_factor(const MatrixXd& matrix) {
   LAPACKgesvd_("A", "A", &n, &n, a.data(), &n, s.data(), u.data(), &n, vt.data(), &n, room.data(),
                &size, &info);
   require(info, "gesvd");
-  return u * vt;
+  return product(u, vt);
 }
 
 Eigen::VectorXcd complex_column(const std::vector<std::complex<double>>& values,

@@ -29,6 +29,10 @@ GeneralPairs as_general(const SymmetricPairs& pairs);
 /// The eigenvalues alone.
 std::vector<std::complex<double>> general_values(Eigen::MatrixXd matrix);
 
+/// A B by BLAS.
+Eigen::MatrixXd product(const Eigen::Ref<const Eigen::MatrixXd>& a,
+                        const Eigen::Ref<const Eigen::MatrixXd>& b);
+
 /// The orthogonal factor U V^T of A = U S V^T: the orthogonal matrix nearest to A.
 Eigen::MatrixXd orthogonal_factor(const Eigen::MatrixXd& matrix);
 

@@ -85,6 +85,9 @@ std::string place_text(const std::vector<std::string>& variables, std::span<cons
 MapAction::MapAction(const models::MapInput& model, std::vector<Extent> extents, Outside outside,
                      std::int64_t noise_points)
     : map_(model), extents_(std::move(extents)), outside_(outside) {
+  for (const config::FormulaText& text : model.map.entries) {
+    formulas_.emplace_back(text, model.variables, model.parameters);
+  }
   if (!model.noise) return;
   const std::size_t d = model.variables.size();
   const std::size_t chosen = d == 1 ? 24 : d == 2 ? 12 : 6;
@@ -104,12 +107,9 @@ double MapAction::evaluations() const {
 }
 
 void MapAction::images(const Points& points, std::span<double> images) const {
-  std::vector<double> point(static_cast<std::size_t>(map_.dimension()));
-  for (std::size_t i = 0; i < points.count; ++i) {
-    points.get(i, point);
-    for (int k = 0; k < map_.dimension(); ++k) {
-      images[static_cast<std::size_t>(k) * points.count + i] = map_.image(k, point);
-    }
+  const std::vector<std::span<const double>> columns = points.columns();
+  for (std::size_t k = 0; k < formulas_.size(); ++k) {
+    formulas_[k].evaluate(columns, images.subspan(k * points.count, points.count));
   }
   require_inside(map_.variables(), extents_, outside_, points, {images, points.count},
                  [&](int k) { return map_.name(k); });
@@ -215,19 +215,25 @@ void TransferAction::apply(const Dictionary& dictionary, const Points& points,
   const std::size_t d = variables_.size();
   std::vector<double> before(points.x.size());
   std::vector<double> weights(points.count);
-  std::vector<double> point(d + 1);
+  std::vector<double> index(points.count);
+  std::vector<std::span<const double>> columns = points.columns();
+  columns.emplace_back(index);
   for (const Term& term : terms_) {
-    point[d] = term.index;
+    std::fill(index.begin(), index.end(), term.index);
+    for (std::size_t k = 0; k < d; ++k) {
+      branches_[k].evaluate(columns, std::span(before).subspan(k * points.count, points.count));
+    }
+    weight_.evaluate(columns, weights);
     for (std::size_t i = 0; i < points.count; ++i) {
-      points.get(i, std::span(point).subspan(0, d));
-      for (std::size_t k = 0; k < d; ++k) before[k * points.count + i] = branches_[k](point);
-      const double weight = weight_(point);
-      if (!std::isfinite(weight) || weight < 0) {
-        throw InputError(fmt::format("'dictionary.inverse.weight' must be finite and not negative, "
-                                     "but is {:g} at {} of branch {:g}",
-                                     weight, place_text(variables_, point), term.index));
+      if (std::isfinite(weights[i]) && weights[i] >= 0) {
+        weights[i] *= term.coefficient;
+        continue;
       }
-      weights[i] = term.coefficient * weight;
+      std::vector<double> point(d);
+      points.get(i, point);
+      throw InputError(fmt::format("'dictionary.inverse.weight' must be finite and not negative, "
+                                   "but is {:g} at {} of branch {:g}",
+                                   weights[i], place_text(variables_, point), term.index));
     }
     require_inside(variables_, extents_, outside_, points, {before, points.count}, [&](int k) {
       return fmt::format("branch {:g} of 'dictionary.inverse.branches[{}]'", term.index, k);

@@ -51,6 +51,7 @@ public:
 
 private:
   models::Map map_;
+  std::vector<config::Formula> formulas_;
   std::vector<spaces::Extent> extents_;
   Outside outside_;
   std::vector<spaces::Rule> noise_; ///< one per variable; empty without noise

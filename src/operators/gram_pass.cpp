@@ -11,6 +11,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "linalg/dense.hpp"
 
 namespace komori::operators {
 namespace {
@@ -185,40 +186,61 @@ GramMatrices GramPass::result() {
   return matrices;
 }
 
+namespace {
+
+/// Adds the squares of K v - lambda v and of v at the samples of one block.
+void add_squares(const SampledBlock& block, const std::vector<std::complex<double>>& values,
+                 const MatrixXd& columns, std::vector<double>& sums) {
+  const auto n = columns.rows();
+  const MatrixXd before = linalg::product(block.values.leftCols(n), columns);
+  const MatrixXd after = linalg::product(block.values.rightCols(n), columns);
+  for (std::size_t p = 0; p < values.size(); ++p) {
+    const std::complex<double> value = values[p];
+    const bool real = value.imag() == 0;
+    const double sign = value.imag() < 0 ? -1 : 1;
+    const auto c = static_cast<Index>(p) - (value.imag() < 0 ? 1 : 0);
+    for (std::size_t i = 0; i < block.weights.size(); ++i) {
+      const auto row = static_cast<Index>(i);
+      const std::complex<double> v(before(row, c), real ? 0 : sign * before(row, c + 1));
+      const std::complex<double> kv(after(row, c), real ? 0 : sign * after(row, c + 1));
+      sums[2 * p] += block.weights[i] * std::norm(kv - value * v);
+      sums[2 * p + 1] += block.weights[i] * std::norm(v);
+    }
+  }
+}
+
+} // namespace
+
 std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
                                        const std::vector<std::complex<double>>& values,
-                                       const MatrixXd& columns) {
+                                       const MatrixXd& columns,
+                                       const std::function<void(double)>& pause) {
   int rank = 0;
   int size = 1;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &size);
   PassInput plain = input;
   plain.observables = nullptr;
-  const auto n = static_cast<Index>(input.dictionary.size());
   const std::int64_t samples = input.samples.count();
+  const std::int64_t blocks = (samples + GramPass::block - 1) / GramPass::block;
   std::vector<double> sums(2 * values.size(), 0.0); // of |K v - lambda v|^2 and of |v|^2
-  together(comm, [&] {
-    for (std::int64_t first = rank * GramPass::block; first < samples;
-         first += size * GramPass::block) {
-      const auto count = static_cast<std::size_t>(std::min(GramPass::block, samples - first));
-      const SampledBlock block = sample_block(plain, first, count);
-      const MatrixXd before = block.values.leftCols(n) * columns;
-      const MatrixXd after = block.values.rightCols(n) * columns;
-      for (std::size_t p = 0; p < values.size(); ++p) {
-        const std::complex<double> value = values[p];
-        const auto c = static_cast<Index>(p) - (value.imag() < 0 ? 1 : 0);
-        for (std::size_t i = 0; i < count; ++i) {
-          const auto row = static_cast<Index>(i);
-          const bool real = value.imag() == 0;
-          const double sign = value.imag() < 0 ? -1 : 1;
-          const std::complex<double> v(before(row, c), real ? 0 : sign * before(row, c + 1));
-          const std::complex<double> kv(after(row, c), real ? 0 : sign * after(row, c + 1));
-          sums[2 * p] += block.weights[i] * std::norm(kv - value * v);
-          sums[2 * p + 1] += block.weights[i] * std::norm(v);
-        }
+  // About a fifth of a second between two looks at the others.
+  const double evaluated = 200 * input.action.evaluations() * static_cast<double>(columns.rows());
+  const double multiplied = 4.0 * static_cast<double>(columns.size());
+  const auto rounds = std::clamp<std::int64_t>(
+      static_cast<std::int64_t>(2e9 / ((evaluated + multiplied) * GramPass::block)), 1, 1000);
+  for (std::int64_t next = 0; next < blocks; next += rounds * size) {
+    together(comm, [&] {
+      for (std::int64_t round = 0; round < rounds; ++round) {
+        const std::int64_t first = (next + round * size + rank) * GramPass::block;
+        if (first >= samples) break;
+        const auto count = static_cast<std::size_t>(std::min(GramPass::block, samples - first));
+        add_squares(sample_block(plain, first, count), values, columns, sums);
       }
-    }
-  });
+    });
+    if (pause)
+      pause(std::min(1.0, static_cast<double>(next + rounds * size) / static_cast<double>(blocks)));
+  }
   sum_over_ranks(comm, sums.data(), sums.size());
   std::vector<double> residuals;
   for (std::size_t p = 0; p < values.size(); ++p) {

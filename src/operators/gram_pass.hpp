@@ -3,6 +3,7 @@
 
 #include <complex>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -83,9 +84,11 @@ struct SampledBlock {
 SampledBlock sample_block(const PassInput& input, std::int64_t first, std::size_t count);
 
 /// ||K v - lambda v|| / ||v|| of functions v = sum of columns(j, i) psi_j, measured at samples;
-/// complex pairs as in `linalg::GeneralPairs`. Collective.
+/// complex pairs as in `linalg::GeneralPairs`. Calls `pause` with the share done now and then, on
+/// all ranks; what it throws there ends the measurement. Collective.
 std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
                                        const std::vector<std::complex<double>>& values,
-                                       const Eigen::MatrixXd& columns);
+                                       const Eigen::MatrixXd& columns,
+                                       const std::function<void(double)>& pause = {});
 
 } // namespace komori::operators

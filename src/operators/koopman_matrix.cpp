@@ -62,8 +62,9 @@ KoopmanMatrix koopman_matrix(const GramMatrices& gram, const std::vector<std::si
   for (Index i = 0; i < n; ++i) {
     result.basis.row(static_cast<Index>(functions[static_cast<std::size_t>(i)])) = within.row(i);
   }
-  result.a = within.transpose() * selected(gram.a, functions) * within;
-  result.l = within.transpose() * selected(gram.l, functions) * within;
+  const MatrixXd turned = within.transpose();
+  result.a = linalg::product(linalg::product(turned, selected(gram.a, functions)), within);
+  result.l = linalg::product(linalg::product(turned, selected(gram.l, functions)), within);
   result.k = result.a;
   if (estimator == Estimator::measure_preserving) result.k = linalg::orthogonal_factor(result.a);
   if (estimator == Estimator::reversible) result.k = 0.5 * (result.a + result.a.transpose());

@@ -93,12 +93,9 @@ FormulaDictionary::FormulaDictionary(const std::vector<config::FormulaText>& tex
 
 void FormulaDictionary::evaluate(const Points& points, const Derivative& /*order*/,
                                  std::span<double> values) const {
-  std::vector<double> point(static_cast<std::size_t>(points.dimension()));
-  for (std::size_t i = 0; i < points.count; ++i) {
-    points.get(i, point);
-    for (std::size_t j = 0; j < formulas_.size(); ++j) {
-      values[j * points.count + i] = formulas_[j](point);
-    }
+  const std::vector<std::span<const double>> columns = points.columns();
+  for (std::size_t j = 0; j < formulas_.size(); ++j) {
+    formulas_[j].evaluate(columns, values.subspan(j * points.count, points.count));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace komori::spaces {
 
@@ -14,6 +15,12 @@ struct Points {
   int dimension() const noexcept { return count ? static_cast<int>(x.size() / count) : 0; }
   std::span<const double> column(int k) const {
     return x.subspan(static_cast<std::size_t>(k) * count, count);
+  }
+  /// All coordinates, as formulas take them.
+  std::vector<std::span<const double>> columns() const {
+    std::vector<std::span<const double>> all;
+    for (int k = 0; k < dimension(); ++k) all.push_back(column(k));
+    return all;
   }
   /// Copies point i to `point`.
   void get(std::size_t i, std::span<double> point) const {

@@ -31,9 +31,11 @@ public:
   void apply(const Points& points, std::span<double> weights) const {
     if (!formula_) return;
     std::vector<double> point(static_cast<std::size_t>(points.dimension()));
+    std::vector<double> densities(points.count);
+    formula_->evaluate(points.columns(), densities);
     for (std::size_t i = 0; i < points.count; ++i) {
       points.get(i, point);
-      const double value = (*formula_)(point);
+      const double value = densities[i];
       if (!(value >= 0) || !std::isfinite(value)) {
         throw InputError(
             fmt::format("{}: 'sampling.weight' must be finite and not negative, but is "
