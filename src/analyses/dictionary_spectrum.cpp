@@ -87,6 +87,11 @@ void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& 
     const Eigen::VectorXcd w = linalg::complex_column(pairs.values, pairs.left, wanted[p]);
     s.condition.push_back(1 / std::abs(w.dot(v)));
     s.uncertainty.push_back(s.condition.back() * round_off * norm);
+    double gap = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+      if (i != wanted[p]) gap = std::min(gap, std::abs(pairs.values[i] - value));
+    }
+    s.gaps.push_back(gap);
     if (value.imag() < 0) continue; // the conjugate of the one before
     set_columns(s.right, static_cast<Index>(p), value, matrix.basis * turned(v));
     set_columns(s.left, static_cast<Index>(p), value, matrix.basis * turned(w));
@@ -94,10 +99,10 @@ void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& 
 }
 
 void broadcast(MPI_Comm comm, DictionarySpectrum& s) {
-  MatrixXd numbers(static_cast<Index>(s.values.size()), 4);
+  MatrixXd numbers(static_cast<Index>(s.values.size()), 5);
   for (std::size_t i = 0; i < s.values.size(); ++i) {
     numbers.row(static_cast<Index>(i)) << s.values[i].real(), s.values[i].imag(), s.condition[i],
-        s.uncertainty[i];
+        s.uncertainty[i], s.gaps[i];
   }
   MatrixXd count = MatrixXd::Constant(1, 1, static_cast<double>(s.all));
   for (MatrixXd* part : {&numbers, &s.right, &s.left, &count}) operators::broadcast(comm, *part);
@@ -105,10 +110,12 @@ void broadcast(MPI_Comm comm, DictionarySpectrum& s) {
   s.values.clear();
   s.condition.clear();
   s.uncertainty.clear();
+  s.gaps.clear();
   for (Index i = 0; i < numbers.rows(); ++i) {
     s.values.emplace_back(numbers(i, 0), numbers(i, 1));
     s.condition.push_back(numbers(i, 2));
     s.uncertainty.push_back(numbers(i, 3));
+    s.gaps.push_back(numbers(i, 4));
   }
 }
 
@@ -139,6 +146,10 @@ void judge(const DictionaryProblem& problem, const TransferSpectrumInput& input,
     const double size = std::abs(s.values[i]);
     const double residual =
         std::isnan(s.independent[i]) ? s.residuals[i] : std::max(s.residuals[i], s.independent[i]);
+    // Of a symmetric operator an eigenvalue is as near as the residual, or its square over the gap.
+    const bool symmetric = problem.estimator() == operators::Estimator::reversible;
+    s.bounds.push_back(symmetric ? residual * std::min(1.0, residual / s.gaps[i]) : none);
+    const double distance = symmetric ? s.bounds[i] : residual;
     // A generator's eigenvalue 0 is known to rounding at best.
     const double scale = problem.rates() ? size + 1e-8 * norm : size;
     const bool rounding = !problem.rates() && s.uncertainty[i] > 0.01 * size;
@@ -146,7 +157,7 @@ void judge(const DictionaryProblem& problem, const TransferSpectrumInput& input,
     s.rates.push_back(rounding          ? none
                       : problem.rates() ? -s.values[i].real()
                                         : -std::log(size) / problem.lag() + 0.0);
-    const bool good = residual <= input.residual_threshold * scale && !rounding && !drifts;
+    const bool good = distance <= input.residual_threshold * scale && !rounding && !drifts;
     s.verdicts.emplace_back(good ? "converged" : "suspect");
   }
 }
@@ -168,6 +179,8 @@ void filter(DictionarySpectrum& s) {
   pick(s.independent);
   pick(s.condition);
   pick(s.uncertainty);
+  pick(s.gaps);
+  pick(s.bounds);
   pick(s.discretisation_error);
   pick(s.verdicts);
   for (MatrixXd* columns : {&s.right, &s.left}) {
@@ -314,6 +327,11 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
   numbers("independent_residuals", s.independent,
           "the same at other samples of the same measure; NaN where there are none", unit);
   numbers("condition", s.condition, "1/|w^H v| of left and right vectors of norm 1", "-");
+  numbers(
+      "error_bound", s.bounds,
+      "reversible: min(residual, residual^2 / gap), how far the eigenvalue may be from one of a "
+      "symmetric operator (Kato and Temple); NaN otherwise",
+      unit);
   numbers("uncertainty", s.uncertainty, "how far rounding may have moved the eigenvalue", unit);
   numbers("discretisation_error", s.discretisation_error,
           "distance to the nearest eigenvalue of a dictionary of three quarters of the degree; NaN "

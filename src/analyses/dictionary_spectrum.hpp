@@ -18,11 +18,13 @@ namespace komori::analyses {
 /// positive imaginary part first; its columns are then real and imaginary part of that one's.
 struct DictionarySpectrum {
   std::vector<std::complex<double>> values;
-  std::vector<double> rates;                ///< -ln|mu|/lag, or -Re; NaN where it is none, 1/time
-  std::vector<double> residuals;            ///< ||K v - mu v|| / ||v|| at the samples
-  std::vector<double> independent;          ///< the same at other samples; NaN where there are none
-  std::vector<double> condition;            ///< 1/|w^H v| of left and right vectors of norm 1
-  std::vector<double> uncertainty;          ///< of mu by rounding
+  std::vector<double> rates;       ///< -ln|mu|/lag, or -Re; NaN where it is none, 1/time
+  std::vector<double> residuals;   ///< ||K v - mu v|| / ||v|| at the samples
+  std::vector<double> independent; ///< the same at other samples; NaN where there are none
+  std::vector<double> condition;   ///< 1/|w^H v| of left and right vectors of norm 1
+  std::vector<double> uncertainty; ///< of mu by rounding
+  std::vector<double> gaps;        ///< to the nearest other eigenvalue of the matrix
+  std::vector<double> bounds;      ///< of the error of mu where K is symmetric; NaN elsewhere
   std::vector<double> discretisation_error; ///< distance to the smaller dictionary's; NaN: unknown
   std::vector<std::string> verdicts;        ///< converged | suspect
   Eigen::MatrixXd right;                    ///< coefficients of the functions, one column a pair
