@@ -11,9 +11,26 @@ namespace {
 int work(Run& run) {
   KoopmanRun study(run);
   const std::string& kind = study.input.model.kind;
+  if (study.input.dictionary) return study_dictionary(study);
   if (kind == "chain") return study_chain(study);
   if (kind == "map") return study_map(study);
   return study_sde(study);
+}
+
+/// What does not go together with a dictionary.
+void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
+  if (input.model.kind == "chain") {
+    declarer.reject("dictionary", "does not belong to a model of kind 'chain'; remove it");
+  }
+  const auto grid_only = [&](const char* key, bool given) {
+    if (given) declarer.reject(key, "belongs to a grid, not to a 'dictionary'; remove one of them");
+  };
+  grid_only("ulam", input.ulam.has_value());
+  grid_only("scheme", input.scheme.has_value());
+  grid_only("stationary", input.stationary.has_value());
+  if (!input.spectrum && !input.pseudospectrum && !input.modes) {
+    declarer.reject("", "asks for nothing; add 'spectrum: {}', 'pseudospectrum: {}' or 'modes'");
+  }
 }
 
 } // namespace
@@ -27,9 +44,23 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                    "chain, whose states are cells already."});
   declarer.section("ulam", input.ulam,
                    {.help = "How the matrix of a map on the grid is made (Ulam's method)."});
+  declarer.section("dictionary", input.dictionary,
+                   {.help =
+                        "Instead of a grid: the operator on the span of functions (EDMD, generator "
+                        "EDMD), with residuals of the operator itself. A grid is then where "
+                        "eigenfunctions are shown."});
+  declarer.section("sampling", input.sampling,
+                   {.help = "Where a dictionary's inner products are taken."});
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme, for an sde."});
   declarer.section("stationary", input.stationary, {.help = "Asks for the stationary density."});
   declarer.section("spectrum", input.spectrum, {.help = "Asks for eigenvalues of the operator."});
+  declarer.section("pseudospectrum", input.pseudospectrum,
+                   {.help =
+                        "Of a dictionary: the least residual of any function at numbers z of the "
+                        "complex plane."});
+  declarer.section("modes", input.modes,
+                   {.help = "Of a dictionary: observables as sums of eigenfunctions, and what they "
+                            "predict."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -37,6 +68,16 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   if (chain && !input.grid.empty()) {
     declarer.reject("grid", "does not belong to a model of kind 'chain'; remove it");
   }
+  if (input.dictionary) {
+    check_dictionary(declarer, input);
+    return;
+  }
+  if (input.pseudospectrum) {
+    declarer.reject("pseudospectrum", "belongs to a 'dictionary'; add one, or remove it");
+  }
+  if (input.modes) declarer.reject("modes", "belongs to a 'dictionary'; add one, or remove it");
+  if (input.sampling)
+    declarer.reject("sampling", "belongs to a 'dictionary'; add one, or remove it");
   if (!chain && input.grid.empty()) {
     declarer.reject("", fmt::format("'grid' is missing; a model of kind '{}' needs an axis for "
                                     "every variable, e.g. 'grid: {{x: {{from: 0, to: 1, cells: "

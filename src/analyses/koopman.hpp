@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "analyses/checkpoint_input.hpp"
+#include "analyses/dictionary_problem.hpp"
 #include "analyses/driver.hpp"
+#include "analyses/modes.hpp"
+#include "analyses/pseudospectrum.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "analyses/transfer_stationary.hpp"
 #include "models/model.hpp"
@@ -26,9 +29,13 @@ struct KoopmanInput {
   models::ModelInput model{.accepted = {"map", "chain", "sde"}};
   std::vector<std::pair<std::string, spaces::AxisInput>> grid{};
   std::optional<operators::UlamInput> ulam{};
+  std::optional<DictionarySection> dictionary{};
+  std::optional<spaces::SamplingInput> sampling{};
   std::optional<operators::SchemeInput> scheme{};
   std::optional<TransferStationaryInput> stationary{};
   std::optional<TransferSpectrumInput> spectrum{};
+  std::optional<PseudospectrumInput> pseudospectrum{};
+  std::optional<ModesInput> modes{};
   CheckpointInput checkpoint{};
 };
 void declare(config::Declarer& declarer, KoopmanInput& input);

@@ -63,6 +63,7 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
 
 /// The study of each kind of model. Return the exit code. Throw InputError. Collective.
 int study_chain(KoopmanRun& run);
+int study_dictionary(KoopmanRun& run);
 int study_map(KoopmanRun& run);
 int study_sde(KoopmanRun& run);
 

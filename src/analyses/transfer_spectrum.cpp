@@ -199,6 +199,12 @@ void declare(config::Declarer& declarer, TransferSpectrumInput& input) {
   declarer.boolean("conditions", input.conditions,
                    {.help = "Solve for both sides, to tell eigenvalues that rounding decides; of "
                             "maps and chains."});
+  declarer.real("residual_threshold", input.residual_threshold,
+                {.help = "Of a dictionary: the largest residual, as a share of the eigenvalue's "
+                         "modulus, of a pair that is not suspect."},
+                Range::between(0, 10));
+  declarer.choice("filter", input.filter, {"none", "residual"},
+                  {.help = "Of a dictionary: residual leaves out suspect pairs."});
 }
 
 void validate(std::int64_t states, const TransferSpectrumInput& input) {

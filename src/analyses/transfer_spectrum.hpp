@@ -21,6 +21,8 @@ struct TransferSpectrumInput {
   std::string solver = "auto";
   bool error_estimate = true;
   bool conditions = true;
+  double residual_threshold = 0.01;
+  std::string filter = "none";
 };
 void declare(config::Declarer& declarer, TransferSpectrumInput& input);
 

@@ -20,7 +20,10 @@ def coarse(text):
 
 def driver_of(path):
     """The driver that takes a model of this kind."""
-    kind = re.search(r"\bkind: *(\w+)", path.read_text()).group(1)
+    text = path.read_text()
+    if re.search(r"^dictionary:", text, re.MULTILINE):
+        return "koopman"
+    kind = re.search(r"\bkind: *(\w+)", text).group(1)
     return "fokker_planck" if kind == "sde" else "koopman"
 
 

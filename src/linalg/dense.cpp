@@ -1,0 +1,143 @@
+#include "linalg/dense.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include <petscsys.h>
+
+#include <petscblaslapack.h>
+
+namespace komori::linalg {
+namespace {
+
+using Eigen::Index;
+using Eigen::MatrixXd;
+
+PetscBLASInt small(Index n) {
+  return static_cast<PetscBLASInt>(n);
+}
+
+void require(PetscBLASInt info, const char* what) {
+  if (info == 0) return;
+  throw std::runtime_error(std::string("LAPACK's ") + what + " failed with code " +
+                           std::to_string(info));
+}
+
+/// geev with the vectors that have room.
+void solve(MatrixXd& a, std::vector<std::complex<double>>& values, MatrixXd* left,
+           MatrixXd* right) {
+  const PetscBLASInt n = small(a.rows());
+  const PetscBLASInt one = 1;
+  std::vector<double> re(static_cast<std::size_t>(n));
+  std::vector<double> im(re.size());
+  const char of_left = left ? 'V' : 'N';
+  const char of_right = right ? 'V' : 'N';
+  double none = 0;
+  double* vl = left ? left->data() : &none;
+  double* vr = right ? right->data() : &none;
+  const PetscBLASInt ldl = left ? n : one;
+  const PetscBLASInt ldr = right ? n : one;
+  PetscBLASInt info = 0;
+  PetscBLASInt size = -1;
+  std::vector<double> room(1);
+  LAPACKgeev_(&of_left, &of_right, &n, a.data(), &n, re.data(), im.data(), vl, &ldl, vr, &ldr,
+              room.data(), &size, &info);
+  require(info, "geev");
+  size = static_cast<PetscBLASInt>(room[0]);
+  room.resize(static_cast<std::size_t>(size));
+  LAPACKgeev_(&of_left, &of_right, &n, a.data(), &n, re.data(), im.data(), vl, &ldl, vr, &ldr,
+              room.data(), &size, &info);
+  require(info, "geev");
+  values.clear();
+  for (std::size_t i = 0; i < re.size(); ++i) values.emplace_back(re[i], im[i]);
+}
+
+} // namespace
+
+SymmetricPairs symmetric_pairs(MatrixXd matrix) {
+  const PetscBLASInt n = small(matrix.rows());
+  SymmetricPairs pairs{Eigen::VectorXd(n), std::move(matrix)};
+  if (n == 0) return pairs;
+  PetscBLASInt info = 0;
+  PetscBLASInt size = -1;
+  std::vector<double> room(1);
+  LAPACKsyev_("V", "L", &n, pairs.vectors.data(), &n, pairs.values.data(), room.data(), &size,
+              &info);
+  require(info, "syev");
+  size = static_cast<PetscBLASInt>(room[0]);
+  room.resize(static_cast<std::size_t>(size));
+  LAPACKsyev_("V", "L", &n, pairs.vectors.data(), &n, pairs.values.data(), room.data(), &size,
+              &info);
+  require(info, "syev");
+  return pairs;
+}
+
+GeneralPairs general_pairs(MatrixXd matrix) {
+  GeneralPairs pairs;
+  pairs.right.resize(matrix.rows(), matrix.rows());
+  pairs.left.resize(matrix.rows(), matrix.rows());
+  if (matrix.rows() > 0) solve(matrix, pairs.values, &pairs.left, &pairs.right);
+  return pairs;
+}
+
+GeneralPairs as_general(const SymmetricPairs& pairs) {
+  GeneralPairs general{{}, pairs.vectors, pairs.vectors};
+  for (const double value : pairs.values) general.values.emplace_back(value, 0);
+  return general;
+}
+
+std::vector<std::complex<double>> general_values(MatrixXd matrix) {
+  std::vector<std::complex<double>> values;
+  if (matrix.rows() > 0) solve(matrix, values, nullptr, nullptr);
+  return values;
+}
+
+MatrixXd product(const Eigen::Ref<const MatrixXd>& a, const Eigen::Ref<const MatrixXd>& b) {
+  MatrixXd c = MatrixXd::Zero(a.rows(), b.cols());
+  if (c.size() == 0 || a.cols() == 0) return c;
+  const PetscBLASInt m = small(a.rows());
+  const PetscBLASInt n = small(b.cols());
+  const PetscBLASInt k = small(a.cols());
+  const PetscBLASInt lda = small(a.outerStride());
+  const PetscBLASInt ldb = small(b.outerStride());
+  const double one = 1;
+  const double zero = 0;
+  BLASgemm_("N", "N", &m, &n, &k, &one, a.data(), &lda, b.data(), &ldb, &zero, c.data(), &m);
+  return c;
+}
+
+MatrixXd orthogonal_factor(const MatrixXd& matrix) {
+  const PetscBLASInt n = small(matrix.rows());
+  MatrixXd a = matrix;
+  MatrixXd u(n, n);
+  MatrixXd vt(n, n);
+  std::vector<double> s(static_cast<std::size_t>(n));
+  PetscBLASInt info = 0;
+  PetscBLASInt size = -1;
+  std::vector<double> room(1);
+  LAPACKgesvd_("A", "A", &n, &n, a.data(), &n, s.data(), u.data(), &n, vt.data(), &n, room.data(),
+               &size, &info);
+  require(info, "gesvd");
+  size = static_cast<PetscBLASInt>(room[0]);
+  room.resize(static_cast<std::size_t>(size));
+  LAPACKgesvd_("A", "A", &n, &n, a.data(), &n, s.data(), u.data(), &n, vt.data(), &n, room.data(),
+               &size, &info);
+  require(info, "gesvd");
+  return product(u, vt);
+}
+
+Eigen::VectorXcd complex_column(const std::vector<std::complex<double>>& values,
+                                const MatrixXd& columns, std::size_t i) {
+  const auto c = static_cast<Index>(i);
+  const double sign = values[i].imag();
+  if (sign == 0) return columns.col(c).cast<std::complex<double>>();
+  const Index first = sign > 0 ? c : c - 1;
+  Eigen::VectorXcd vector(columns.rows());
+  vector.real() = columns.col(first);
+  vector.imag() =
+      sign > 0 ? Eigen::VectorXd(columns.col(first + 1)) : Eigen::VectorXd(-columns.col(first + 1));
+  return vector;
+}
+
+} // namespace komori::linalg

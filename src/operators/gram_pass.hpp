@@ -1,0 +1,94 @@
+/// Gram matrices of a dictionary and of what an operator makes of it, in one pass over samples.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <Eigen/Core>
+#include <mpi.h>
+
+#include "operators/action.hpp"
+#include "spaces/dictionary.hpp"
+#include "spaces/samples.hpp"
+
+namespace komori::operators {
+
+/// Inner products <f, g> = sum of w_i f(x_i) g(x_i) / sum of w_i.
+struct GramMatrices {
+  Eigen::MatrixXd g;       ///< <psi_i, psi_j>
+  Eigen::MatrixXd a;       ///< <psi_i, K psi_j>
+  Eigen::MatrixXd l;       ///< <K psi_i, K psi_j>
+  Eigen::MatrixXd o;       ///< <psi_i, observable_j>
+  Eigen::VectorXd squares; ///< <observable_j, observable_j>
+  double weight = 0;       ///< sum of w_i
+  std::int64_t samples = 0;
+};
+
+/// What a pass is made over. Not owned.
+struct PassInput {
+  const spaces::Dictionary& dictionary;
+  const Action& action;
+  const spaces::Samples& samples;
+  const spaces::Dictionary* observables = nullptr;
+  std::vector<std::string> variables{}; ///< names, for messages
+};
+
+/// Goes through the samples in blocks; block b belongs to rank b mod size in every round of blocks,
+/// so that what is done can be named by one number and continued on any number of ranks.
+class GramPass {
+public:
+  GramPass(MPI_Comm comm, const PassInput& input);
+  /// Works off some blocks. Throws InputError on all ranks where any met one. Collective.
+  void advance();
+  bool finished() const noexcept { return next_ >= blocks_; }
+  /// Share of the samples done, in [0, 1].
+  double done() const;
+  /// Samples done by all ranks.
+  std::int64_t samples() const;
+  /// Sums so far, the same on all ranks, to go on from. Collective.
+  std::vector<double> state();
+  void restore(const std::vector<double>& state);
+  /// After the last block. Collective; the pass is used up.
+  GramMatrices result();
+
+  /// Floating-point operations of the matrix products per sample.
+  static double flops(std::size_t functions, std::size_t observables);
+  /// Points that are looked at together.
+  static constexpr std::int64_t block = 1024;
+
+private:
+  void add_block(std::int64_t number);
+  void combine();
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 1;
+  PassInput input_;
+  std::int64_t blocks_;
+  std::int64_t next_ = 0;   ///< first block that is not done
+  std::int64_t stride_ = 1; ///< rounds of blocks in one `advance`
+  Eigen::MatrixXd sums_;    ///< upper triangle of the Gram matrix of [psi, K psi, observables]
+  double weight_ = 0;
+};
+
+/// Values of a dictionary and of the operator on it at some samples.
+struct SampledBlock {
+  std::vector<double> weights;
+  Eigen::MatrixXd values; ///< columns [psi, K psi, observables], rows the points
+};
+/// Throws InputError where a function has no finite value, naming it and the place. Local.
+SampledBlock sample_block(const PassInput& input, std::int64_t first, std::size_t count);
+
+/// ||K v - lambda v|| / ||v|| of functions v = sum of columns(j, i) psi_j, measured at samples;
+/// complex pairs as in `linalg::GeneralPairs`. Calls `pause` with the share done now and then, on
+/// all ranks; what it throws there ends the measurement. Collective.
+std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
+                                       const std::vector<std::complex<double>>& values,
+                                       const Eigen::MatrixXd& columns,
+                                       const std::function<void(double)>& pause = {});
+
+} // namespace komori::operators
