@@ -10,18 +10,15 @@
 
 #include <fmt/format.h>
 
+#include "analyses/benchmark_solves.hpp"
 #include "analyses/problem.hpp"
-#include "analyses/spectrum.hpp"
-#include "analyses/stationary.hpp"
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/memory.hpp"
-#include "base/signals.hpp"
 #include "config/help.hpp"
 #include "config/reader.hpp"
 #include "io/blas.hpp"
 #include "io/run_record.hpp"
-#include "linalg/exponential.hpp"
 #include "operators/face_stencil.hpp"
 #include "operators/ulam.hpp"
 
@@ -30,20 +27,10 @@ namespace {
 
 using base::check;
 
-/// One line of the table.
-struct Measurement {
-  std::string name;
-  double seconds = 0;
-  double value = 0; ///< in `unit`
-  std::string unit;
-  std::string note;
-};
-
 /// Runs all parts and keeps what they took.
-class Benchmark {
+class Benchmark : public BenchmarkSolves {
 public:
-  Benchmark(base::Session& session, const BenchmarkInput& input)
-      : session_(session), input_(input) {}
+  using BenchmarkSolves::BenchmarkSolves;
 
   void run() {
     base::Phase phase(session_.log(), "benchmark");
@@ -54,38 +41,13 @@ public:
     eigensolve();
     stationary_density_of_a_rotation();
     series();
+    eigensolve_in_three_dimensions();
+    eigensolve_on_one_rank();
+    eigensolve_at_other_sizes();
     phase.finish(fmt::format("{} measurements", results_.size()));
   }
-  const std::vector<Measurement>& results() const { return results_; }
 
 private:
-  /// The median over the repeats of the time that the slowest rank takes.
-  double median(const std::function<void()>& body, int repeats) const {
-    std::vector<double> times;
-    body(); // pages, caches and buffers are there the second time
-    for (int i = 0; i < repeats; ++i) {
-      base::stop_if_asked(session_.comm(), "the remaining measurements were not made");
-      times.push_back(once(body));
-    }
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
-  }
-  double once(const std::function<void()>& body) const {
-    MPI_Barrier(session_.comm());
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, session_.comm());
-    return seconds;
-  }
-  int repeats() const { return static_cast<int>(input_.repeats); }
-  void add(Measurement measurement) {
-    session_.log().line(
-        fmt::format("  {:<44} {:>9.3g} {}", measurement.name, measurement.value, measurement.unit));
-    results_.push_back(std::move(measurement));
-  }
-
   /// a = b + s c, 24 bytes per entry counted (McCalpin's STREAM), over arrays as long as the
   /// vectors of the products.
   void triad() {
@@ -106,56 +68,6 @@ private:
          .unit = "GB/s",
          .note = fmt::format("arrays of {} entries",
                              size * static_cast<std::size_t>(session_.size()))});
-  }
-
-  spaces::Grid grid(double cells, double from, double to) const {
-    const auto dimension = static_cast<int>(input_.dimension);
-    const auto along = std::max<std::int64_t>(4, std::llround(std::pow(cells, 1.0 / dimension)));
-    static constexpr std::array<const char*, 4> names{"x", "y", "z", "u"};
-    std::vector<spaces::Axis> axes;
-    for (int k = 0; k < dimension; ++k) {
-      spaces::AxisInput axis;
-      axis.from = from;
-      axis.to = to;
-      axis.cells = along;
-      axes.push_back(spaces::make_axis(names[static_cast<std::size_t>(k)], axis, {}));
-    }
-    return {session_.comm(), std::move(axes)};
-  }
-
-  /// The double well of inputs/double_well.yaml, or a flow that turns round while it contracts.
-  models::Sde sde(bool rotating) const {
-    const auto dimension = static_cast<std::size_t>(input_.dimension);
-    static constexpr std::array<const char*, 4> names{"x", "y", "z", "u"};
-    models::SdeInput input;
-    std::string potential = "(x^2-1)^2";
-    const auto formula = [](const std::string& text, const char* key) {
-      return config::FormulaText{text, {"benchmark", 0}, key};
-    };
-    for (std::size_t k = 0; k < dimension; ++k) {
-      input.variables.emplace_back(names[k]);
-      if (k > 0) potential += fmt::format("+{}^2", names[k]);
-      if (!rotating) continue;
-      const std::string next = names[(k + 1) % dimension];
-      const std::string last = names[(k + dimension - 1) % dimension];
-      input.drift.entries.push_back(
-          formula(fmt::format("-{} + {} - {}", names[k], next, last), "model.drift"));
-      if (dimension == 2) {
-        input.drift.entries.back() =
-            formula(fmt::format("-{} {} {}", names[k], k == 0 ? "+" : "-", next), "model.drift");
-      }
-    }
-    if (rotating) {
-      input.drift.rank = 1;
-      input.drift.rows = dimension;
-      input.drift.columns = 1;
-    } else {
-      input.potential = formula(potential, "model.potential");
-    }
-    input.diffusion.entries = {formula("0.25", "model.diffusion")};
-    input.diffusion.rows = 1;
-    input.diffusion.columns = 1;
-    return models::Sde(input);
   }
 
   /// Least bytes a product moves: every coefficient, index and vector entry once.
@@ -251,112 +163,13 @@ private:
          .note = fmt::format("standard map, 100 points per cell, {:.0f} nonzeros", nonzeros)});
   }
 
-  double eigenpairs(const std::string& form) {
-    const models::Sde model = sde(false);
-    SpectrumInput input;
-    input.solver = "iterative";
-    input.error_estimate = false;
-    return once([&] {
-      Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -2.5, 2.5), {},
-                      form);
-      const Spectrum found = compute_spectrum(problem, input);
-      if (!found.complete) throw base::ConvergenceError("the eigensolve did not converge");
-    });
-  }
-
-  void eigensolve() {
-    const double ours = eigenpairs("auto");
-    add({.name = "ten eigenpairs, tolerance 1e-10",
-         .seconds = ours,
-         .value = ours,
-         .unit = "s",
-         .note = "block LOBPCG, block multigrid, eigenfunctions included"});
-    if (!input_.compare) return;
-    const double matrices = eigenpairs("assembled");
-    add({.name = "the same by SLEPc's LOBPCG and BoomerAMG",
-         .seconds = matrices,
-         .value = matrices / ours,
-         .unit = "times longer",
-         .note = "operator: assembled"});
-  }
-
-  void stationary_density_of_a_rotation() {
-    const models::Sde model = sde(true);
-    const double seconds = once([&] {
-      Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -3, 3), {});
-      StationaryInput input;
-      input.solver = "iterative";
-      stationary_density(problem, input, nullptr);
-    });
-    add({.name = "stationary density without detailed balance",
-         .seconds = seconds,
-         .value = seconds,
-         .unit = "s",
-         .note = "rotating Ornstein-Uhlenbeck process"});
-  }
-
-  /// A Chebyshev series of some hundred products, on a stencil and on a matrix.
-  void series() {
-    const models::Sde model = sde(false);
-    Problem problem(session_, model, grid(static_cast<double>(input_.solve_cells), -2.5, 2.5), {});
-    const base::UniqueVec start =
-        problem.grid().sampled([](std::span<const double> x) { return std::exp(-x[0] * x[0]); });
-    const auto run = [&](const operators::Generator& a) {
-      const double time = 2000 / a.facts.norm;
-      linalg::ExponentialRequest request{.times = {time}, .tolerance = 1e-6};
-      std::int64_t products = 0;
-      const double seconds = once([&] {
-        products = linalg::chebyshev(
-                       a.matrix.get(), a.facts.norm, start.get(), request,
-                       [](std::size_t, Vec, double) {}, session_.log())
-                       .products;
-      });
-      return std::pair(seconds, products);
-    };
-    const auto [stencil, products] = run(problem.symmetrised());
-    add({.name = "Chebyshev series, matrix-free",
-         .seconds = stencil,
-         .value = 1e3 * stencil / static_cast<double>(products),
-         .unit = "ms per product",
-         .note = fmt::format("{} products", products)});
-    if (!input_.compare) return;
-    const double matrix = run(problem.symmetrised_entries()).first;
-    add({.name = "the same on the assembled matrix",
-         .seconds = matrix,
-         .value = matrix / stencil,
-         .unit = "times longer",
-         .note = {}});
-  }
-
-  base::Session& session_;
-  const BenchmarkInput& input_;
   double triad_ = 0; ///< bytes per second, all ranks together
   double sink_ = 0;  ///< keeps the triad from being optimised away
-  std::vector<Measurement> results_;
 };
 
 double load_average() {
   double load = 0;
   return getloadavg(&load, 1) == 1 ? load : -1;
-}
-
-std::string json_of(const BenchmarkInput& input, const base::Session& session, double load,
-                    const std::vector<Measurement>& results) {
-  std::string text = fmt::format(
-      "{{\n  \"version\": {},\n  \"blas\": {},\n  \"reference_blas\": {},\n  \"load\": {:.2f},\n"
-      "  \"ranks\": {},\n  \"dimension\": {},\n  \"product_cells\": {},\n  \"solve_cells\": {},\n"
-      "  \"repeats\": {},\n  \"measurements\": [\n",
-      base::json_string(io::version_text()), base::json_string(io::blas_library()),
-      io::reference_blas(), load, session.size(), input.dimension, input.product_cells,
-      input.solve_cells, input.repeats);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const Measurement& m = results[i];
-    text += fmt::format("    {{\"name\": {}, \"value\": {:.6g}, \"unit\": {}, \"seconds\": {:.6g}, "
-                        "\"note\": {}}}{}\n",
-                        base::json_string(m.name), m.value, base::json_string(m.unit), m.seconds,
-                        base::json_string(m.note), i + 1 < results.size() ? "," : "");
-  }
-  return text + "  ]\n}\n";
 }
 
 int work(Run& run) {
@@ -376,16 +189,11 @@ int work(Run& run) {
   }
   Benchmark benchmark(session, input);
   benchmark.run();
-  std::vector<std::vector<std::string>> rows;
-  for (const Measurement& m : benchmark.results()) {
-    rows.push_back({m.name, fmt::format("{:.3g}", m.value), m.unit,
-                    m.seconds > 0 ? fmt::format("{:.4g}", m.seconds) : "", m.note});
-  }
-  log.table("Benchmark", {"what", "value", "unit", "seconds", "note"}, rows);
+  print_table(benchmark, log);
   if (!run.command_line.output.empty()) {
     const std::string problem = base::on_first_rank(session.comm(), [&]() -> std::string {
       std::ofstream file(run.command_line.output);
-      file << json_of(input, session, load, benchmark.results());
+      file << json_of(benchmark, load);
       file.close();
       return file ? "" : "cannot write '" + run.command_line.output + "'";
     });
@@ -406,6 +214,10 @@ void declare(config::Declarer& declarer, BenchmarkInput& input) {
                    Range::between(1000, 1e10));
   declarer.integer("solve_cells", input.solve_cells,
                    {.help = "Cells for generation, eigenpairs, stationary density and series."},
+                   Range::between(1000, 1e10));
+  declarer.integer("largest_cells", input.largest_cells,
+                   {.help = "Cells of the largest eigensolve whose iterations are compared with "
+                            "those of a tenth of solve_cells."},
                    Range::between(1000, 1e10));
   declarer.integer("repeats", input.repeats,
                    {.help = "Measurements of which the median counts; solves run once."},

@@ -14,6 +14,7 @@ struct BenchmarkInput {
   std::int64_t dimension = 2;
   std::int64_t product_cells = 8'000'000;
   std::int64_t solve_cells = 1'000'000;
+  std::int64_t largest_cells = 8'000'000;
   std::int64_t repeats = 5;
   bool compare = true;
 };

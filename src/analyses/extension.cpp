@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "linalg/solver.hpp"
 #include "operators/block_multigrid.hpp"
+#include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -96,13 +97,11 @@ struct Chunk {
     const auto columns = static_cast<int>(functions.size());
     return {entries.data(), rows, columns, columns};
   }
-  void load(const std::vector<bool>& faint) {
+  void load() {
     entries.assign(rows * functions.size(), 0);
     for (std::size_t j = 0; j < functions.size(); ++j) {
       const base::ReadArray u(functions[j]);
-      for (std::size_t i = 0; i < rows; ++i) {
-        entries[i * functions.size() + j] = faint[i] ? 0 : u[i];
-      }
+      for (std::size_t i = 0; i < rows; ++i) entries[i * functions.size() + j] = u[i];
     }
   }
   void store() const {
@@ -114,10 +113,11 @@ struct Chunk {
 };
 
 /// By cycles of multigrid for the process killed on reaching the cells where functions are given,
-/// on all functions at once. Corrections below `tolerance` of the largest value end them.
+/// on all functions at once, from what these hold. Corrections below `tolerance` of the largest
+/// value end them.
 void by_cycles(Problem& problem, Chunk& chunk, operators::StencilProduct& product,
                operators::BlockMultigrid& cycle, const std::vector<bool>& faint, double tolerance) {
-  chunk.load(faint);
+  chunk.load();
   const std::size_t columns = chunk.functions.size();
   std::vector<double> residual(chunk.entries.size());
   const BlockView r{residual.data(), chunk.rows, static_cast<int>(columns),
@@ -158,26 +158,89 @@ void by_cycles(Problem& problem, Chunk& chunk, operators::StencilProduct& produc
   chunk.store();
 }
 
-void by_stencil(Problem& problem, const std::vector<std::complex<double>>& values,
+/// One value in the marked cells.
+void fill(Vec function, const std::vector<bool>& faint, double value) {
+  const base::WriteArray u(function);
+  for (std::size_t i = 0; i < faint.size(); ++i) {
+    if (faint[i]) u[i] = value;
+  }
+}
+
+void by_stencil(Problem& problem, const std::vector<double>& values,
+                const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint,
+                double tolerance);
+
+/// Continues the functions on a coarser grid and carries them over to the marked cells: the drift
+/// leads from these to the others, and cycles that start from nothing take many rounds to follow
+/// it. On small grids the start is 0.
+void start_from_coarser(Problem& fine, const std::vector<double>& values,
+                        const std::vector<base::UniqueVec>& functions,
+                        const std::vector<bool>& faint, double tolerance) {
+  for (const base::UniqueVec& function : functions) fill(function.get(), faint, 0);
+  constexpr PetscInt smallest = 2000;
+  const auto coarse = fine.coarsened(2, 8);
+  const PetscInt cells = coarse->grid().cells();
+  if (cells < smallest || cells > fine.grid().cells() / 2 || !coarse->matrix_free()) return;
+  const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), fine.grid());
+  const base::UniqueVec carried = fine.grid().vector();
+  const auto average = [&](Vec coarser) {
+    check(MatMultTranspose(prolongation.get(), carried.get(), coarser));
+  };
+  // Functions are given on the coarse cells all of whose sources are given: averages over the cells
+  // round about, which are true to second order.
+  const base::UniqueVec weights = coarse->grid().vector();
+  const base::UniqueVec share = coarse->grid().vector();
+  check(VecSet(carried.get(), 1));
+  average(weights.get());
+  {
+    const base::WriteArray given(carried.get());
+    for (std::size_t i = 0; i < faint.size(); ++i) given[i] = faint[i] ? 0 : 1;
+  }
+  average(share.get());
+  std::vector<bool> faint_there;
+  std::array<std::int64_t, 2> counts{0, 0};
+  {
+    const base::ReadArray all(weights.get());
+    const base::ReadArray given(share.get());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      faint_there.push_back(given[i] < (1 - 1e-6) * all[i]);
+      ++counts[faint_there.back() ? 0 : 1];
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, counts.data(), 2, MPI_INT64_T, MPI_SUM, fine.comm());
+  if (counts[0] == 0 || counts[1] == 0) return;
+  std::vector<base::UniqueVec> coarser;
+  for (const base::UniqueVec& function : functions) {
+    check(VecCopy(function.get(), carried.get()));
+    coarser.push_back(coarse->grid().vector());
+    average(coarser.back().get());
+    check(VecPointwiseDivide(coarser.back().get(), coarser.back().get(), weights.get()));
+  }
+  by_stencil(*coarse, values, coarser, faint_there, tolerance);
+  for (std::size_t j = 0; j < functions.size(); ++j) {
+    check(MatMult(prolongation.get(), coarser[j].get(), carried.get()));
+    const base::ReadArray start(carried.get());
+    const base::WriteArray u(functions[j].get());
+    for (std::size_t i = 0; i < faint.size(); ++i) {
+      if (faint[i]) u[i] = start[i];
+    }
+  }
+}
+
+void by_stencil(Problem& problem, const std::vector<double>& values,
                 const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint,
                 double tolerance) {
+  start_from_coarser(problem, values, functions, faint, tolerance);
   const operators::SymmetricStencil stencil = operators::symmetric_stencil(problem.fluxes());
   operators::BlockMultigrid cycle(stencil.killed_outside(padded(stencil.block, faint)), 0,
                                   operators::Form::functions);
   operators::StencilProduct product(stencil, operators::Form::functions);
   std::size_t next = 0;
-  if (!problem.absorbing()) { // the constant
-    const base::WriteArray u(functions[0].get());
-    for (std::size_t i = 0; i < faint.size(); ++i) {
-      if (faint[i]) u[i] = 1;
-    }
-    next = 1;
-  }
   while (next < functions.size()) {
     Chunk chunk{.rows = faint.size(), .functions = {}, .values = {}, .entries = {}};
     for (; next < functions.size() && chunk.functions.size() < linalg::widest_chunk; ++next) {
       chunk.functions.push_back(functions[next].get());
-      chunk.values.push_back(values[next].real());
+      chunk.values.push_back(values[next]);
     }
     by_cycles(problem, chunk, product, cycle, faint, tolerance);
   }
@@ -204,7 +267,18 @@ void extend_to_faint_cells(Problem& problem, const std::vector<std::complex<doub
   // The values given at the rim are themselves good to some three digits.
   constexpr double tolerance = 1e-5;
   if (problem.matrix_free()) {
-    by_stencil(problem, values, functions, faint, tolerance);
+    std::vector<double> rates;
+    std::vector<base::UniqueVec> unknown;
+    for (std::size_t i = 0; i < functions.size(); ++i) {
+      rates.push_back(values[i].real());
+      unknown.push_back(base::UniqueVec::share(functions[i].get()));
+    }
+    if (!problem.absorbing()) { // the first is the constant
+      fill(functions[0].get(), faint, 1);
+      rates.erase(rates.begin());
+      unknown.erase(unknown.begin());
+    }
+    by_stencil(problem, rates, unknown, faint, tolerance);
   } else {
     by_matrix(problem, values, functions, faint);
   }

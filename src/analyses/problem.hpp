@@ -33,7 +33,8 @@ public:
 
   base::Session& session() const noexcept { return session_; }
   base::Log& log() const noexcept { return session_.log(); }
-  MPI_Comm comm() const noexcept { return session_.comm(); }
+  /// The ranks that share the grid, all of the run or some.
+  MPI_Comm comm() const noexcept { return grid_.comm(); }
   const models::Sde& sde() const noexcept { return sde_; }
   const spaces::Grid& grid() const noexcept { return grid_; }
   const operators::FaceFluxes& fluxes() const noexcept { return fluxes_; }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/eigen_checkpoints.hpp"
 #include "base/error.hpp"
 #include "config/formula.hpp"
 #include "linalg/eigen.hpp"
@@ -74,14 +75,20 @@ LeadingDensity leading_density(TransferProblem& problem, const TransferStationar
                                .max_iterations = 200};
   // Next to the leading eigenvalue on its far side, where nothing else is.
   request.shift = problem.rates() ? 1e-5 * problem.norm() : 1 + 1e-5;
-  EigenPairs pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
+  const auto solve = [&] {
+    return with_checkpoints(problem.checkpoints(), problem.grid(), request, "stationary", nullptr,
+                            [&](const linalg::EigenRequest& r) {
+                              return linalg::general_pairs(problem.transposed(), r, problem.log());
+                            });
+  };
+  EigenPairs pairs = solve();
   // Images of neighbours scatter, so that a factorisation fills up far more than one of a
   // generator.
   constexpr PetscInt most_factorised = 100'000;
   if (leading(pairs) == pairs.values.size() && request.largest && cells <= most_factorised) {
     request.largest = false;
     request.max_iterations = 0;
-    pairs = linalg::general_pairs(problem.transposed(), request, problem.log());
+    pairs = solve();
   }
   const std::size_t best = leading(pairs);
   if (best == pairs.values.size()) {

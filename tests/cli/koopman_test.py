@@ -189,6 +189,18 @@ class Koopman(DriverTest):
             numpy.testing.assert_allclose(
                 saved, file["spectrum/eigenvalues"][:], rtol=1e-8, atol=1e-9)
 
+    def test_the_stationary_density_is_saved_while_it_is_sought(self):
+        layer = re.sub(r"cells: \d+", "cells: 400", LAYER).split("spectrum:")[0]
+        (self.folder / "input.yaml").write_text(layer + "checkpoint: {every: 1ms}\n")
+        file = self.result("-stationary_eps_ncv", "4", ranks=2)
+        saved = file["stationary/density"][:]
+        # One is saved between sections in any case.
+        self.assertGreater(file["run"].attrs["checkpoints"], 1)
+        file.close()
+        self.succeed("input.yaml", "--quiet", "--overwrite", "--set", "checkpoint.every=1h", ranks=2)
+        with h5py.File(self.folder / "input.h5") as file:
+            numpy.testing.assert_allclose(saved, file["stationary/density"][:], rtol=1e-7, atol=1e-9)
+
 
 if __name__ == "__main__":
     unittest.main()
