@@ -325,6 +325,26 @@ void Reader::formula_array(std::string_view key, FormulaArray& value, About abou
   value = std::move(array);
 }
 
+void Reader::formula_groups(std::string_view key, std::vector<FormulaGroup>& groups, About about) {
+  const std::string allowed = "a list of formulas or of lists of them, e.g. [[0], [1, 2]]";
+  const Node* node = value_of(key, about, allowed);
+  if (!node) return;
+  const std::string path = path_of(key);
+  if (node->kind != Kind::list) refuse(*node, path, allowed);
+  groups.clear();
+  groups.reserve(entries(*node, path, allowed));
+  for (const Node& child : node->children) {
+    const std::string group_path = indexed(path, groups.size());
+    FormulaGroup group{.list = child.kind == Kind::list};
+    if (!group.list) group.entries.push_back(formula_of(child, group_path));
+    if (group.list) group.entries.reserve(entries(child, group_path, "a list of formulas"));
+    for (std::size_t i = 0; group.list && i < child.children.size(); ++i) {
+      group.entries.push_back(formula_of(child.children[i], indexed(group_path, i)));
+    }
+    groups.push_back(std::move(group));
+  }
+}
+
 void Reader::named_formulas(std::string_view key, std::string_view placeholder,
                             std::vector<std::pair<std::string, FormulaText>>& values, About about) {
   const std::string allowed = fmt::format("named formulas, e.g. {{{}: ...}}", placeholder);

@@ -84,4 +84,11 @@ std::string yaml_array(const FormulaArray& array) {
   return joined(rows, [](const std::string& row) { return row; });
 }
 
+std::string yaml_groups(const std::vector<FormulaGroup>& groups) {
+  return joined(groups, [](const FormulaGroup& group) {
+    const auto text = [](const FormulaText& formula) { return yaml_scalar(formula.text); };
+    return group.list ? joined(group.entries, text) : text(group.entries.front());
+  });
+}
+
 } // namespace komori::config

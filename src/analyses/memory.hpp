@@ -1,0 +1,93 @@
+/// The `memory` section: Mori-Zwanzig memory of what a projection sees.
+///
+/// With R(t) = C(t) C(0)^-1 the propagator of the functions seen:
+///   discrete time    R(n+1) = sum_{l <= n} Omega_l R(n-l),  Omega_l f = P T (Q T)^l f;
+///   continuous time  R'(t) = Omega R(t) - int_0^t K(s) R(t-s) ds,
+///                    K(t) f = -P L exp(t QLQ) Q L f.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analyses/memory_result.hpp"
+#include "base/session.hpp"
+#include "config/declaration.hpp"
+#include "io/checkpoints.hpp"
+#include "linalg/solver.hpp"
+#include "operators/resolved.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::analyses {
+
+class Problem;
+
+/// `memory.times` as written.
+struct MemoryTimesInput {
+  double to = 0;
+  std::int64_t steps = 200;
+  double adaptive = 0;
+};
+void declare(config::Declarer& declarer, MemoryTimesInput& input);
+
+/// `memory` as written.
+struct MemoryInput {
+  std::string inner_product = "stationary";
+  std::int64_t lags = 0;
+  double cut = 0;
+  std::optional<MemoryTimesInput> times{};
+  std::vector<double> laplace{};
+  std::int64_t rates = 5;
+  double tolerance = 1e-10;
+  double accuracy = 1e-3;
+  std::string solver = "auto";
+  config::Origin origin{};
+};
+void declare(config::Declarer& declarer, MemoryInput& input);
+
+/// The operator whose memory is asked for, in either kind of time. Refers to what others own.
+struct MemorySystem {
+  base::Session& session;
+  const spaces::Grid& grid;
+  Mat matrix = nullptr;  ///< T or L for products with it and its transpose
+  Mat entries = nullptr; ///< the same with entries, for solves; null: ask `problem`
+  base::UniqueVec weights{}; ///< of the inner product, sum 1, all > 0
+  bool discrete = true;
+  double lag = 1;          ///< time of a step
+  double norm = 1;         ///< largest absolute row sum
+  bool conserved = true;   ///< rows sum to 1 (or 0): nothing leaks
+  bool stationary = true;  ///< the weights are those of the stationary density
+  bool reversible = false; ///< the operator is self-adjoint in the inner product
+  double scale = 1;        ///< of the slowest rates, 1/time
+  linalg::Method method = linalg::Method::direct;
+  Problem* problem = nullptr; ///< of an sde
+  io::Checkpoints* checkpoints = nullptr;
+
+  base::Log& log() const { return session.log(); }
+  MPI_Comm comm() const { return session.comm(); }
+  Mat matrix_with_entries();
+};
+
+/// Throws InputError where the section does not fit the kind of time. Local.
+void validate(const MemorySystem& system, const MemoryInput& input);
+
+/// The parts of the whole, each collective. They throw ConvergenceError, Stopped.
+///
+/// Omega_l, the propagator and the identity between them, in discrete time.
+void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
+                     const MemoryInput& input, MemoryResult& result);
+/// Streaming matrix, kernel, propagator, Laplace transforms, in continuous time.
+void continuous_memory(MemorySystem& system, const operators::Resolved& resolved,
+                       const MemoryInput& input, MemoryResult& result);
+/// Eigenvalues of the orthogonal dynamics with their amplitudes in the kernel.
+void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
+                  const MemoryInput& input, MemoryResult& result);
+
+/// The whole section: project, compute, judge, write /memory, print. Returns false if fewer rates
+/// than asked converged, or the kernel not to its tolerance. Collective.
+bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
+            const operators::Names& names, const MemoryInput& input, io::ResultFile& file);
+
+} // namespace komori::analyses
