@@ -1,6 +1,6 @@
 """What `plot.py` draws: for each part of a result, a generator of (title, function of an Axes)."""
-from plots import densities, spectrum
+from plots import densities, memory, spectrum
 
 PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationary_panels,
           "eigenfunctions": spectrum.eigenfunction_panels, "evolve": densities.evolve_panels,
-          "transitions": densities.transition_panels}
+          "transitions": densities.transition_panels, "memory": memory.memory_panels}

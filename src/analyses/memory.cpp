@@ -84,9 +84,11 @@ void validate(const MemorySystem& system, const MemoryInput& input) {
   }
 }
 
-bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
-            const operators::Names& names, const MemoryInput& input, io::ResultFile& file) {
+MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInput& projection,
+                            const operators::Names& names, const MemoryInput& input) {
   base::Log& log = system.log();
+  system.projection = &projection;
+  system.names = &names;
   MemoryResult result;
   const operators::Resolved resolved =
       operators::resolve(system.grid, projection, names, system.weights.get(), system.conserved);
@@ -117,12 +119,18 @@ bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
     phase.finish(result.solver);
   }
   judge(result);
+  result.projection = projection.kind;
+  result.inner_product = input.inner_product;
+  result.rank = resolved.projection->rank();
+  result.independence = resolved.independence;
+  return result;
+}
+
+bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
+            const operators::Names& names, const MemoryInput& input, io::ResultFile& file) {
+  const MemoryResult result = compute_memory(system, projection, names, input);
   write(result, file);
-  file.annotate("/memory", {{"projection", projection.kind},
-                            {"rank", std::int64_t{resolved.projection->rank()}},
-                            {"independence", resolved.independence},
-                            {"inner_product", input.inner_product}});
-  report(result, log);
+  report(result, system.log());
   return result.complete;
 }
 

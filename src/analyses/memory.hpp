@@ -63,6 +63,8 @@ struct MemorySystem {
   double scale = 1;        ///< of the slowest rates, 1/time
   linalg::Method method = linalg::Method::direct;
   Problem* problem = nullptr; ///< of an sde
+  const operators::ProjectionInput* projection = nullptr; ///< to be made again on coarser grids
+  const operators::Names* names = nullptr;
   io::Checkpoints* checkpoints = nullptr;
 
   base::Log& log() const { return session.log(); }
@@ -85,7 +87,11 @@ void continuous_memory(MemorySystem& system, const operators::Resolved& resolved
 void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
                   const MemoryInput& input, MemoryResult& result);
 
-/// The whole section: project, compute, judge, write /memory, print. Returns false if fewer rates
+/// Projects, computes and judges: all that the section reports. Collective.
+MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInput& projection,
+                            const operators::Names& names, const MemoryInput& input);
+
+/// The whole section: compute, write /memory, print. Returns false if fewer rates
 /// than asked converged, or the kernel not to its tolerance. Collective.
 bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
             const operators::Names& names, const MemoryInput& input, io::ResultFile& file);

@@ -15,6 +15,41 @@ using base::check;
 using Eigen::Index;
 using Eigen::MatrixXd;
 
+namespace {
+
+/// For functions that do not close among themselves: with p_n = P T^n f and
+/// q_{n+1} = Q T (p_n + q_n), p_{n+1} = P T (p_n + q_n). Largest defect, relative to f.
+double open_identity(const MemorySystem& system, const operators::Resolved& resolved,
+                     std::size_t steps) {
+  const operators::Projection& projection = *resolved.projection;
+  const auto made = [&] { return base::duplicate(system.weights.get()); };
+  base::UniqueVec whole = made();
+  const base::UniqueVec hidden = made();
+  const base::UniqueVec seen = made();
+  base::UniqueVec image = made();
+  double worst = 0;
+  for (const base::UniqueVec& f : resolved.functions) {
+    check(VecCopy(f.get(), whole.get()));
+    check(VecSet(hidden.get(), 0));
+    const double size = std::sqrt(projection.product(f.get(), f.get()));
+    for (std::size_t n = 0; n < steps; ++n) {
+      projection.apply(whole.get(), seen.get());
+      check(VecAXPY(seen.get(), 1, hidden.get()));
+      check(MatMult(system.matrix, seen.get(), hidden.get()));
+      check(MatMult(system.matrix, whole.get(), image.get()));
+      std::swap(whole, image);
+      projection.apply(hidden.get(), seen.get());
+      check(VecAXPY(hidden.get(), -1, seen.get()));
+      projection.apply(whole.get(), image.get());
+      check(VecAXPY(seen.get(), -1, image.get()));
+      worst = std::max(worst, std::sqrt(projection.product(seen.get(), seen.get())) / size);
+    }
+  }
+  return worst;
+}
+
+} // namespace
+
 void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
                      const MemoryInput& input, MemoryResult& result) {
   const std::int64_t lags = input.lags > 0 ? input.lags : 10;
@@ -23,7 +58,8 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
   const auto rows = static_cast<std::size_t>(lags) + 1;
   result.gram = coupling.gram();
   result.omega.assign(rows, MatrixXd::Zero(k, k));
-  result.propagator.assign(rows + 1, MatrixXd::Identity(k, k));
+  // Farther than the memory kept, so that what it lacks shows.
+  result.propagator.assign(4 * rows + 1, MatrixXd::Identity(k, k));
   const base::UniqueVec state = base::duplicate(system.weights.get());
   const base::UniqueVec image = base::duplicate(system.weights.get());
   std::size_t last = 0;
@@ -53,7 +89,7 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
       check(VecCopy(image.get(), state.get()));
     }
     check(VecCopy(f, state.get()));
-    for (std::size_t n = 1; n <= rows; ++n) {
+    for (std::size_t n = 1; n < result.propagator.size(); ++n) {
       check(MatMult(system.matrix, state.get(), image.get()));
       check(VecCopy(image.get(), state.get()));
       result.propagator[n].row(a) = coupling.coefficients(state.get());
@@ -80,10 +116,8 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
   for (last = rows - 1; last > 0; --last) {
     if (result.omega[last].norm() > input.cut * first) break;
   }
-  if (input.cut > 0) {
-    result.omega.resize(std::min(last + 2, rows));
-    result.propagator.resize(result.omega.size() + 1);
-  }
+  if (input.cut > 0) result.omega.resize(std::min(last + 2, rows));
+  if (!resolved.closed) result.identity_error = open_identity(system, resolved, rows);
   for (std::size_t l = 0; l < result.omega.size(); ++l) {
     result.times.push_back(static_cast<double>(l) * system.lag);
   }

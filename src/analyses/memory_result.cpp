@@ -1,8 +1,8 @@
 #include "analyses/memory_result.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <functional>
 
 #include <fmt/format.h>
 
@@ -18,6 +18,8 @@ using Eigen::MatrixXd;
 constexpr double no_memory = 1e-11;
 /// What the modes may leave of the kernel's tail where its decay is exponential.
 constexpr double exponential_share = 0.05;
+/// A power of time before an exponential adds some tenths to the rate seen at the end.
+constexpr double clearly_faster = 1.5;
 
 /// The kernel as a sequence: K(t), or Omega_l from l = 1 on.
 std::vector<MatrixXd> sequence(const MemoryResult& result) {
@@ -75,27 +77,41 @@ void integrate(MemoryResult& result, const std::vector<MatrixXd>& kernel) {
                                                  : 0;
 }
 
-/// The largest share of the kernel's tail that the modes do not explain; NaN without kernel or
-/// modes. The tail is the later half of the times at which the kernel is above its rounding.
-double remainder_of(const MemoryResult& result, const std::vector<MatrixXd>& kernel) {
-  if (kernel.empty() || result.modes.empty()) return std::nan("");
+/// What the modes leave of the kernel in its tail: the later half of the times at which it is above
+/// its rounding.
+struct Tail {
+  double share = std::nan(""); ///< largest remainder over largest kernel; NaN without either
+  double rate = 0;             ///< at which the remainder decays from the first half to the second
+};
+Tail tail_of(const MemoryResult& result, const std::vector<MatrixXd>& kernel) {
+  Tail tail;
+  if (kernel.empty() || result.modes.empty()) return tail;
   double largest = 0;
   for (const MatrixXd& k : kernel) largest = std::max(largest, k.norm());
-  if (largest == 0) return std::nan("");
+  if (largest == 0) return tail;
   std::size_t end = 0;
   for (std::size_t i = 0; i < kernel.size(); ++i) {
     if (kernel[i].norm() > 1e-7 * largest) end = i + 1;
   }
+  const std::size_t begin = end / 2;
+  const std::size_t middle = (begin + end) / 2;
   double size = 0;
-  double rest = 0;
-  for (std::size_t i = end / 2; i < end; ++i) {
+  std::array<double, 2> rest{0, 0};
+  for (std::size_t i = begin; i < end; ++i) {
     size = std::max(size, kernel[i].norm());
-    rest = std::max(rest, (kernel[i] - modes_at(result, i)).norm());
+    double& half = rest[i < middle ? 0 : 1];
+    half = std::max(half, (kernel[i] - modes_at(result, i)).norm());
   }
-  return size > 0 ? rest / size : std::nan("");
+  if (size > 0) tail.share = std::max(rest[0], rest[1]) / size;
+  const double apart = static_cast<double>(middle - begin) *
+                       (result.discrete ? result.lag
+                                        : result.times.back() / static_cast<double>(kernel.size()));
+  if (rest[1] > 0 && rest[0] > 0 && apart > 0) tail.rate = std::log(rest[0] / rest[1]) / apart;
+  return tail;
 }
 
-std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& kernel) {
+std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& kernel,
+                       const Tail& tail) {
   double largest = 0;
   for (const MatrixXd& k : kernel) largest = std::max(largest, k.norm());
   const double streaming = result.omega.front().norm();
@@ -108,7 +124,14 @@ std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& 
     return any_mode ? "rates alone" : "no memory in the slowest modes";
   }
   if (result.modes.empty()) return "rates not asked for";
-  return result.remainder <= exponential_share ? "exponential" : "not exponential";
+  if (tail.share <= exponential_share) return "exponential";
+  // What decays much faster than all rates found is made of modes that were not asked for.
+  double fastest = 0;
+  for (const MemoryMode& mode : result.modes) {
+    if (std::isfinite(mode.rate)) fastest = std::max(fastest, mode.rate);
+  }
+  return tail.rate > clearly_faster * fastest ? "faster than the rates asked for"
+                                              : "not exponential";
 }
 
 } // namespace
@@ -116,11 +139,12 @@ std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& 
 void judge(MemoryResult& result) {
   const std::vector<MatrixXd> kernel = sequence(result);
   integrate(result, kernel);
-  result.remainder = remainder_of(result, kernel);
+  const Tail tail = tail_of(result, kernel);
+  result.remainder = tail.share;
   if (result.discrete) {
     discrete_model(result);
   }
-  result.verdict = verdict_of(result, kernel);
+  result.verdict = verdict_of(result, kernel, tail);
   for (std::size_t i = 0; i < result.truncation_lags.size(); ++i) {
     if (result.truncation_error[i] > result.accuracy) continue;
     result.enough = result.truncation_lags[i];

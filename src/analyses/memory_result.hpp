@@ -32,6 +32,10 @@ struct MemoryResult {
   double lag = 1;
   bool parts = false; ///< matrices are written transposed: rows = from, columns = to
   bool closed = true;
+  std::string projection{};    ///< its kind
+  std::string inner_product{}; ///< of averages
+  std::int64_t rank = 0;       ///< of the projection
+  double independence = 1;     ///< norm left of the most dependent observable, relative
   std::vector<std::string> labels{};
   Eigen::MatrixXd gram{};                  ///< C(0)
   std::vector<Eigen::MatrixXd> omega{};    ///< Omega_l, or the streaming matrix alone
@@ -59,6 +63,7 @@ struct MemoryResult {
   double accuracy = 0;
   double remainder = std::numeric_limits<double>::quiet_NaN(); ///< largest |K - modes| / |K|, tail
   double fluctuation_dissipation = std::numeric_limits<double>::quiet_NaN();
+  int fluctuation_sign = 0; ///< 1: K = <F(t) F(0)> C(0)^-1 to that share; -1: its negative
   std::string verdict{};         ///< no memory | exponential | not exponential | ...
   bool complete = true;
 };

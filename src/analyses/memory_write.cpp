@@ -156,7 +156,11 @@ void write(const MemoryResult& result, io::ResultFile& file) {
                 result.discrete ? "sum of Omega_l, l >= 1" : "integral of the kernel",
                 result.discrete ? "-" : "1/time");
   writer.modes();
-  io::Attributes facts{{"time", std::string(result.discrete ? "discrete" : "continuous")},
+  io::Attributes facts{{"projection", result.projection},
+                       {"rank", result.rank},
+                       {"independence", result.independence},
+                       {"inner_product", result.inner_product},
+                       {"time", std::string(result.discrete ? "discrete" : "continuous")},
                        {"verdict", result.verdict},
                        {"memory_time", result.memory_time},
                        {"strength", result.strength},
@@ -165,6 +169,7 @@ void write(const MemoryResult& result, io::ResultFile& file) {
                        {"remainder", result.remainder},
                        {"kernel_error", result.kernel_error},
                        {"fluctuation_dissipation", result.fluctuation_dissipation},
+                       {"fluctuation_dissipation_sign", std::int64_t{result.fluctuation_sign}},
                        {"coverage", result.coverage},
                        {"closed", std::int64_t{result.closed}}};
   file.annotate("/memory", facts);
@@ -211,6 +216,10 @@ void report(const MemoryResult& result, base::Log& log) {
   if (!result.coverage.empty()) log.line("  " + result.coverage);
   if (result.verdict == "no memory") {
     log.line("  no memory: the rates exist, but nothing of them reaches what is seen");
+  }
+  if (result.verdict == "faster than the rates asked for") {
+    log.line("  the memory decays faster than all rates found: what is seen of it belongs to rates "
+             "beyond them; ask for more");
   }
   if (result.verdict == "not exponential") {
     log.warning(fmt::format("the memory is not exponential as far as it was followed: the slowest "

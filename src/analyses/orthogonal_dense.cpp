@@ -39,6 +39,19 @@ MatrixXd gathered(const MemorySystem& system, Mat matrix) {
   return all;
 }
 
+Eigen::VectorXd gathered(const MemorySystem& system, Vec vector) {
+  Eigen::VectorXd all = Eigen::VectorXd::Zero(static_cast<Index>(system.grid.cells()));
+  {
+    const base::ReadArray entries(vector);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      all[static_cast<Index>(system.grid.first()) + static_cast<Index>(i)] = entries[i];
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, all.data(), static_cast<int>(all.size()), MPI_DOUBLE, MPI_SUM,
+                system.comm());
+  return all;
+}
+
 /// This rank's part of a vector that all ranks hold.
 base::UniqueVec spread(const MemorySystem& system, const Eigen::VectorXd& values) {
   base::UniqueVec vector = base::duplicate(system.weights.get());
@@ -59,10 +72,24 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
   const base::UniqueMat shell =
       operators::orthogonal_dynamics(system.matrix, projection, penalty);
   const MatrixXd matrix = gathered(system, shell.get());
-  const Eigen::EigenSolver<MatrixXd> solver(matrix);
-  const MatrixXcd right = solver.eigenvectors();
-  const MatrixXcd left = Eigen::PartialPivLU<MatrixXcd>(right).inverse();
-  const Eigen::VectorXcd values = solver.eigenvalues();
+  MatrixXcd right;
+  MatrixXcd left;
+  Eigen::VectorXcd values;
+  if (system.reversible) {
+    const Eigen::VectorXd root = gathered(system, system.weights.get()).cwiseSqrt();
+    const Eigen::VectorXd inverse =
+        (root.array() > 1e-100).select(root.cwiseInverse(), 0.0).matrix();
+    const MatrixXd scaled = root.asDiagonal() * matrix * inverse.asDiagonal();
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(0.5 * (scaled + scaled.transpose()));
+    values = solver.eigenvalues().cast<std::complex<double>>();
+    right = (inverse.asDiagonal() * solver.eigenvectors()).cast<std::complex<double>>();
+    left = (solver.eigenvectors().transpose() * root.asDiagonal()).cast<std::complex<double>>();
+  } else {
+    const Eigen::EigenSolver<MatrixXd> solver(matrix);
+    values = solver.eigenvalues();
+    right = solver.eigenvectors();
+    left = Eigen::PartialPivLU<MatrixXcd>(right).inverse();
+  }
   std::vector<Index> order;
   for (Index i = 0; i < values.size(); ++i) order.push_back(i);
   std::sort(order.begin(), order.end(), [&](Index a, Index b) {

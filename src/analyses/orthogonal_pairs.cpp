@@ -204,19 +204,17 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
   return found;
 }
 
-/// ||u|| of functions, or of masses in the dual norm.
-double size_of(const MemorySystem& system, Vec re, Vec im, bool masses, Vec work) {
-  double square = 0;
-  for (const Vec part : {re, im}) {
-    if (part == nullptr) continue;
-    if (masses) {
-      check(VecPointwiseDivide(work, part, system.weights.get()));
-    } else {
-      check(VecPointwiseMult(work, part, system.weights.get()));
-    }
-    square += base::dot(work, part);
-  }
-  return std::sqrt(square);
+double size_of(Vec re, Vec im) {
+  return im == nullptr ? base::norm2(re) : std::hypot(base::norm2(re), base::norm2(im));
+}
+
+/// ||QLQ u - lambda u|| / ||u|| in the inner product: of self-adjoint dynamics the one that counts,
+/// whatever u does where no probability is.
+double weighted_residual(const operators::Projection& projection, Mat matrix, double value, Vec u,
+                         Vec work) {
+  check(MatMult(matrix, u, work));
+  check(VecAXPY(work, -value, u));
+  return std::sqrt(projection.product(work, work) / projection.product(u, u));
 }
 
 /// Vectors of values that agree are made biorthogonal among each other, all are scaled to
@@ -262,6 +260,13 @@ void certify(const MemorySystem& system, const operators::Projection& projection
     i = end;
   }
   for (OrthogonalPair& pair : pairs) {
+    if (system.reversible && pair.left && !pair.right_im) {
+      pair.residual = weighted_residual(projection, shell.get(), pair.value.real(),
+                                        raw(pair.right), work.get());
+      pair.left_residual = pair.residual;
+      check(VecScale(pair.left.get(), 1 / base::dot(pair.left.get(), pair.right.get())));
+      continue;
+    }
     pair.residual = linalg::eigen_residual(shell.get(), pair.value, raw(pair.right),
                                            raw(pair.right_im));
     if (!pair.left) {
@@ -273,9 +278,8 @@ void certify(const MemorySystem& system, const operators::Projection& projection
                                                 raw(pair.left_im));
     const Complex overlap =
         pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
-    const double left = size_of(system, raw(pair.left), raw(pair.left_im), true, work.get());
-    const double right = size_of(system, raw(pair.right), raw(pair.right_im), false, work.get());
-    pair.condition = left * right / std::abs(overlap);
+    pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *
+                     size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
     // left / overlap, as a complex number.
     const Complex factor = 1.0 / overlap;
     if (!pair.left_im) {
@@ -315,8 +319,9 @@ OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projecti
   } else {
     // Some more than asked, so that the last ones are not merely the first to converge.
     const PetscInt wanted = std::min(left_over, asked + std::max<PetscInt>(4, asked / 2));
-    found = system.discrete ? by_products(system, projection, input, wanted)
-                            : by_resolvent(system, projection, input, wanted);
+    found = block_pairs_suit(system) ? block_pairs(system, projection, input, wanted)
+            : system.discrete        ? by_products(system, projection, input, wanted)
+                                     : by_resolvent(system, projection, input, wanted);
   }
   std::stable_sort(found.pairs.begin(), found.pairs.end(),
                    [&](const OrthogonalPair& a, const OrthogonalPair& b) {

@@ -40,6 +40,11 @@ OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projecti
 inline constexpr PetscInt most_dense = 400;
 OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Projection& projection);
 
+/// Large reversible problems on grids: LOBPCG on blocks with geometric multigrid, projected.
+bool block_pairs_suit(const MemorySystem& system);
+OrthogonalPairs block_pairs(MemorySystem& system, const operators::Projection& projection,
+                            const MemoryInput& input, PetscInt wanted);
+
 /// In front: largest modulus in discrete time, largest real part in continuous time.
 bool slower(const MemorySystem& system, std::complex<double> a, std::complex<double> b);
 

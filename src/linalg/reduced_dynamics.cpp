@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include <Eigen/Eigenvalues>
 #include <Eigen/LU>

@@ -107,7 +107,7 @@ parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Name
                                  input.origin.text()));
   }
   if (lists && names.variables != std::vector<std::string>{"state"}) {
-    throw InputError(fmt::format("{}: 'projection.sets' lists states, which only a chain has; write "
+    throw InputError(fmt::format("{0}: 'projection.sets' lists states, which only a chain has; write "
                                  "conditions on the variables, e.g. [{1} < 0, {1} >= 0]",
                                  input.origin.text(), names.variables.front()));
   }

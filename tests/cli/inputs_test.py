@@ -19,7 +19,9 @@ def coarse(text):
 
 
 def driver_of(path):
-    """The driver that takes a model of this kind."""
+    """The driver that takes a model of this kind and these sections."""
+    if re.search(r"^projection:", path.read_text(), re.MULTILINE):
+        return "mori_zwanzig"
     kind = re.search(r"\bkind: *(\w+)", path.read_text()).group(1)
     return "fokker_planck" if kind == "sde" else "koopman"
 
@@ -40,7 +42,7 @@ class Inputs(DriverTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("error", done.stderr)
                 with h5py.File(self.folder / f"{name}.h5") as file:
-                    for section in ("stationary", "spectrum", "transitions", "evolve"):
+                    for section in ("stationary", "spectrum", "transitions", "evolve", "memory"):
                         asked = re.search(rf"^{section}:", path.read_text(), re.MULTILINE)
                         self.assertEqual(section in file, bool(asked), section)
                     self.assertEqual(file["run"].attrs["early_exit"], b"")
