@@ -103,6 +103,13 @@ MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInp
   result.closed = resolved.closed;
   result.labels = resolved.labels;
   result.accuracy = input.accuracy;
+  // Rates first: they are few numbers, which every save of the kernel carries along.
+  const bool rates_known = system.checkpoints && system.checkpoints->pending("memory kernel");
+  if (input.rates > 0 && !rates_known) {
+    base::Phase phase(log, "memory rates");
+    memory_rates(system, resolved, input, result);
+    phase.finish(result.solver);
+  }
   {
     base::Phase phase(log, "memory kernel");
     if (system.discrete) {
@@ -112,11 +119,6 @@ MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInp
     }
     phase.finish(system.discrete ? fmt::format("{} lags", result.omega.size())
                                  : fmt::format("{} times", result.times.size()));
-  }
-  if (input.rates > 0) {
-    base::Phase phase(log, "memory rates");
-    memory_rates(system, resolved, input, result);
-    phase.finish(result.solver);
   }
   judge(result);
   result.projection = projection.kind;

@@ -7,14 +7,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
+#include "analyses/memory_input.hpp"
 #include "analyses/memory_result.hpp"
 #include "base/session.hpp"
-#include "config/declaration.hpp"
 #include "io/checkpoints.hpp"
 #include "linalg/solver.hpp"
 #include "operators/resolved.hpp"
@@ -23,29 +20,6 @@
 namespace komori::analyses {
 
 class Problem;
-
-/// `memory.times` as written.
-struct MemoryTimesInput {
-  double to = 0;
-  std::int64_t steps = 200;
-  double adaptive = 0;
-};
-void declare(config::Declarer& declarer, MemoryTimesInput& input);
-
-/// `memory` as written.
-struct MemoryInput {
-  std::string inner_product = "stationary";
-  std::int64_t lags = 0;
-  double cut = 0;
-  std::optional<MemoryTimesInput> times{};
-  std::vector<double> laplace{};
-  std::int64_t rates = 5;
-  double tolerance = 1e-10;
-  double accuracy = 1e-3;
-  std::string solver = "auto";
-  config::Origin origin{};
-};
-void declare(config::Declarer& declarer, MemoryInput& input);
 
 /// The operator whose memory is asked for, in either kind of time. Refers to what others own.
 struct MemorySystem {

@@ -7,6 +7,7 @@
 
 #include "analyses/memory.hpp"
 #include "analyses/memory_kernel.hpp"
+#include "analyses/memory_state.hpp"
 #include "analyses/memory_sums.hpp"
 #include "analyses/solver_checkpoints.hpp"
 #include "linalg/reduced_dynamics.hpp"
@@ -67,8 +68,9 @@ std::vector<double> test_times(double longest) {
 class Sums {
 public:
   Sums(MemorySystem& system, const operators::Resolved& resolved, const MemoryInput& input,
-       const Coupling& coupling, std::vector<Pole>& poles)
-      : system_(system), resolved_(resolved), input_(input), coupling_(coupling), poles_(poles) {
+       const Coupling& coupling, std::vector<Pole>& poles, MemoryResult& result)
+      : system_(system), resolved_(resolved), input_(input), coupling_(coupling), poles_(poles),
+        result_(result) {
     for (const base::UniqueVec& force : coupling.forces()) {
       base::UniqueVec weighted = base::duplicate(force.get());
       check(VecPointwiseMult(weighted.get(), force.get(), system.weights.get()));
@@ -116,6 +118,7 @@ private:
         system_.checkpoints->step("memory kernel", [&](io::CheckpointWriter& writer) {
           save_state(writer, system_.grid, "space", state());
           writer.numbers("sums", packed());
+          writer.numbers("modes", packed_modes(result_));
         });
       };
     }
@@ -199,6 +202,7 @@ private:
     if (!system_.checkpoints) return;
     system_.checkpoints->restore("memory kernel", [&](io::CheckpointReader& reader) {
       state_ = load_state(reader, system_.grid, "space");
+      unpack_modes(reader.numbers("modes"), result_);
       const std::vector<double> numbers = reader.numbers("sums");
       std::size_t next = 0;
       const auto number = [&] { return numbers.at(next++); };
@@ -230,6 +234,7 @@ private:
   const MemoryInput& input_;
   const Coupling& coupling_;
   std::vector<Pole>& poles_;
+  MemoryResult& result_; ///< holds the modes, which are saved along
   std::vector<base::UniqueVec> weighted_forces_;
   std::vector<Done> done_;
   OwnedState state_;
@@ -326,7 +331,7 @@ void continuous_memory(MemorySystem& system, const operators::Resolved& resolved
   for (const double shift : poles_for(system, input.times->to)) {
     poles.emplace_back(system, projection, shift, tolerance);
   }
-  Sums solver(system, resolved, input, coupling, poles);
+  Sums solver(system, resolved, input, coupling, poles, result);
   MemorySums sums = solver.compute();
   defect(poles.front());
   if (!solver.converged()) {

@@ -6,7 +6,7 @@
 
 #include "analyses/memory.hpp"
 #include "analyses/memory_kernel.hpp"
-#include "analyses/solver_checkpoints.hpp"
+#include "analyses/memory_state.hpp"
 #include "base/signals.hpp"
 
 namespace komori::analyses {
@@ -67,6 +67,7 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
   // One function after the other: what is done of the matrices is all there is to save.
   if (system.checkpoints) {
     system.checkpoints->restore("memory kernel", [&](io::CheckpointReader& reader) {
+      unpack_modes(reader.numbers("modes"), result);
       const std::vector<double> numbers = reader.numbers("matrices");
       std::size_t next = 0;
       begin = static_cast<Index>(numbers.at(next++));
@@ -104,6 +105,7 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
           }
         }
       }
+      writer.numbers("modes", packed_modes(result));
       writer.numbers("matrices", numbers);
     };
     if (system.checkpoints) {

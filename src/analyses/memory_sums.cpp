@@ -216,11 +216,11 @@ std::vector<MatrixXd> cut_model(const MatrixXd& omega, const std::vector<MatrixX
   return r;
 }
 
-/// Errors of the propagator with the memory cut at ten lags or so, and uncut.
+/// Errors of the propagator with the memory cut at twenty lengths, and uncut.
 void truncate(const MemorySums& sums, double to, std::size_t steps, MemoryResult& result) {
   const Index k = result.gram.rows();
   // The work grows with the square of the steps.
-  const double most = std::sqrt(2e10 / (10 * std::pow(static_cast<double>(k), 3)));
+  const double most = std::sqrt(2e10 / (20 * std::pow(static_cast<double>(k), 3)));
   const std::size_t count = std::min(steps, static_cast<std::size_t>(std::max(20.0, most)));
   const double step = to / static_cast<double>(count);
   std::vector<MatrixXd> near(count);
@@ -229,9 +229,10 @@ void truncate(const MemorySums& sums, double to, std::size_t steps, MemoryResult
   // Compared with the uncut model of the same steps, so that only what is cut counts.
   const std::vector<MatrixXd> whole = cut_model(result.omega.front(), near, far, step, count);
   std::vector<std::size_t> kept{0};
-  for (int i = 0; i < 12; ++i) {
-    const auto next = static_cast<std::size_t>(
-        std::llround(static_cast<double>(count) * std::pow(2.0, -0.75 * (11 - i))));
+  constexpr int lengths = 20;
+  for (int i = 0; i < lengths; ++i) { // from a thousandth of the time on, in even ratios
+    const auto next = static_cast<std::size_t>(std::llround(
+        static_cast<double>(count) * std::pow(1e-3, 1 - (i + 1.0) / lengths)));
     if (next > kept.back()) kept.push_back(next);
   }
   for (const std::size_t lags : kept) {

@@ -8,9 +8,10 @@
 
 #include "analyses/checkpoint_input.hpp"
 #include "analyses/driver.hpp"
-#include "analyses/memory.hpp"
+#include "analyses/memory_input.hpp"
 #include "models/model.hpp"
 #include "operators/face_flux.hpp"
+#include "operators/resolved.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/axis.hpp"
 

@@ -50,12 +50,6 @@ struct FormulaArray {
   bool given() const noexcept { return !entries.empty(); }
 };
 
-/// A formula alone, or a list of them, as one entry of a longer list.
-struct FormulaGroup {
-  bool list = false;
-  std::vector<FormulaText> entries{};
-};
-
 /// Whether a key may be left out.
 enum class Need { optional, required };
 
@@ -119,10 +113,6 @@ public:
   virtual void formula(std::string_view key, FormulaText& value, About about) = 0;
   /// One formula, a list or a matrix of formulas, as the value itself shows.
   virtual void formula_array(std::string_view key, FormulaArray& value, About about) = 0;
-  /// A list whose entries are formulas or lists of them, of any lengths: `sets: [x < 0, x >= 0]`,
-  /// `sets: [[0], [1, 2]]`.
-  virtual void formula_groups(std::string_view key, std::vector<FormulaGroup>& groups,
-                              About about) = 0;
   /// Named formulas, any names: `observables: {mean_x: x}`, in the order written.
   virtual void named_formulas(std::string_view key, std::string_view placeholder,
                               std::vector<std::pair<std::string, FormulaText>>& values,

@@ -164,11 +164,6 @@ void HelpWriter::formula_array(std::string_view key, FormulaArray& value, About 
   add(key, about, "formula, or list or matrix of formulas", value.given() ? yaml_array(value) : "");
 }
 
-void HelpWriter::formula_groups(std::string_view key, std::vector<FormulaGroup>& groups,
-                                About about) {
-  add(key, about, "list of formulas or of lists of them", groups.empty() ? "" : yaml_groups(groups));
-}
-
 void HelpWriter::named_formulas(std::string_view key, std::string_view placeholder,
                                 std::vector<std::pair<std::string, FormulaText>>&, About about) {
   add(key, about, fmt::format("formulas by name, {{{}: formula, ...}}", in_angles(placeholder)));

@@ -297,6 +297,7 @@ void Reader::formula_array(std::string_view key, FormulaArray& value, About abou
   if (!node) return;
   const std::string path = path_of(key);
   if (node->kind == Kind::map) refuse(*node, path, allowed);
+  const bool ragged = value.rank == 2 && !value.given(); // what its declaration allows
   FormulaArray array{.rank = 0, .rows = 1, .columns = 1, .entries = {}, .origin = node->origin()};
   if (node->kind == Kind::scalar) {
     array.entries.push_back(formula_of(*node, path));
@@ -315,34 +316,16 @@ void Reader::formula_array(std::string_view key, FormulaArray& value, About abou
       continue;
     }
     if (child.kind != Kind::list) refuse(child, row_path, "a list of formulas like the first");
-    if (child.children.size() != array.columns)
+    if (ragged && child.children.empty()) refuse(child, row_path, "a list of formulas");
+    if (child.children.size() != array.columns && ragged) array.columns = 0; // it has no number
+    if (child.children.size() != array.columns && !ragged)
       fail(child.origin(), fmt::format("'{}' has {} formulas, but '{}[0]' has {}; all must have as "
                                        "many",
                                        row_path, child.children.size(), path, array.columns));
-    for (std::size_t j = 0; j < array.columns; ++j)
+    for (std::size_t j = 0; j < child.children.size(); ++j)
       array.entries.push_back(formula_of(child.children[j], indexed(row_path, j)));
   }
   value = std::move(array);
-}
-
-void Reader::formula_groups(std::string_view key, std::vector<FormulaGroup>& groups, About about) {
-  const std::string allowed = "a list of formulas or of lists of them, e.g. [[0], [1, 2]]";
-  const Node* node = value_of(key, about, allowed);
-  if (!node) return;
-  const std::string path = path_of(key);
-  if (node->kind != Kind::list) refuse(*node, path, allowed);
-  groups.clear();
-  groups.reserve(entries(*node, path, allowed));
-  for (const Node& child : node->children) {
-    const std::string group_path = indexed(path, groups.size());
-    FormulaGroup group{.list = child.kind == Kind::list};
-    if (!group.list) group.entries.push_back(formula_of(child, group_path));
-    if (group.list) group.entries.reserve(entries(child, group_path, "a list of formulas"));
-    for (std::size_t i = 0; group.list && i < child.children.size(); ++i) {
-      group.entries.push_back(formula_of(child.children[i], indexed(group_path, i)));
-    }
-    groups.push_back(std::move(group));
-  }
 }
 
 void Reader::named_formulas(std::string_view key, std::string_view placeholder,

@@ -90,11 +90,6 @@ void ResolvedWriter::formula_array(std::string_view key, FormulaArray& value, Ab
   if (value.given()) line(key, yaml_array(value));
 }
 
-void ResolvedWriter::formula_groups(std::string_view key, std::vector<FormulaGroup>& groups,
-                                    About) {
-  if (!groups.empty()) line(key, yaml_groups(groups));
-}
-
 void ResolvedWriter::named_formulas(std::string_view key, std::string_view,
                                     std::vector<std::pair<std::string, FormulaText>>& values,
                                     About) {

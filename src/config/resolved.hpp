@@ -32,8 +32,6 @@ public:
                  About about) override;
   void formula(std::string_view key, FormulaText& value, About about) override;
   void formula_array(std::string_view key, FormulaArray& value, About about) override;
-  void formula_groups(std::string_view key, std::vector<FormulaGroup>& groups,
-                      About about) override;
   void named_formulas(std::string_view key, std::string_view placeholder,
                       std::vector<std::pair<std::string, FormulaText>>& values,
                       About about) override;

@@ -20,6 +20,5 @@ std::string yaml_list(const std::vector<double>& numbers);
 std::string yaml_list(const std::vector<std::vector<double>>& rows);
 /// A scalar, list, or list of lists, by its rank.
 std::string yaml_array(const FormulaArray& array);
-std::string yaml_groups(const std::vector<FormulaGroup>& groups);
 
 } // namespace komori::config

@@ -158,8 +158,8 @@ void declare(config::Declarer& declarer, ProjectionInput& input) {
                  {.help = "variables: number of equal groups of neighbouring cells that are told "
                           "apart, per variable seen; default: every cell of the grid."},
                  {.min = 1, .max = 1e9});
-  declarer.formula_groups("sets", input.sets,
-                          {.help = "sets: a condition on the variables for each, e.g. [x < 0, x >= "
+  declarer.formula_array("sets", input.sets,
+                         {.help = "sets: a condition on the variables for each, e.g. [x < 0, x >= "
                                    "0], or for chains lists of states, e.g. [[0], [1, 2]]. Every "
                                    "state belongs to one set."});
   declarer.formula_array("functions", input.functions,
@@ -179,18 +179,21 @@ void declare(config::Declarer& declarer, ProjectionInput& input) {
   belongs("variables", !input.variables.empty(), kind == "variables");
   belongs("cells", !input.cells.empty(), kind == "variables");
   belongs("functions", input.functions.given(), kind == "variables");
-  belongs("sets", !input.sets.empty(), kind == "sets");
+  belongs("sets", input.sets.given(), kind == "sets");
   if (kind == "observables" && !input.observables.given()) {
     declarer.reject("", "of kind 'observables' needs formulas; add e.g. 'observables: [x]'");
   }
   if (kind == "variables" && input.variables.empty()) {
     declarer.reject("", "of kind 'variables' needs names; add e.g. 'variables: [x]'");
   }
-  if (kind == "sets" && input.sets.empty()) {
+  if (kind == "sets" && !input.sets.given()) {
     declarer.reject("", "of kind 'sets' needs sets; add e.g. 'sets: [x < 0, x >= 0]'");
   }
   if (input.observables.rank == 2) {
     declarer.reject("observables", "is a list of lists, but must be a list of formulas");
+  }
+  if (input.sets.given() && input.sets.rank == 0) {
+    declarer.reject("sets", "is one set, which holds everything; give several");
   }
   if (input.functions.rank == 2) {
     declarer.reject("functions", "is a list of lists, but must be a list of formulas");

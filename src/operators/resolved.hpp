@@ -20,7 +20,7 @@ struct ProjectionInput {
   config::FormulaArray observables;
   std::vector<std::string> variables;
   std::vector<double> cells;
-  std::vector<config::FormulaGroup> sets;
+  config::FormulaArray sets{.rank = 2, .entries = {}, .origin = {}}; ///< rows of any lengths
   config::FormulaArray functions;
   config::Origin origin;
 };

@@ -8,6 +8,7 @@
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "config/formula.hpp"
+#include "config/formula_rows.hpp"
 #include "config/nearest.hpp"
 #include "operators/resolved.hpp"
 
@@ -19,8 +20,8 @@ using base::InputError;
 /// Sets given as lists of states, by state; -1: in none. The same on all ranks.
 std::vector<PetscInt> listed_states(const spaces::Grid& grid, const ProjectionInput& input,
                                     const Names& names) {
-  std::size_t count = 0;
-  for (const config::FormulaGroup& set : input.sets) count += set.entries.size();
+  const std::vector<std::vector<config::FormulaText>> sets = config::formula_rows(input.sets);
+  const std::size_t count = input.sets.entries.size();
   const auto states = static_cast<std::size_t>(grid.cells());
   // Nothing of the size of all states is kept here before the lists have shown to be as long.
   if (count < states) {
@@ -29,8 +30,8 @@ std::vector<PetscInt> listed_states(const spaces::Grid& grid, const ProjectionIn
                                  input.origin.text(), count, states));
   }
   std::vector<PetscInt> owner(states, -1);
-  for (std::size_t s = 0; s < input.sets.size(); ++s) {
-    for (const config::FormulaText& entry : input.sets[s].entries) {
+  for (std::size_t s = 0; s < sets.size(); ++s) {
+    for (const config::FormulaText& entry : sets[s]) {
       const double value = config::evaluate_constant(entry, names.constants);
       if (!(value >= 0 && value < static_cast<double>(states)) || value != std::floor(value)) {
         throw InputError(fmt::format("{}: '{}' is {}, but must be a state, 0 to {}",
@@ -97,15 +98,9 @@ std::pair<std::vector<PetscInt>, PetscInt> parts_by_variables(const spaces::Grid
 
 std::pair<std::vector<PetscInt>, PetscInt>
 parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Names& names) {
-  const auto count = static_cast<PetscInt>(input.sets.size());
+  const auto count = static_cast<PetscInt>(input.sets.rows);
   std::vector<PetscInt> part(static_cast<std::size_t>(grid.local_cells()), -1);
-  const bool lists = input.sets.front().list;
-  for (const config::FormulaGroup& set : input.sets) {
-    if (set.list == lists) continue;
-    throw InputError(fmt::format("{}: 'projection.sets' mixes lists of states with conditions; use "
-                                 "one of both",
-                                 input.origin.text()));
-  }
+  const bool lists = input.sets.rank == 2;
   if (lists && names.variables != std::vector<std::string>{"state"}) {
     throw InputError(fmt::format("{0}: 'projection.sets' lists states, which only a chain has; write "
                                  "conditions on the variables, e.g. [{1} < 0, {1} >= 0]",
@@ -118,8 +113,8 @@ parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Name
     });
   } else {
     std::vector<config::Formula> conditions;
-    for (const config::FormulaGroup& set : input.sets) {
-      conditions.emplace_back(set.entries.front(), names.variables, names.constants);
+    for (const config::FormulaText& set : input.sets.entries) {
+      conditions.emplace_back(set, names.variables, names.constants);
     }
     const auto holding = [&](std::span<const double> x) {
       double held = 0;
@@ -144,8 +139,8 @@ parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Name
                 grid.comm());
   const auto empty = std::find(members.begin(), members.end(), 0);
   if (empty != members.end()) {
-    const config::FormulaText& text =
-        input.sets[static_cast<std::size_t>(empty - members.begin())].entries.front();
+    const config::FormulaText text =
+        config::formula_rows(input.sets)[static_cast<std::size_t>(empty - members.begin())].front();
     throw InputError(fmt::format("{}: 'projection.sets[{}]' ({}) holds no state; remove it",
                                  text.origin.text(), empty - members.begin(), text.text));
   }
