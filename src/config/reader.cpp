@@ -297,6 +297,7 @@ void Reader::formula_array(std::string_view key, FormulaArray& value, About abou
   if (!node) return;
   const std::string path = path_of(key);
   if (node->kind == Kind::map) refuse(*node, path, allowed);
+  const bool ragged = value.rank == 2 && !value.given(); // what its declaration allows
   FormulaArray array{.rank = 0, .rows = 1, .columns = 1, .entries = {}, .origin = node->origin()};
   if (node->kind == Kind::scalar) {
     array.entries.push_back(formula_of(*node, path));
@@ -315,11 +316,13 @@ void Reader::formula_array(std::string_view key, FormulaArray& value, About abou
       continue;
     }
     if (child.kind != Kind::list) refuse(child, row_path, "a list of formulas like the first");
-    if (child.children.size() != array.columns)
+    if (ragged && child.children.empty()) refuse(child, row_path, "a list of formulas");
+    if (child.children.size() != array.columns && ragged) array.columns = 0; // it has no number
+    if (child.children.size() != array.columns && !ragged)
       fail(child.origin(), fmt::format("'{}' has {} formulas, but '{}[0]' has {}; all must have as "
                                        "many",
                                        row_path, child.children.size(), path, array.columns));
-    for (std::size_t j = 0; j < array.columns; ++j)
+    for (std::size_t j = 0; j < child.children.size(); ++j)
       array.entries.push_back(formula_of(child.children[j], indexed(row_path, j)));
   }
   value = std::move(array);

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "config/formula_rows.hpp"
+
 namespace komori::config {
 
 namespace {
@@ -74,14 +76,11 @@ std::string yaml_list(const std::vector<std::vector<double>>& rows) {
 
 std::string yaml_array(const FormulaArray& array) {
   if (array.rank == 0) return array.given() ? yaml_scalar(array.entries.front().text) : "\"\"";
-  std::vector<std::string> rows;
-  for (std::size_t i = 0; i < array.rows; ++i) {
+  return joined(formula_rows(array), [&](const std::vector<FormulaText>& formulas) {
     std::vector<std::string> row;
-    for (std::size_t j = 0; j < array.columns; ++j)
-      row.push_back(array.entries[i * array.columns + j].text);
-    rows.push_back(array.rank == 1 ? yaml_scalar(row.front()) : yaml_list(row));
-  }
-  return joined(rows, [](const std::string& row) { return row; });
+    for (const FormulaText& formula : formulas) row.push_back(formula.text);
+    return array.rank == 1 ? yaml_scalar(row.front()) : yaml_list(row);
+  });
 }
 
 } // namespace komori::config

@@ -19,11 +19,18 @@ def coarse(text):
 
 
 def driver_of(path):
+<<<<<<< HEAD
     """The driver that takes a model of this kind."""
     text = path.read_text()
     if re.search(r"^dictionary:", text, re.MULTILINE):
         return "koopman"
     kind = re.search(r"\bkind: *(\w+)", text).group(1)
+=======
+    """The driver that takes a model of this kind and these sections."""
+    if re.search(r"^projection:", path.read_text(), re.MULTILINE):
+        return "mori_zwanzig"
+    kind = re.search(r"\bkind: *(\w+)", path.read_text()).group(1)
+>>>>>>> memory
     return "fokker_planck" if kind == "sde" else "koopman"
 
 
@@ -43,7 +50,7 @@ class Inputs(DriverTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("error", done.stderr)
                 with h5py.File(self.folder / f"{name}.h5") as file:
-                    for section in ("stationary", "spectrum", "transitions", "evolve"):
+                    for section in ("stationary", "spectrum", "transitions", "evolve", "memory"):
                         asked = re.search(rf"^{section}:", path.read_text(), re.MULTILINE)
                         self.assertEqual(section in file, bool(asked), section)
                     self.assertEqual(file["run"].attrs["early_exit"], b"")

@@ -1,77 +1,185 @@
 #!/usr/bin/env python3
-"""`--check` predicts the peak memory of a run, whatever solves it.
-
-    tests/cli/memory_test.py                 # as the suite runs it
-    tests/cli/memory_test.py --cells 1000    # the same for one size (cells per axis), as a table
-"""
-import re
-import sys
+"""The driver mori_zwanzig as a user meets it: results, errors, ranks, checkpoints."""
 import unittest
 
+import h5py
+import numpy
 from support import DriverTest
 
-UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
-# Small enough to be quick; at a tenth of this the libraries' share would hide everything else.
-CELLS = (100, 200, 300)
-RANKS = 2
-WITHIN = 0.25
-
-REVERSIBLE = "{kind: sde, variables: [x, y], potential: (x^2-1)^2 + y^2, diffusion: 0.25}"
-DRIVEN = "{kind: sde, variables: [x, y], drift: [-x + y, -x - y], diffusion: 0.25}"
-
-# model, sections beside the grid
-SOLVERS = {
-    "eigenpairs, block multigrid": (
-        REVERSIBLE, "spectrum: {pairs: 10, solver: iterative, tolerance: 1e-6, error_estimate: false}"),
-    "eigenpairs, algebraic multigrid": (
-        REVERSIBLE, "operator: assembled\n"
-        "spectrum: {pairs: 4, solver: iterative, tolerance: 1e-6, error_estimate: false}"),
-    "eigenpairs, factorisation": (
-        REVERSIBLE, "spectrum: {pairs: 4, solver: direct, error_estimate: false}"),
-    "stationary density, multigrid": (
-        DRIVEN, "stationary: {solver: iterative, error_estimate: false, current: false}"),
-    "stationary density, factorisation": (
-        DRIVEN, "stationary: {solver: direct, error_estimate: false, current: false}"),
-    "evolution, series": (
-        REVERSIBLE, "evolve: {initial: (1+0.1*x)*exp(-4*((x^2-1)^2+y^2)), times: [0.01], method: chebyshev}"),
+LUMPED = """\
+title: Lumps
+model:
+  kind: chain
+  matrix: [[0.7, 0.2, 0.1, 0], [0.2, 0.7, 0, 0.1], [0.1, 0, 0.8, 0.1], [0, 0.1, 0.1, 0.8]]
+projection: {kind: sets, sets: [[0, 1], [2, 3]]}
+memory: {lags: 5, rates: 5}
+"""
+RING = """\
+model: {kind: sde, variables: [q], drift: [1 - 0.5*sin(q)], diffusion: 0.1}
+grid: {q: {from: 0, to: 2*pi, cells: 48, boundary: periodic}}
+projection: {kind: observables, observables: [cos(q), sin(q)]}
+memory: {times: {to: 5, steps: 20}, rates: 4, laplace: [0.5]}
+"""
+LINEAR = """\
+model:
+  {kind: sde, variables: [x, y], parameters: {a: 1, b: 1.5, c: 1.5, d: 2},
+   drift: [-a*x + b*y, -c*x - d*y], diffusion: [a, d]}
+grid: {x: {from: -5, to: 5, cells: 32}, y: {from: -5, to: 5, cells: 32}}
+projection: {kind: observables, observables: [x]}
+memory: {times: {to: 3, steps: 30}, rates: 3}
+"""
+LUMPED_REFUSED = {
+    "projection.sets=[[0,1],[2]]":
+        "--set projection.sets=[[0,1],[2]]: 'projection.sets' lists 3 of the 4 states; each must be "
+        "in one set",
+    "projection.sets=[[0,1],[2,3,1]]":
+        "'projection.sets[1][2]' names state 1 again; it is in set 0 already, and each state must "
+        "be in one set",
+    "projection.sets=[[0],[1],[2],[3]]":
+        "'projection' resolves all 4 states, so that nothing is left to forget (Q = 0); resolve "
+        "fewer sets",
+    "projection.sets=[[0,1],[2,7]]":
+        "'projection.sets[1][1]' is 7, but must be a state, 0 to 3",
+    "memory.times={to: 3}":
+        "'memory.times' is for continuous time, but the model moves in steps; use 'lags'",
+}
+RING_REFUSED = {
+    "projection.observables=[cos(q),3]":
+        "'projection.observables[1]' (3) is constant on the grid; the constant 1 belongs to every "
+        "projection already, and nothing else is known of a constant; remove it",
+    "projection.observables=[cos(q),1-2*cos(q)]":
+        "'projection.observables[1]' (1-2*cos(q)) is a linear combination of those before it and "
+        "the constant 1",
+    "memory.lags=4":
+        "'memory.lags' is for discrete time, but the model moves in continuous time; use 'times: "
+        "{to: 10, steps: 200}'",
 }
 
 
-def bytes_of(text):
-    number, unit = re.search(r"nonzeros and ([\d.]+) (kB|MB|GB) per rank", text).groups()
-    return float(number) * UNITS[unit]
-
-
 class Memory(DriverTest):
-    def compare(self, solver, cells):
-        """Predicted and measured bytes of the rank that took most."""
-        model, sections = SOLVERS[solver]
-        axes = ", ".join(f"{name}: {{from: -2.5, to: 2.5, cells: {cells}}}" for name in "xy")
-        (self.folder / "input.yaml").write_text(f"model: {model}\ngrid: {{{axes}}}\n{sections}\n")
-        predicted = bytes_of(self.succeed("input.yaml", "--check", ranks=RANKS))
-        measured = self.result("--overwrite", ranks=RANKS)["run/phases/peak_bytes"][:].max()
-        return predicted, float(measured)
+    driver = "mori_zwanzig"
+    input_text = LUMPED
 
-    def test_the_prediction_is_near_what_is_then_measured(self):
-        for solver in SOLVERS:
-            for cells in CELLS:
-                with self.subTest(solver=solver, cells=cells):
-                    predicted, measured = self.compare(solver, cells)
-                    self.assertLess(abs(predicted / measured - 1), WITHIN,
-                                    f"predicted {predicted / 1e6:.0f} MB, took {measured / 1e6:.0f} MB")
+    def refused(self, assignment, message):
+        done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(message, done.stderr)
+        self.assertEqual(done.stderr.count("error:"), 1)
+        self.assertEqual(self.files(), ["input.yaml"])
 
-    def table(self, cells):
-        for solver in SOLVERS:
-            predicted, measured = self.compare(solver, cells)
-            print(f"{solver:36} {cells:6} {predicted / 1e6:9.0f} MB predicted {measured / 1e6:9.0f} MB "
-                  f"measured {100 * (predicted / measured - 1):+6.0f} %", flush=True)
+    def test_exactly_lumpable(self):
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            omega = file["memory/omega"][:]
+            numpy.testing.assert_allclose(omega[0], [[0.9, 0.1], [0.1, 0.9]], atol=1e-12)
+            numpy.testing.assert_allclose(omega[1:], 0, atol=1e-13)
+            self.assertEqual(file["memory"].attrs["verdict"].decode(), "no memory")
+            numpy.testing.assert_allclose(
+                file["memory/orthogonal_eigenvalues"][:, 0], [0.74142136, 0.45857864], atol=1e-8)
+            self.assertEqual(list(file["memory/visible"][:]), [0, 0])
+            self.assertLess(file["memory/identity_error"][0], 1e-12)
+            file.close()
+
+    def test_lumps_that_remember(self):
+        (self.folder / "input.yaml").write_text(
+            LUMPED.replace("[[0, 1], [2, 3]]", "[[0], [1, 2, 3]]"))
+        file = self.result()
+        p = numpy.array([[0.7, 0.2, 0.1, 0], [0.2, 0.7, 0, 0.1], [0.1, 0, 0.8, 0.1],
+                         [0, 0.1, 0.1, 0.8]])
+        v = numpy.array([[1, 0], [0, 1], [0, 1], [0, 1]])
+        w = v / v.sum(0) # the chain is doubly stochastic: the stationary density is flat
+        q = numpy.eye(4) - v @ w.T
+        expected = [w.T @ p @ numpy.linalg.matrix_power(q @ p, l) @ v for l in range(6)]
+        numpy.testing.assert_allclose(file["memory/omega"][:], expected, atol=1e-13)
+        modes = file["memory/amplitude_matrices"][:] @ numpy.array([1, 1j])
+        mu = file["memory/orthogonal_eigenvalues"][:] @ numpy.array([1, 1j])
+        for l in range(1, 6):
+            numpy.testing.assert_allclose(
+                (modes * mu[:, None, None] ** (l - 1)).sum(0).real, expected[l], atol=1e-12)
+        self.assertEqual(file["memory"].attrs["verdict"].decode(), "exponential")
+        # Long after the lags kept, the model without memory beyond them still says what it misses.
+        self.assertGreater(file["memory/gme_error"][-1], file["memory/gme_error"][1])
+
+    def test_ring(self):
+        (self.folder / "input.yaml").write_text(RING)
+        results = []
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            self.assertLess(file["memory/identity_error"][0], 1e-10)
+            self.assertLess(file["memory/gme_error"][:].max(), 1e-8)
+            results.append({name: file["memory/" + name][:] for name in
+                            ("omega", "kernel", "rates", "propagator", "transform", "amplitudes")})
+            datasets = []
+            file.visititems(lambda _, item: datasets.append(item))
+            for item in datasets:
+                if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
+                    self.assertIn("meaning", item.attrs, item.name)
+                    self.assertIn("unit", item.attrs, item.name)
+            file.close()
+        for other in results[1:]:
+            for name, values in results[0].items():
+                numpy.testing.assert_allclose(values, other[name], rtol=1e-7, atol=1e-8)
+
+    def test_linear_system_remembers_as_long_as_what_is_not_seen(self):
+        (self.folder / "input.yaml").write_text(LINEAR)
+        errors = []
+        for cells in (32, 64):
+            file = self.result("--overwrite", "--set", f"grid.x.cells={cells}", "--set",
+                               f"grid.y.cells={cells}", ranks=2)
+            times = file["memory/times"][:]
+            kernel = file["memory/kernel"][:, 0, 0]
+            errors.append(abs(kernel - 2.25 * numpy.exp(-2 * times)).max())
+            self.assertLess(file["memory/identity_error"][0], 1e-10)
+            file.close()
+        self.assertLess(errors[1], 0.35 * errors[0])
+
+    def test_wrong_input(self):
+        for assignment, message in LUMPED_REFUSED.items():
+            with self.subTest(assignment):
+                self.refused(assignment, message)
+        (self.folder / "input.yaml").write_text(RING)
+        for assignment, message in RING_REFUSED.items():
+            with self.subTest(assignment):
+                self.refused(assignment, message)
+
+    def test_sets_by_conditions(self):
+        (self.folder / "input.yaml").write_text(RING.replace(
+            "{kind: observables, observables: [cos(q), sin(q)]}",
+            "{kind: sets, sets: [cos(q) > 0, cos(q) <= 0]}"))
+        file = self.result(ranks=2)
+        self.assertEqual(file["memory/kernel"].shape, (21, 2, 2))
+        self.assertLess(file["memory/identity_error"][0], 1e-10)
+        numpy.testing.assert_allclose(file["memory/propagator"][:].sum(2), 1, atol=1e-9)
+        file.close()
+        self.refused("projection.sets=[cos(q) > 0, cos(q) > -0.5]",
+                     "each state must be in one set; the number of sets that a state is in must be 1 "
+                     "(it is 2) at q = ")
+
+    def test_restart_ends_with_the_same_numbers(self):
+        (self.folder / "input.yaml").write_text(RING)
+        file = self.result(ranks=2)
+        whole = {name: file["memory/" + name][:] for name in ("kernel", "rates", "propagator")}
+        file.close()
+        # Saves at every step, and stops at the first that the budget does not leave time for.
+        for _ in range(40):
+            done = self.run_driver("input.yaml", "--quiet", "--output", "cut.h5", "--restart",
+                                   "auto", "--set", "checkpoint.every=1ms", "--walltime", "1s",
+                                   ranks=2)
+            if done.returncode != 75:
+                break
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with h5py.File(self.folder / "cut.h5") as file:
+            for name, values in whole.items():
+                numpy.testing.assert_allclose(values, file["memory/" + name][:], rtol=1e-9,
+                                              atol=1e-9)
+
+    def test_check_and_help(self):
+        self.assertIn("nothing was run (--check)", self.succeed("input.yaml", "--check", ranks=2))
+        self.assertEqual(self.files(), ["input.yaml"])
+        told = self.succeed("--help")
+        for words in ("inner_product", "observables", "laplace", "adaptive"):
+            self.assertIn(words, told)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] == "--cells":
-        case = Memory("table")
-        case.setUp()
-        case.table(int(sys.argv[2]))
-        case.doCleanups()
-    else:
-        unittest.main()
+    unittest.main()

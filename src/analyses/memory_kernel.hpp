@@ -1,0 +1,54 @@
+/// How functions of the cells couple to those that are seen.
+#pragma once
+
+#include <vector>
+
+#include <Eigen/Core>
+#include <Eigen/LU>
+
+#include "analyses/memory.hpp"
+#include "base/petsc.hpp"
+
+namespace komori::analyses {
+
+/// For f_b the functions seen: what of a function u, and of L u, lies along them.
+class Coupling {
+public:
+  /// Collective. Both must outlive it.
+  Coupling(const MemorySystem& system, const operators::Resolved& resolved);
+
+  /// C(0)_ab = <f_a, f_b>. Local.
+  const Eigen::MatrixXd& gram() const noexcept { return gram_; }
+  /// Coefficients of u along the f_b: (<u, f_b>)_b C(0)^-1. Collective.
+  Eigen::RowVectorXd coefficients(Vec u) const;
+  /// The same of L u, by the duals w L* f_b. Collective.
+  Eigen::RowVectorXd seen(Vec u) const;
+  /// m^T with (<u, f_b>)_b = m^T C(0). Local.
+  Eigen::MatrixXd divided(const Eigen::MatrixXd& products) const;
+  /// L^T (w f_b). Local.
+  const std::vector<base::UniqueVec>& duals() const noexcept { return duals_; }
+  /// Q^T L^T (w f_b): what of the orthogonal dynamics comes back. Local.
+  const std::vector<base::UniqueVec>& returns() const noexcept { return returns_; }
+  /// w f_b. Local.
+  const std::vector<base::UniqueVec>& weighted() const noexcept { return weighted_; }
+  /// Q L f_a, the force of a function on what is not seen. Local.
+  const std::vector<base::UniqueVec>& forces() const noexcept { return forces_; }
+  /// ||L f_a||, in the inner product, for judging what is 0. Local.
+  const std::vector<double>& sizes() const noexcept { return sizes_; }
+
+private:
+  Eigen::MatrixXd gram_;
+  Eigen::PartialPivLU<Eigen::MatrixXd> lu_;
+  std::vector<base::UniqueVec> weighted_;
+  std::vector<base::UniqueVec> duals_;
+  std::vector<base::UniqueVec> returns_;
+  std::vector<base::UniqueVec> forces_;
+  std::vector<double> sizes_;
+};
+
+/// Handles of vectors. Local.
+std::vector<Vec> handles(const std::vector<base::UniqueVec>& vectors);
+/// x . v for each. Collective.
+Eigen::RowVectorXd products(const std::vector<base::UniqueVec>& vectors, Vec x);
+
+} // namespace komori::analyses

@@ -1,0 +1,340 @@
+#include "analyses/orthogonal_pairs.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <Eigen/LU>
+#include <fmt/format.h>
+
+#include "analyses/eigen_checkpoints.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "linalg/eigen.hpp"
+#include "linalg/pair_order.hpp"
+#include "operators/orthogonal_dynamics.hpp"
+#include "operators/orthogonal_resolvent.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::check;
+using Complex = std::complex<double>;
+using linalg::EigenPairs;
+
+Vec raw(const base::UniqueVec& vector) {
+  return vector.get();
+}
+
+/// A start in the range of Q, the same for any number of ranks.
+base::UniqueVec start_vector(const MemorySystem& system, const operators::Projection& projection,
+                             bool transposed) {
+  base::UniqueVec start = base::duplicate(system.weights.get());
+  {
+    const base::Random random(19650301);
+    const base::WriteArray value(start.get());
+    system.grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+      value[static_cast<std::size_t>(local)] =
+          random.normal(static_cast<std::uint64_t>(system.grid.natural(cell)));
+    });
+  }
+  if (transposed) {
+    check(VecPointwiseMult(start.get(), start.get(), system.weights.get()));
+    projection.complement_transposed(start.get());
+  } else {
+    projection.complement(start.get());
+  }
+  return start;
+}
+
+/// One side's Krylov-Schur search for the eigenvalues of largest modulus of `matrix`, which is the
+/// orthogonal dynamics itself, or its resolvent.
+EigenPairs search(MemorySystem& system, const operators::Projection& projection, Mat matrix,
+                  bool transposed, PetscInt count, double tolerance, double norm,
+                  EigenPairs* finished) {
+  const base::UniqueVec start = start_vector(system, projection, transposed);
+  const linalg::EigenRequest request{.pairs = count,
+                                     .tolerance = tolerance,
+                                     .norm = norm,
+                                     .largest = true,
+                                     .prefix = "rates_",
+                                     .start = {start.get()}};
+  return with_checkpoints(system.checkpoints, system.grid, request,
+                          transposed ? "memory rates left" : "memory rates right", finished,
+                          [&](const linalg::EigenRequest& r) {
+                            return linalg::general_pairs(matrix, r, system.log());
+                          });
+}
+
+/// The two sides brought together: for each right pair the nearest left one not yet taken.
+std::vector<OrthogonalPair> matched(EigenPairs right, EigenPairs left) {
+  std::vector<OrthogonalPair> pairs;
+  std::vector<bool> taken(left.values.size(), false);
+  for (std::size_t i = 0; i < right.values.size(); ++i) {
+    const Complex value = right.values[i];
+    const bool complex = value.imag() != 0;
+    std::size_t best = left.values.size();
+    for (std::size_t j = 0; j < left.values.size(); ++j) {
+      if (taken[j] || left.values[j].imag() < 0) continue;
+      if (best == left.values.size() ||
+          std::abs(left.values[j] - value) < std::abs(left.values[best] - value)) {
+        best = j;
+      }
+    }
+    OrthogonalPair pair;
+    pair.value = value;
+    pair.right = std::move(right.vectors[i]);
+    if (complex) pair.right_im = std::move(right.vectors[i + 1]);
+    // Beyond this the other side has not found it.
+    const bool same = best < left.values.size() &&
+                      std::abs(left.values[best] - value) <= 1e-4 * std::abs(value) &&
+                      (left.values[best].imag() != 0) == complex;
+    if (same) {
+      taken[best] = true;
+      pair.left = std::move(left.vectors[best]);
+      if (complex) pair.left_im = std::move(left.vectors[best + 1]);
+    }
+    pairs.push_back(std::move(pair));
+    if (complex) ++i;
+  }
+  return pairs;
+}
+
+/// From nu = 1 / (shift - lambda) back to lambda.
+void back_transform(EigenPairs& pairs, double shift) {
+  for (Complex& value : pairs.values) {
+    value = shift - 1.0 / value;
+    if (std::abs(value.imag()) <= 1e-300) value = value.real();
+  }
+}
+
+/// Imaginary parts of inverses have the opposite sign: the vector of the first follows it.
+void upper_first(EigenPairs& pairs) {
+  for (std::size_t i = 0; i + 1 < pairs.values.size(); ++i) {
+    if (pairs.values[i].imag() == 0) continue;
+    if (pairs.values[i].imag() < 0) {
+      std::swap(pairs.values[i], pairs.values[i + 1]);
+      check(VecScale(pairs.vectors[i + 1].get(), -1));
+    }
+    ++i;
+  }
+}
+
+std::size_t listed(const std::vector<OrthogonalPair>& pairs) {
+  std::size_t count = 0;
+  for (const OrthogonalPair& pair : pairs) count += pair.value.imag() != 0 ? 2 : 1;
+  return count;
+}
+
+/// By products alone, largest modulus first.
+OrthogonalPairs by_products(MemorySystem& system, const operators::Projection& projection,
+                            const MemoryInput& input, PetscInt wanted) {
+  const base::UniqueMat shell = operators::orthogonal_dynamics(system.matrix, projection);
+  base::UniqueMat transposed;
+  check(MatCreateTranspose(shell.get(), transposed.put()));
+  EigenPairs right;
+  if (!(system.checkpoints && system.checkpoints->pending("memory rates left"))) {
+    right = search(system, projection, shell.get(), false, wanted, input.tolerance, system.norm,
+                   nullptr);
+  }
+  EigenPairs left = search(system, projection, transposed.get(), true, wanted, input.tolerance,
+                           system.norm, &right);
+  OrthogonalPairs found;
+  found.solver = right.solver.empty() ? left.solver : right.solver;
+  found.pairs = matched(std::move(right), std::move(left));
+  return found;
+}
+
+/// By inverting next to the slowest ones.
+OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& projection,
+                             const MemoryInput& input, PetscInt wanted) {
+  const double shift = system.discrete ? 1 + 1e-4 : system.scale;
+  const Mat entries = system.matrix_with_entries();
+  const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
+  std::unique_ptr<operators::OrthogonalResolvent> resolvent;
+  if (projection.rank() <= operators::largest_eliminated) {
+    resolvent = operators::eliminated_resolvent(
+        std::make_shared<operators::ShiftedSolver>(entries, shift, system.method, tolerance,
+                                                   "memory_"),
+        projection);
+  } else {
+    resolvent = operators::bordered_resolvent(entries, shift, projection, "memory_");
+  }
+  const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
+  EigenPairs right;
+  EigenPairs left;
+  const bool resumes_left =
+      system.checkpoints && system.checkpoints->pending("memory rates left");
+  if (!resumes_left) {
+    right = search(system, projection, shell.get(), false, wanted, input.tolerance, 0, nullptr);
+  }
+  if (!system.reversible) {
+    base::UniqueMat transposed;
+    check(MatCreateTranspose(shell.get(), transposed.put()));
+    left = search(system, projection, transposed.get(), true, wanted, input.tolerance, 0, &right);
+    back_transform(left, shift);
+    upper_first(left);
+  }
+  OrthogonalPairs found;
+  found.solver = fmt::format("{}, of the resolvent at {:.6g}, {}",
+                             right.solver.empty() ? left.solver : right.solver, shift,
+                             projection.rank() <= operators::largest_eliminated
+                                 ? "border eliminated"
+                                 : "bordered factorisation");
+  back_transform(right, shift);
+  upper_first(right);
+  double farthest = 0;
+  for (const Complex& value : right.values) farthest = std::max(farthest, std::abs(value - shift));
+  if (!system.reversible) {
+    found.coverage = fmt::format("complete for eigenvalues within {:.4g} of {:.4g}; a slow mode that "
+                                 "oscillates faster would not be seen",
+                                 farthest, shift);
+  }
+  if (system.reversible) {
+    for (std::size_t i = 0; i < right.values.size(); ++i) {
+      OrthogonalPair pair;
+      pair.value = right.values[i].real();
+      pair.left = base::duplicate(right.vectors[i].get());
+      check(VecPointwiseMult(pair.left.get(), right.vectors[i].get(), system.weights.get()));
+      pair.right = std::move(right.vectors[i]);
+      found.pairs.push_back(std::move(pair));
+    }
+  } else {
+    found.pairs = matched(std::move(right), std::move(left));
+  }
+  return found;
+}
+
+double size_of(Vec re, Vec im) {
+  return im == nullptr ? base::norm2(re) : std::hypot(base::norm2(re), base::norm2(im));
+}
+
+/// ||QLQ u - lambda u|| / ||u|| in the inner product: of self-adjoint dynamics the one that counts,
+/// whatever u does where no probability is.
+double weighted_residual(const operators::Projection& projection, Mat matrix, double value, Vec u,
+                         Vec work) {
+  check(MatMult(matrix, u, work));
+  check(VecAXPY(work, -value, u));
+  return std::sqrt(projection.product(work, work) / projection.product(u, u));
+}
+
+/// Vectors of values that agree are made biorthogonal among each other, all are scaled to
+/// left^T right = 1, and residuals and conditions follow.
+void certify(const MemorySystem& system, const operators::Projection& projection,
+             std::vector<OrthogonalPair>& pairs) {
+  const base::UniqueMat shell = operators::orthogonal_dynamics(system.matrix, projection);
+  const base::UniqueVec work = base::duplicate(system.weights.get());
+  base::UniqueMat transposed;
+  check(MatCreateTranspose(shell.get(), transposed.put()));
+  const double close = 1e-8 * std::max(system.norm, std::numeric_limits<double>::min());
+  for (std::size_t i = 0; i < pairs.size();) {
+    std::size_t end = i + 1;
+    while (end < pairs.size() && pairs[i].value.imag() == 0 && pairs[end].value.imag() == 0 &&
+           std::abs(pairs[end].value - pairs[end - 1].value) <= close) {
+      ++end;
+    }
+    const auto size = static_cast<Eigen::Index>(end - i);
+    const bool whole = std::all_of(pairs.begin() + static_cast<std::ptrdiff_t>(i),
+                                   pairs.begin() + static_cast<std::ptrdiff_t>(end),
+                                   [](const OrthogonalPair& p) { return bool(p.left); });
+    if (size > 1 && whole) {
+      Eigen::MatrixXd gram(size, size);
+      std::vector<base::UniqueVec> old;
+      std::vector<Vec> old_raw;
+      for (Eigen::Index a = 0; a < size; ++a) {
+        const base::UniqueVec& left = pairs[i + static_cast<std::size_t>(a)].left;
+        for (Eigen::Index b = 0; b < size; ++b) {
+          gram(a, b) = base::dot(left.get(), raw(pairs[i + static_cast<std::size_t>(b)].right));
+        }
+        old.push_back(base::duplicate(left.get()));
+        check(VecCopy(left.get(), old.back().get()));
+        old_raw.push_back(old.back().get());
+      }
+      const Eigen::MatrixXd inverse = Eigen::FullPivLU<Eigen::MatrixXd>(gram).inverse();
+      for (Eigen::Index a = 0; a < size; ++a) {
+        const Vec left = pairs[i + static_cast<std::size_t>(a)].left.get();
+        const Eigen::VectorXd row = inverse.row(a).transpose();
+        check(VecSet(left, 0));
+        check(VecMAXPY(left, static_cast<PetscInt>(size), row.data(), old_raw.data()));
+      }
+    }
+    i = end;
+  }
+  for (OrthogonalPair& pair : pairs) {
+    if (system.reversible && pair.left && !pair.right_im) {
+      pair.residual = weighted_residual(projection, shell.get(), pair.value.real(),
+                                        raw(pair.right), work.get());
+      pair.left_residual = pair.residual;
+      check(VecScale(pair.left.get(), 1 / base::dot(pair.left.get(), pair.right.get())));
+      continue;
+    }
+    pair.residual = linalg::eigen_residual(shell.get(), pair.value, raw(pair.right),
+                                           raw(pair.right_im));
+    if (!pair.left) {
+      pair.condition = std::numeric_limits<double>::infinity();
+      pair.left_residual = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
+    pair.left_residual = linalg::eigen_residual(transposed.get(), pair.value, raw(pair.left),
+                                                raw(pair.left_im));
+    const Complex overlap =
+        pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
+    pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *
+                     size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
+    // left / overlap, as a complex number.
+    const Complex factor = 1.0 / overlap;
+    if (!pair.left_im) {
+      check(VecScale(pair.left.get(), factor.real()));
+      continue;
+    }
+    check(VecCopy(pair.left.get(), work.get()));
+    check(VecAXPBY(pair.left.get(), -factor.imag(), factor.real(), pair.left_im.get()));
+    check(VecAXPBY(pair.left_im.get(), factor.imag(), factor.real(), work.get()));
+  }
+}
+
+} // namespace
+
+bool slower(const MemorySystem& system, Complex a, Complex b) {
+  if (!system.discrete) return a.real() > b.real();
+  const auto modulus = [](Complex value) { return std::llround(std::abs(value) * 1e9); };
+  if (modulus(a) != modulus(b)) return modulus(a) > modulus(b);
+  return a.real() > b.real();
+}
+
+std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im) {
+  Complex value = base::dot(left, right);
+  if (left_im != nullptr && right_im != nullptr) value -= base::dot(left_im, right_im);
+  if (right_im != nullptr) value += Complex(0, base::dot(left, right_im));
+  if (left_im != nullptr) value += Complex(0, base::dot(left_im, right));
+  return value;
+}
+
+OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projection& projection,
+                                 const MemoryInput& input) {
+  const PetscInt left_over = system.grid.cells() - projection.rank();
+  const auto asked = static_cast<PetscInt>(std::min<std::int64_t>(input.rates, left_over));
+  OrthogonalPairs found;
+  if (system.grid.cells() <= most_dense) {
+    found = dense_pairs(system, projection);
+  } else {
+    // Some more than asked, so that the last ones are not merely the first to converge.
+    const PetscInt wanted = std::min(left_over, asked + std::max<PetscInt>(4, asked / 2));
+    found = block_pairs_suit(system) ? block_pairs(system, projection, input, wanted)
+            : system.discrete        ? by_products(system, projection, input, wanted)
+                                     : by_resolvent(system, projection, input, wanted);
+  }
+  std::stable_sort(found.pairs.begin(), found.pairs.end(),
+                   [&](const OrthogonalPair& a, const OrthogonalPair& b) {
+                     return slower(system, a.value, b.value);
+                   });
+  certify(system, projection, found.pairs);
+  while (!found.pairs.empty()) { // what is not asked for goes, never half a pair
+    const std::size_t last = found.pairs.back().value.imag() != 0 ? 2 : 1;
+    if (listed(found.pairs) < static_cast<std::size_t>(asked) + last) break;
+    found.pairs.pop_back();
+  }
+  found.complete = static_cast<PetscInt>(listed(found.pairs)) >= asked;
+  return found;
+}
+
+} // namespace komori::analyses

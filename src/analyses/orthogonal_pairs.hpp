@@ -1,0 +1,54 @@
+/// Eigenpairs of the orthogonal dynamics on the range of Q, from both sides.
+#pragma once
+
+#include <complex>
+#include <string>
+#include <vector>
+
+#include "analyses/memory.hpp"
+#include "base/petsc.hpp"
+
+namespace komori::analyses {
+
+/// One eigenvalue; im is null for a real one. Right vectors are functions, left ones masses, with
+/// left^T right = 1 (no conjugation).
+struct OrthogonalPair {
+  std::complex<double> value;
+  base::UniqueVec right;
+  base::UniqueVec right_im;
+  base::UniqueVec left;
+  base::UniqueVec left_im;
+  double residual = 0;
+  double left_residual = 0;
+  double condition = 1;
+};
+
+/// What a search has found. Of a complex pair only the one with positive imaginary part is listed.
+struct OrthogonalPairs {
+  std::vector<OrthogonalPair> pairs;
+  std::string solver;
+  std::string coverage; ///< what may have been missed, empty if nothing
+  bool complete = true;
+};
+
+/// The slowest `count` eigenvalues (largest real part, or modulus in discrete time); all there are if
+/// that is fewer. Throws Stopped. Collective.
+OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projection& projection,
+                                 const MemoryInput& input);
+
+/// On at most `most_dense` states: all of them, by a dense eigensolver on every rank.
+inline constexpr PetscInt most_dense = 400;
+OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Projection& projection);
+
+/// Large reversible problems on grids: LOBPCG on blocks with geometric multigrid, projected.
+bool block_pairs_suit(const MemorySystem& system);
+OrthogonalPairs block_pairs(MemorySystem& system, const operators::Projection& projection,
+                            const MemoryInput& input, PetscInt wanted);
+
+/// In front: largest modulus in discrete time, largest real part in continuous time.
+bool slower(const MemorySystem& system, std::complex<double> a, std::complex<double> b);
+
+/// re + i im of one side against the other without conjugation: left^T right. Collective.
+std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im);
+
+} // namespace komori::analyses

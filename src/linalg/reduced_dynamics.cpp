@@ -1,0 +1,243 @@
+#include "linalg/reduced_dynamics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include <Eigen/Eigenvalues>
+#include <Eigen/LU>
+
+#include "base/signals.hpp"
+
+namespace komori::linalg {
+namespace {
+
+using base::check;
+using Eigen::Index;
+using Eigen::MatrixXcd;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+/// Dimensions between the two spaces that are compared: agreement by chance is unlikely.
+constexpr Index lag = 3;
+
+/// C exp(tH) e_1 beta as a sum of exponentials.
+ExponentialSum spectral(const MatrixXd& h, const MatrixXd& outputs, double beta, bool symmetric) {
+  ExponentialSum sum;
+  if (symmetric) {
+    const MatrixXd mean = 0.5 * (h + h.transpose());
+    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(mean);
+    const MatrixXd& x = solver.eigenvectors();
+    sum.exponents = solver.eigenvalues().cast<std::complex<double>>();
+    const VectorXd start = beta * x.row(0).transpose();
+    sum.weights = (outputs * x * start.asDiagonal()).cast<std::complex<double>>();
+    return sum;
+  }
+  const Eigen::EigenSolver<MatrixXd> solver(h);
+  const MatrixXcd x = solver.eigenvectors();
+  const Eigen::PartialPivLU<MatrixXcd> lu(x);
+  const MatrixXcd inverse = lu.inverse();
+  sum.exponents = solver.eigenvalues();
+  const Eigen::VectorXcd start = beta * inverse.col(0);
+  sum.weights = outputs.cast<std::complex<double>>() * x * start.asDiagonal();
+  sum.condition = x.norm() * inverse.norm() / static_cast<double>(x.rows());
+  return sum;
+}
+
+/// The space under construction.
+class Space {
+public:
+  Space(const ReductionRequest& request, Vec start)
+      : request_(request), image_(base::duplicate(start)), weighted_(base::duplicate(start)) {
+    const base::UniqueVec& first = append(start);
+    beta_ = std::sqrt(std::max(0.0, product(first.get(), first.get())));
+    if (beta_ > 0) {
+      check(VecScale(first.get(), 1 / beta_));
+      project();
+    }
+  }
+  Space(const ReductionRequest& request, Vec start, StateReader& saved)
+      : request_(request), image_(base::duplicate(start)), weighted_(base::duplicate(start)) {
+    beta_ = saved.number();
+    const auto dimension = static_cast<std::size_t>(saved.count());
+    for (std::size_t j = 0; j < dimension; ++j) {
+      basis_.push_back(saved.vector());
+      project();
+    }
+  }
+  SolverState state() const {
+    SolverState state{.numbers = {beta_, static_cast<double>(basis_.size())}};
+    for (const base::UniqueVec& vector : basis_) state.vectors.push_back(vector.get());
+    return state;
+  }
+
+  Index dimension() const { return static_cast<Index>(basis_.size()); }
+  double beta() const { return beta_; }
+  const MatrixXd& outputs() const { return outputs_; }
+
+  /// Adds one vector; false where nothing new is left.
+  bool grow() {
+    const std::size_t j = basis_.size() - 1;
+    const auto& solve = request_.solves[j % request_.solves.size()];
+    base::UniqueVec next = base::duplicate(image_.get());
+    solve(basis_[j].get(), next.get());
+    const double before = std::sqrt(product(next.get(), next.get()));
+    std::vector<Vec> raw = handles();
+    std::vector<PetscScalar> dots(raw.size());
+    for (int pass = 0; pass < 2; ++pass) {
+      check(VecPointwiseMult(weighted_.get(), next.get(), request_.weights));
+      check(VecMDot(weighted_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
+      for (PetscScalar& dot : dots) dot = -dot;
+      check(VecMAXPY(next.get(), static_cast<PetscInt>(raw.size()), dots.data(), raw.data()));
+    }
+    const double left = std::sqrt(product(next.get(), next.get()));
+    if (!(left > 1e-13 * before)) return false;
+    check(VecScale(next.get(), 1 / left));
+    basis_.push_back(std::move(next));
+    project();
+    return true;
+  }
+
+  ExponentialSum sum(Index dimension) const {
+    return spectral(h_.topLeftCorner(dimension, dimension), outputs_.leftCols(dimension), beta_,
+                    request_.symmetric);
+  }
+
+private:
+  base::UniqueVec& append(Vec from) {
+    basis_.push_back(base::duplicate(from));
+    check(VecCopy(from, basis_.back().get()));
+    return basis_.back();
+  }
+  double product(Vec a, Vec b) {
+    check(VecPointwiseMult(weighted_.get(), a, request_.weights));
+    return base::dot(weighted_.get(), b);
+  }
+  std::vector<Vec> handles() const {
+    std::vector<Vec> raw;
+    for (const base::UniqueVec& vector : basis_) raw.push_back(vector.get());
+    return raw;
+  }
+  /// The new row and column of H = V^T W M V, from a product with M and one with its transpose, and
+  /// the new column of the outputs.
+  void project() {
+    const Index n = dimension_of_h_++;
+    h_.conservativeResizeLike(MatrixXd::Zero(n + 1, n + 1));
+    outputs_.conservativeResizeLike(
+        MatrixXd::Zero(static_cast<Index>(request_.outputs.size()), n + 1));
+    std::vector<Vec> raw = handles();
+    raw.resize(static_cast<std::size_t>(n) + 1);
+    const Vec newest = raw.back();
+    VectorXd dots(n + 1);
+    check(MatMult(request_.matrix, newest, image_.get()));
+    check(VecPointwiseMult(image_.get(), image_.get(), request_.weights));
+    check(VecMDot(image_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
+    h_.col(n) = dots;
+    check(VecPointwiseMult(weighted_.get(), newest, request_.weights));
+    check(MatMultTranspose(request_.matrix, weighted_.get(), image_.get()));
+    check(VecMDot(image_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
+    h_.row(n).head(n) = dots.head(n).transpose();
+    if (request_.outputs.empty()) return;
+    VectorXd seen(static_cast<Index>(request_.outputs.size()));
+    check(VecMDot(newest, static_cast<PetscInt>(request_.outputs.size()), request_.outputs.data(),
+                  seen.data()));
+    outputs_.col(n) = seen;
+  }
+
+  const ReductionRequest& request_;
+  base::UniqueVec image_;
+  base::UniqueVec weighted_;
+  std::vector<base::UniqueVec> basis_;
+  MatrixXd h_;
+  MatrixXd outputs_;
+  double beta_ = 0;
+  Index dimension_of_h_ = 0;
+};
+
+/// Differences of two sums at the times against what they may be; below 1: all within the
+/// tolerance.
+struct Comparison {
+  double worst = std::numeric_limits<double>::infinity(); ///< over the tolerance
+  double error = 0;                                       ///< absolute
+};
+Comparison compare(const ExponentialSum& a, const ExponentialSum& b,
+                   const ReductionRequest& request) {
+  Comparison result{.worst = 0};
+  double later = 0; // the largest value from this time on
+  std::vector<double> sizes(request.times.size());
+  double whole = 0;
+  for (std::size_t i = request.times.size(); i-- > 0;) {
+    sizes[i] = later = std::max(later, a.value(request.times[i]).cwiseAbs().maxCoeff());
+    // What decays in the first hundredth of the time does not set the scale of the rest.
+    if (request.times[i] >= 0.01 * request.times.back()) whole = later;
+  }
+  for (std::size_t i = 0; i < request.times.size(); ++i) {
+    const double t = request.times[i];
+    const double error = (a.value(t) - b.value(t)).cwiseAbs().maxCoeff();
+    const double allowed = request.tolerance * std::max(sizes[i], 1e-3 * whole) + request.floor;
+    result.error = std::max(result.error, error);
+    // Not finite counts as too large.
+    const double ratio = error <= allowed ? (allowed > 0 ? error / allowed : 0)
+                         : allowed > 0    ? error / allowed
+                                          : std::numeric_limits<double>::infinity();
+    result.worst = std::isfinite(ratio) ? std::max(result.worst, ratio)
+                                        : std::numeric_limits<double>::infinity();
+  }
+  return result;
+}
+
+} // namespace
+
+Eigen::VectorXd ExponentialSum::value(double time) const {
+  if (exponents.size() == 0) return VectorXd::Zero(weights.rows());
+  return (weights * (exponents * time).array().exp().matrix()).real();
+}
+
+Eigen::VectorXd ExponentialSum::slope(double time) const {
+  if (exponents.size() == 0) return VectorXd::Zero(weights.rows());
+  return (weights * ((exponents * time).array().exp() * exponents.array()).matrix()).real();
+}
+
+Reduction reduce(const ReductionRequest& request, Vec start, base::Log& log) {
+  Reduction result;
+  result.sum.weights.setZero(static_cast<Index>(request.outputs.size()), 0);
+  std::unique_ptr<Space> space;
+  if (request.continuation.from) {
+    StateReader saved(*request.continuation.from);
+    space = std::make_unique<Space>(request, start, saved);
+  } else {
+    space = std::make_unique<Space>(request, start);
+  }
+  result.converged = true;
+  if (space->beta() == 0) return result;
+  const auto most = static_cast<Index>(request.dimension);
+  const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(start));
+  for (result.converged = false; !result.converged;) {
+    const bool grown = space->dimension() < most && space->grow();
+    const Index n = space->dimension();
+    const bool last = !grown || n >= most;
+    if (last || (n > 2 * lag && n % lag == 0)) {
+      result.sum = space->sum(n);
+      const Comparison comparison =
+          n > lag ? compare(result.sum, space->sum(n - lag), request) : Comparison{.worst = 0};
+      result.error = comparison.error;
+      // A space that cannot grow holds the motion exactly.
+      const bool exhausted = !grown && n < most;
+      result.converged = comparison.worst <= 1 || exhausted;
+      if (exhausted) result.error = 0;
+      log.iteration(request.name, static_cast<int>(n), 0, comparison.worst * request.tolerance);
+      if (last) break;
+    }
+    if (result.converged) break;
+    if (request.continuation.step) {
+      request.continuation.step([&] { return space->state(); });
+    } else {
+      base::stop_if_asked(comm, "the kernel is incomplete");
+    }
+  }
+  result.dimension = static_cast<PetscInt>(space->dimension());
+  return result;
+}
+
+} // namespace komori::linalg

@@ -1,0 +1,66 @@
+/// (s - Q L Q)^-1 on the range of Q, by bordered systems in which Q is never formed:
+///
+///   [ s - L  V ] [x]   [b]
+///   [  W^T   0 ] [y] = [0],   P = V W^T,
+///
+/// has x = Q x and Q (s - L) x = Q b.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <Eigen/LU>
+
+#include "base/petsc.hpp"
+#include "linalg/solver.hpp"
+#include "operators/projection.hpp"
+
+namespace komori::operators {
+
+/// s - L with its factorisation or preconditioner, which several projections may share.
+class ShiftedSolver {
+public:
+  /// `matrix` has entries; the solver's options stand under `prefix`. Collective.
+  ShiftedSolver(Mat matrix, double shift, linalg::Method method, double tolerance,
+                const std::string& prefix);
+  linalg::LinearSolver& solver() noexcept { return *solver_; }
+  double shift() const noexcept { return shift_; }
+
+private:
+  double shift_;
+  base::UniqueMat matrix_;
+  std::unique_ptr<linalg::LinearSolver> solver_;
+};
+
+/// One way to solve with a given projection and shift; all functions are collective.
+class OrthogonalResolvent {
+public:
+  OrthogonalResolvent() = default;
+  OrthogonalResolvent(const OrthogonalResolvent&) = delete;
+  OrthogonalResolvent& operator=(const OrthogonalResolvent&) = delete;
+  virtual ~OrthogonalResolvent() = default;
+  /// x = Q x with Q (s - L) x = Q b; and the same of the transposed matrices. Throws
+  /// ConvergenceError, MemoryError.
+  virtual void solve(Vec b, Vec x) = 0;
+  virtual void solve_transposed(Vec b, Vec x) = 0;
+};
+
+/// Ranks up to this are eliminated by as many solves with s - L; above, the bordered matrix itself
+/// is factorised.
+inline constexpr PetscInt largest_eliminated = 64;
+
+/// By the Schur complement W^T (s - L)^-1 V, rank x rank, on every rank.
+std::unique_ptr<OrthogonalResolvent> eliminated_resolvent(std::shared_ptr<ShiftedSolver> shifted,
+                                                          const Projection& projection);
+
+/// By a sparse factorisation of the bordered matrix; for partitions. `matrix` has entries.
+std::unique_ptr<OrthogonalResolvent> bordered_resolvent(Mat matrix, double shift,
+                                                        const Projection& projection,
+                                                        const std::string& prefix);
+
+/// The operator of a resolvent as a matrix without entries, for products with it and its transpose.
+/// `resolvent` and `projection` must outlive it.
+base::UniqueMat resolvent_matrix(OrthogonalResolvent& resolvent, const Projection& projection);
+
+} // namespace komori::operators

@@ -1,0 +1,188 @@
+#include "analyses/memory.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include <Eigen/LU>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "analyses/memory_systems.hpp"
+#include "config/reader.hpp"
+#include "numbers.hpp"
+#include "support.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using support::near;
+
+MemoryResult memory_of(const std::string& yaml) {
+  const auto input = config::read<MoriZwanzigInput>(config::parse(yaml, "a.yaml"));
+  MemoryStudy study(test_session(), input);
+  study.require_sound();
+  return study.compute();
+}
+
+const std::string lumped = "model: {kind: chain, matrix: [[0.7, 0.2, 0.1, 0], [0.2, 0.7, 0, 0.1], "
+                           "[0.1, 0, 0.8, 0.1], [0, 0.1, 0.1, 0.8]]}\n";
+
+TEST(Memory, exactly_lumpable_chain_has_none_although_rates_exist) {
+  const MemoryResult found = memory_of(
+      lumped + "projection: {kind: sets, sets: [[0, 1], [2, 3]]}\nmemory: {lags: 6, rates: 4}");
+  ASSERT_EQ(found.omega.size(), 7);
+  EXPECT_TRUE(near(found.omega[0](0, 0), 0.9, {1e-13, 0}));
+  EXPECT_TRUE(near(found.omega[0](0, 1), 0.1, {1e-13, 0}));
+  for (std::size_t l = 1; l < found.omega.size(); ++l) EXPECT_LT(found.omega[l].norm(), 1e-14);
+  ASSERT_EQ(found.modes.size(), 2); // all there are
+  EXPECT_TRUE(near(found.modes[0].value.real(), 0.741421356237310, {1e-12, 0}));
+  EXPECT_TRUE(near(found.modes[1].value.real(), 0.458578643762690, {1e-12, 0}));
+  for (const MemoryMode& mode : found.modes) {
+    EXPECT_FALSE(mode.visible);
+    EXPECT_EQ(mode.verdict, "converged");
+  }
+  EXPECT_EQ(found.verdict, "no memory");
+  EXPECT_LT(found.identity_error, 1e-13);
+}
+
+TEST(Memory, second_order_autoregression_seen_through_its_value) {
+  // x' = x/2 + 3z/10 + xi, z' = x: Omega_0 = 5/7, Omega_k = (36/245) (-3/14)^(k-1).
+  double before = 0;
+  for (const int cells : {24, 48}) {
+    const MemoryResult found = memory_of(
+        "model: {kind: map, variables: [x, z], map: [0.5*x + 0.3*z, x], noise: {kind: gaussian, "
+        "sigma: [0.6, 0]}}\n" +
+        fmt::format("grid: {{x: {{from: -5, to: 5, cells: {0}}}, z: {{from: -5, to: 5, cells: "
+                    "{0}}}}}\n",
+                    cells) +
+        "ulam: {samples: 4, outside: leak}\n"
+        "projection: {kind: observables, observables: [x]}\nmemory: {lags: 6, rates: 2}");
+    double error = std::abs(found.omega[0](0, 0) - 5.0 / 7);
+    for (int k = 1; k <= 4; ++k) {
+      error = std::max(error, std::abs(found.omega[static_cast<std::size_t>(k)](0, 0) -
+                                       36.0 / 245 * std::pow(-3.0 / 14, k - 1)));
+    }
+    EXPECT_LT(found.identity_error, 1e-12);
+    if (before > 0) EXPECT_LT(error, 0.35 * before);
+    before = error;
+  }
+  EXPECT_LT(before, 0.01);
+}
+
+/// x' = -a x + b y, y' = -c x - d y with <xy> = 0 at rest: K = b c exp(-d t).
+MemoryResult linear(int cells, double a, double b, double c, double d,
+                    const std::string& observables = "[x]") {
+  return memory_of(
+      fmt::format("model: {{kind: sde, variables: [x, y], drift: ['{}*x + {}*y', '{}*x + {}*y'], "
+                  "diffusion: ['{}', '{}']}}\n",
+                  -a, b, -c, -d, a, d * c / b) +
+      fmt::format("grid: {{x: {{from: -5, to: 5, cells: {0}}}, y: {{from: -5, to: 5, cells: "
+                  "{0}}}}}\n",
+                  cells) +
+      "projection: {kind: observables, observables: " + observables +
+      "}\nmemory: {times: {to: 3, steps: 30}, rates: 3}");
+}
+
+TEST(Memory, linear_system_has_the_kernel_of_its_hidden_variable) {
+  double before = 0;
+  double rate_before = 0;
+  for (const int cells : {24, 48}) {
+    const MemoryResult found = linear(cells, 1, 1.5, 1.5, 2);
+    double error = 0;
+    for (std::size_t i = 0; i < found.times.size(); ++i) {
+      error = std::max(error,
+                       std::abs(found.kernel[i](0, 0) - 2.25 * std::exp(-2 * found.times[i])));
+    }
+    EXPECT_LT(found.identity_error, 1e-10);
+    EXPECT_LT(*std::max_element(found.gme_error.begin(), found.gme_error.end()), 1e-8);
+    double rate = 1e9;
+    for (const MemoryMode& mode : found.modes) {
+      if (mode.visible && mode.strength > 0.5) rate = std::min(rate, std::abs(mode.rate - 2));
+    }
+    if (before > 0) {
+      EXPECT_LT(error, 0.3 * before);
+      EXPECT_LT(rate, 0.3 * rate_before);
+    }
+    before = error;
+    rate_before = rate;
+  }
+  EXPECT_LT(before, 0.05);
+}
+
+/// The harmonic chain on a ring, by pairs of states with opposite signs: on odd functions the rates
+/// are an antisymmetric matrix minus `w`, so that C = exp(-wt) J0(wt), K = exp(-wt) w J1(wt) / t.
+std::string signed_ring(int sites, double w) {
+  std::string rows;
+  for (int i = 0; i < sites; ++i) {
+    for (int sign = 0; sign < 2; ++sign) {
+      std::string row;
+      for (int j = 0; j < sites; ++j) {
+        const bool up = j == (i + 1) % sites;
+        const bool down = i == (j + 1) % sites;
+        for (int other = 0; other < 2; ++other) {
+          const bool same = other == sign;
+          double rate = (up && same) || (down && !same) ? w / 2 : 0;
+          if (i == j) rate = same ? -w : 0;
+          row += fmt::format("{}{}", row.empty() ? "" : ", ", rate);
+        }
+      }
+      rows += fmt::format("{}[{}]", rows.empty() ? "" : ", ", row);
+    }
+  }
+  return "model: {kind: chain, matrix: [" + rows + "]}\n";
+}
+
+TEST(Memory, harmonic_chain_is_said_not_to_decay_exponentially) {
+  const double w = 1;
+  const MemoryResult found =
+      memory_of(signed_ring(40, w) +
+                "projection: {kind: observables, observables: ['state == 0 ? 1 : state == 1 ? -1 : "
+                "0']}\nmemory: {times: {to: 14, steps: 28}, rates: 30}");
+  for (std::size_t i = 1; i < found.times.size(); ++i) {
+    const double t = found.times[i];
+    EXPECT_TRUE(near(found.kernel[i](0, 0) * std::exp(w * t), w * std::cyl_bessel_j(1, w * t) / t,
+                     {1e-4, 0}))
+        << t;
+    EXPECT_TRUE(near(found.propagator[i](0, 0) * std::exp(w * t), std::cyl_bessel_j(0, w * t),
+                     {1e-4, 0}))
+        << t;
+  }
+  EXPECT_TRUE(near(found.kernel[0](0, 0), w * w / 2, {1e-12, 0}));
+  EXPECT_EQ(found.verdict, "not exponential");
+  // Thirty rates reach that of the kernel, and yet leave much of its tail.
+  EXPECT_TRUE(near(found.modes.back().rate, w, {1e-9, 0}));
+  EXPECT_GT(found.remainder, 0.1);
+  EXPECT_LT(found.identity_error, 1e-10);
+}
+
+TEST(Memory, klein_kramers_seen_through_its_position) {
+  const std::string particle =
+      "model: {kind: sde, variables: [x, v], drift: [v, -x - v], diffusion: [0, 1]}\n"
+      "grid: {x: {from: -4, to: 4, cells: 20}, v: {from: -4, to: 4, cells: 20}}\n";
+  for (const char* projection : {"{kind: observables, observables: [x]}",
+                                 "{kind: variables, variables: [x], cells: [5]}",
+                                 "{kind: variables, variables: [x], functions: [x]}"}) {
+    const MemoryResult found =
+        memory_of(particle + "projection: " + projection +
+                  "\nmemory: {times: {to: 2, steps: 10}, rates: 2, laplace: [1]}");
+    EXPECT_LT(found.identity_error, 1e-10) << projection;
+    EXPECT_EQ(found.kernel.size(), 11);
+  }
+}
+
+TEST(Memory, reversible_kernels_are_minus_the_correlation_of_forces) {
+  const MemoryResult found = memory_of(
+      "model: {kind: sde, variables: [x, y], potential: (x^2-1)^2 + 2*(y-x)^2, diffusion: 0.5}\n"
+      "grid: {x: {from: -2, to: 2, cells: 24}, y: {from: -3, to: 3, cells: 24}}\n"
+      "projection: {kind: sets, sets: [x < 0, x >= 0]}\n"
+      "memory: {times: {to: 2, steps: 10}, rates: 4}");
+  EXPECT_EQ(found.fluctuation_sign, -1);
+  EXPECT_LT(found.fluctuation_dissipation, 1e-8);
+  EXPECT_LT(found.identity_error, 1e-10);
+  for (const Eigen::MatrixXd& r : found.propagator) {
+    EXPECT_TRUE(near(r.col(0).sum(), 1, {1e-9, 0})); // written transposed: rows = from
+  }
+}
+
+} // namespace
+} // namespace komori::analyses
