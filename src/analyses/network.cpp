@@ -127,6 +127,9 @@ int work(Run& run) {
       [&](io::ResultFile& file) { return memory(problem, coarse, input, file); });
   add(input.spectrum.has_value(), "spectrum",
       [&](io::ResultFile& file) { return layer_spectrum(problem, input, file); });
+  add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
+    return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
+  });
 
   const std::string resolved = config::resolved(input);
   OpenResult result(run, output, resolved, policy);

@@ -20,7 +20,7 @@ struct NetworkLayersInput {
   std::vector<double> cells{};
   std::int64_t order = 0;
   std::vector<std::pair<std::string, std::vector<double>>> ranges{};
-  std::string matrices = "auto";
+  std::string bounds = "weights";
   config::Origin origin{};
 };
 void declare(config::Declarer& declarer, NetworkLayersInput& input);

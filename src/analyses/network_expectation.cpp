@@ -104,6 +104,22 @@ void write_layer_axes(const NetworkProblem& problem, int n, io::ResultFile& file
   }
 }
 
+PointValues point_values(NetworkProblem& problem, NetworkProblem& coarse,
+                         const NetworkStudyInput& input) {
+  if (!input.observable || !input.expectation || input.expectation->points.empty()) return {};
+  const config::Formula formula = observable_formula(problem.network(), *input.observable);
+  const int layer = static_cast<int>(input.expectation->layer);
+  const auto& points = input.expectation->points;
+  PointValues result;
+  result.values = at_points(problem, layer, all_expectations(problem, formula), formula, points);
+  const std::vector<double> others =
+      at_points(coarse, layer, all_expectations(coarse, formula), formula, points);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    result.errors.push_back(std::abs(result.values[i] - others[i]));
+  }
+  return result;
+}
+
 bool expectation(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  io::ResultFile& file) {
   const NetworkExpectationInput asked = input.expectation.value_or(NetworkExpectationInput{});
@@ -147,14 +163,10 @@ bool expectation(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
       fmt::format("  mean over the inputs: {:.12g} (error of the grid {:.1e})", mean, mean_error));
   if (asked.points.empty()) return true;
   const int layer = static_cast<int>(asked.layer);
-  const std::vector<double> values = at_points(problem, layer, functions, formula, asked.points);
-  const std::vector<double> others =
-      at_points(coarse, layer, coarse_functions, formula, asked.points);
-  std::vector<double> errors;
+  const auto [values, errors] = point_values(problem, coarse, input);
   std::vector<double> flat;
   std::vector<std::vector<std::string>> table;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    errors.push_back(std::abs(values[i] - others[i]));
     flat.insert(flat.end(), asked.points[i].begin(), asked.points[i].end());
     table.push_back({fmt::format("{:g}", fmt::join(asked.points[i], ", ")),
                      fmt::format("{:.12g}", values[i]), fmt::format("{:.1e}", errors[i])});

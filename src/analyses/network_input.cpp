@@ -23,10 +23,11 @@ void declare(config::Declarer& declarer, NetworkLayersInput& input) {
                                 "that follow from weights, activations and noise; they must hold "
                                 "all that is reached.",
                         .unit = "of the variable"});
-  declarer.choice("matrices", input.matrices, {"auto", "assembled", "matrix_free"},
-                  {.help = "Whether matrices are stored. matrix_free: averages over boxes by sums "
-                           "along the axes, for uniform noise and order 1. auto: where that is "
-                           "possible and the matrix would be large."});
+  declarer.choice("bounds", input.bounds, {"weights", "activation"},
+                  {.help = "Ranges that are not given. weights: interval bounds of what the layer "
+                           "can reach from the range before; activation: all that a bounded "
+                           "activation (tanh, sigmoid, erf) can reach, whatever the weights. Noise "
+                           "is added to both."});
   if (!declarer.reading()) return;
   input.origin = declarer.origin("");
   for (const double cells : input.cells) {

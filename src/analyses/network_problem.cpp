@@ -31,6 +31,18 @@ void require_narrow(const models::Network& network) {
   }
 }
 
+/// Widens ranges to all that bounded activations can reach.
+void widen(const models::NetworkLayer& layer, std::vector<models::Interval>& range) {
+  using models::Activation;
+  for (std::size_t i = 0; i < range.size() && !layer.residual; ++i) {
+    const Activation activation = layer.activation_at(i);
+    const double reach = layer.noise_at(i).reach();
+    const bool odd = activation == Activation::tanh || activation == Activation::erf;
+    if (odd) range[i] = {-1 - reach, 1 + reach};
+    if (activation == Activation::sigmoid) range[i] = {-reach, 1 + reach};
+  }
+}
+
 /// Replaces ranges by those of the input; every name must be known.
 void apply_ranges(const NetworkLayersInput& input, std::vector<LayerPlan>& plan) {
   std::vector<std::string> known;
@@ -91,6 +103,7 @@ std::vector<LayerPlan> plan_layers(const models::Network& network,
       }
     } else {
       plan[n].range = models::layer_range(network.layers[n - 1], plan[n - 1].range);
+      if (input.bounds == "activation") widen(network.layers[n - 1], plan[n].range);
       for (models::Interval& range : plan[n].range) {
         // A constant neuron without noise has a range of no width.
         const double least = 1e-9 * std::max(1.0, std::abs(range.from));

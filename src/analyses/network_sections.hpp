@@ -36,6 +36,16 @@ bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsIn
            io::ResultFile& file);
 bool memory(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
             io::ResultFile& file);
+/// Values that the section `expectation` has at its points, with their errors.
+struct PointValues {
+  std::vector<double> values{};
+  std::vector<double> errors{};
+};
+PointValues point_values(NetworkProblem& problem, NetworkProblem& coarse,
+                         const NetworkStudyInput& input);
+/// Compares operators with paths sampled by all ranks; false where they contradict each other.
+bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+                 const PointValues& points, io::ResultFile& file);
 bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
 
 /// The density of the inputs, of integral 1: that of the formula, or uniform. Throws InputError

@@ -44,9 +44,11 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
   const auto count = std::min(pairs.values.size(), static_cast<std::size_t>(asked.pairs));
   std::vector<double> values;
   std::vector<double> errors;
+  std::vector<double> rates;
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < count; ++i) {
     const std::complex<double> value = pairs.values[i];
+    rates.push_back(-std::log(std::abs(value)));
     double error = std::abs(value); // where the coarser grid has no such value
     for (const std::complex<double>& other : others.values) {
       error = std::min(error, std::abs(value - other));
@@ -69,6 +71,9 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
   file.write_small(
       "/spectrum/discretisation_error", errors, {n},
       {{"meaning", "distance to the nearest eigenvalue of half the cells"}, {"unit", "-"}});
+  file.write_small("/spectrum/rates", rates, {n},
+                   {{"meaning", "decay rates -ln |lambda|"}, {"unit", "1/step"}});
+  file.annotate("/spectrum", {{"time", std::string("discrete")}});
   problem.log().table(fmt::format("Step {} repeated without end", asked.layer),
                       {"", "real", "imaginary", "residual", "error of the grid"}, rows);
   if (pairs.complete()) return true;

@@ -21,7 +21,7 @@ def coarse(text):
 def driver_of(path):
     """The driver that takes a model of this kind."""
     kind = re.search(r"\bkind: *(\w+)", path.read_text()).group(1)
-    return "fokker_planck" if kind == "sde" else "koopman"
+    return {"sde": "fokker_planck", "network": "network"}.get(kind, "koopman")
 
 
 class Inputs(DriverTest):
@@ -40,7 +40,8 @@ class Inputs(DriverTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("error", done.stderr)
                 with h5py.File(self.folder / f"{name}.h5") as file:
-                    for section in ("stationary", "spectrum", "transitions", "evolve"):
+                    for section in ("stationary", "spectrum", "transitions", "evolve", "density",
+                                    "norms", "monte_carlo"):
                         asked = re.search(rf"^{section}:", path.read_text(), re.MULTILINE)
                         self.assertEqual(section in file, bool(asked), section)
                     self.assertEqual(file["run"].attrs["early_exit"], b"")
