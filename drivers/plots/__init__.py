@@ -1,9 +1,11 @@
 """What `plot.py` draws: for each part of a result, a generator of (title, function of an Axes)."""
-from plots import densities, dictionary, memory, spectrum
+from plots import densities, dictionary, memory, network, spectrum
 
 PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationary_panels,
           "eigenfunctions": spectrum.eigenfunction_panels, "evolve": densities.evolve_panels,
           "transitions": densities.transition_panels,
           "pseudospectrum": dictionary.pseudospectrum_panels,
           "modes": dictionary.prediction_panels,
-          "memory": memory.memory_panels}
+          "memory": memory.memory_panels,
+          "expectation": network.expectation_panels, "density": network.density_panels,
+          "norms": network.norm_panels, "layer_memory": network.memory_panels}

@@ -10,8 +10,9 @@ namespace komori::operators {
 
 using base::check;
 
-CsrBuilder::CsrBuilder(PetscInt first, PetscInt rows, PetscInt entries_per_row)
-    : first_(first), rows_(rows) {
+CsrBuilder::CsrBuilder(PetscInt rows, PetscInt first_column, PetscInt columns,
+                       PetscInt entries_per_row)
+    : rows_(rows), first_column_(first_column), columns_(columns) {
   const auto expected = static_cast<std::size_t>(rows) * static_cast<std::size_t>(entries_per_row);
   arrays_->inner_rows.reserve(static_cast<std::size_t>(rows) + 1);
   arrays_->outer_rows.reserve(static_cast<std::size_t>(rows) + 1);
@@ -24,7 +25,7 @@ void CsrBuilder::end_row() {
             [](const auto& a, const auto& b) { return a.first < b.first; });
   PetscInt previous = -1;
   for (const auto& [column, value] : row_) {
-    const bool inner = column >= first_ && column < first_ + rows_;
+    const bool inner = column >= first_column_ && column < first_column_ + columns_;
     auto& values = inner ? arrays_->inner_values : arrays_->outer_values;
     if (column == previous) {
       values.back() += value;
@@ -32,7 +33,7 @@ void CsrBuilder::end_row() {
     }
     previous = column;
     (inner ? arrays_->inner_columns : arrays_->outer_columns)
-        .push_back(inner ? column - first_ : column);
+        .push_back(inner ? column - first_column_ : column);
     values.push_back(value);
   }
   arrays_->inner_rows.push_back(static_cast<PetscInt>(arrays_->inner_columns.size()));
@@ -46,7 +47,7 @@ void CsrBuilder::add_rows(std::span<const Band> bands, std::size_t count) {
     std::vector<PetscInt>& columns = inner ? arrays_->inner_columns : arrays_->outer_columns;
     std::vector<PetscScalar>& values = inner ? arrays_->inner_values : arrays_->outer_values;
     const auto is_inner = [&](const Band& band) {
-      return band.column >= first_ && band.column < first_ + rows_;
+      return band.column >= first_column_ && band.column < first_column_ + columns_;
     };
     const auto width = static_cast<std::size_t>(std::count_if(
         bands.begin(), bands.end(), [&](const Band& band) { return is_inner(band) == inner; }));
@@ -56,7 +57,7 @@ void CsrBuilder::add_rows(std::span<const Band> bands, std::size_t count) {
     std::size_t place = start;
     for (const Band& band : bands) {
       if (is_inner(band) != inner) continue;
-      const PetscInt column = inner ? band.column - first_ : band.column;
+      const PetscInt column = inner ? band.column - first_column_ : band.column;
       PetscInt* const to_column = columns.data() + place;
       PetscScalar* const to_value = values.data() + place;
       for (std::size_t i = 0; i < count; ++i) {
@@ -71,7 +72,7 @@ void CsrBuilder::add_rows(std::span<const Band> bands, std::size_t count) {
   }
 }
 
-base::UniqueMat CsrBuilder::finish(MPI_Comm comm, PetscInt size) && {
+base::UniqueMat CsrBuilder::finish(MPI_Comm comm, PetscInt all_rows, PetscInt all_columns) && {
   std::int64_t largest = nonzeros();
   MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, comm);
   base::require_countable(static_cast<double>(largest), "a rank's part of the matrix has",
@@ -81,13 +82,13 @@ base::UniqueMat CsrBuilder::finish(MPI_Comm comm, PetscInt size) && {
   base::UniqueMat matrix;
   Arrays& a = *arrays_;
   if (ranks == 1) {
-    check(MatCreateSeqAIJWithArrays(comm, rows_, rows_, a.inner_rows.data(), a.inner_columns.data(),
-                                    a.inner_values.data(), matrix.put()));
+    check(MatCreateSeqAIJWithArrays(comm, rows_, columns_, a.inner_rows.data(),
+                                    a.inner_columns.data(), a.inner_values.data(), matrix.put()));
   } else {
-    check(MatCreateMPIAIJWithSplitArrays(comm, rows_, rows_, size, size, a.inner_rows.data(),
-                                         a.inner_columns.data(), a.inner_values.data(),
-                                         a.outer_rows.data(), a.outer_columns.data(),
-                                         a.outer_values.data(), matrix.put()));
+    check(MatCreateMPIAIJWithSplitArrays(
+        comm, rows_, columns_, all_rows, all_columns, a.inner_rows.data(), a.inner_columns.data(),
+        a.inner_values.data(), a.outer_rows.data(), a.outer_columns.data(), a.outer_values.data(),
+        matrix.put()));
   }
   // The matrix works on these arrays, so they live and die with it.
   PetscContainer container = nullptr;

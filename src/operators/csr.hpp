@@ -25,7 +25,10 @@ class CsrBuilder {
 public:
   /// This rank owns rows and columns [first, first + rows) of a square matrix; `entries_per_row`
   /// is what memory is reserved for.
-  CsrBuilder(PetscInt first, PetscInt rows, PetscInt entries_per_row);
+  CsrBuilder(PetscInt first, PetscInt rows, PetscInt entries_per_row)
+      : CsrBuilder(rows, first, rows, entries_per_row) {}
+  /// This rank owns `rows` rows, and columns [first_column, first_column + columns).
+  CsrBuilder(PetscInt rows, PetscInt first_column, PetscInt columns, PetscInt entries_per_row);
 
   /// Adds to the current row; the same column may come several times.
   void add(PetscInt column, PetscScalar value) { row_.emplace_back(column, value); }
@@ -41,15 +44,20 @@ public:
   }
   /// The matrix of all ranks' rows; `size` rows and columns in total. Collective. Throws
   /// MemoryError where a rank has more entries than `PetscInt` can number.
-  base::UniqueMat finish(MPI_Comm comm, PetscInt size) &&;
+  base::UniqueMat finish(MPI_Comm comm, PetscInt size) && {
+    return std::move(*this).finish(comm, size, size);
+  }
+  /// Likewise of a rectangular matrix. Collective.
+  base::UniqueMat finish(MPI_Comm comm, PetscInt all_rows, PetscInt all_columns) &&;
 
 private:
   struct Arrays { // owned by the matrix once it exists
     std::vector<PetscInt> inner_rows{0}, inner_columns, outer_rows{0}, outer_columns;
     std::vector<PetscScalar> inner_values, outer_values;
   };
-  PetscInt first_;
   PetscInt rows_;
+  PetscInt first_column_;
+  PetscInt columns_;
   std::vector<std::pair<PetscInt, PetscScalar>> row_;
   std::unique_ptr<Arrays> arrays_ = std::make_unique<Arrays>();
 };

@@ -19,18 +19,15 @@ def coarse(text):
 
 
 def driver_of(path):
-<<<<<<< HEAD
-    """The driver that takes a model of this kind."""
-    text = path.read_text()
-    if re.search(r"^dictionary:", text, re.MULTILINE):
-        return "koopman"
-    kind = re.search(r"\bkind: *(\w+)", text).group(1)
-=======
     """The driver that takes a model of this kind and these sections."""
-    if re.search(r"^projection:", path.read_text(), re.MULTILINE):
+    text = path.read_text()
+    kind = re.search(r"\bkind: *(\w+)", text).group(1)
+    if kind == "network":
+        return "network"
+    if re.search(r"^projection:", text, re.MULTILINE):
         return "mori_zwanzig"
-    kind = re.search(r"\bkind: *(\w+)", path.read_text()).group(1)
->>>>>>> memory
+    if re.search(r"^(dictionary|coarse_sets):", text, re.MULTILINE):
+        return "koopman"
     return "fokker_planck" if kind == "sde" else "koopman"
 
 
@@ -50,7 +47,8 @@ class Inputs(DriverTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertNotIn("error", done.stderr)
                 with h5py.File(self.folder / f"{name}.h5") as file:
-                    for section in ("stationary", "spectrum", "transitions", "evolve", "memory"):
+                    for section in ("stationary", "spectrum", "transitions", "evolve", "memory",
+                                    "density", "norms", "monte_carlo"):
                         asked = re.search(rf"^{section}:", path.read_text(), re.MULTILINE)
                         self.assertEqual(section in file, bool(asked), section)
                     self.assertEqual(file["run"].attrs["early_exit"], b"")

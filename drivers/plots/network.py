@@ -1,0 +1,111 @@
+"""Layers of a network: expectations, densities, norms and memory."""
+import matplotlib.pyplot as plt
+import numpy as np
+
+from plots.drawing import ACCENT, GREY, INK, WARM, colour_bar, text
+
+
+def layer_points(result, layer):
+    """The points along every variable of a layer, by name in the order of its fields."""
+    group = result.file[f"layers/{layer}"]
+    return {name: group[name][:] for name in group}
+
+
+def fields(result, group):
+    """(layer, dataset) of all fields of a group, from the inputs on."""
+    names = [name for name in result.file.get(group, {}) if name.startswith("layer_")]
+    return sorted((int(name[6:]), result.file[group][name]) for name in names)
+
+
+def axes_of(dataset):
+    return [text(name) for name in np.atleast_1d(dataset.attrs["axes"])]
+
+
+def draw_layers(ax, result, group, label, skip=()):
+    """One line per layer of one variable, darker with depth."""
+    chosen = [(n, data) for n, data in fields(result, group)
+              if data.ndim == 1 and n not in skip]
+    for i, (n, data) in enumerate(chosen):
+        points = layer_points(result, n)[axes_of(data)[0]]
+        shade = plt.get_cmap("viridis")(0.9 - 0.8 * i / max(1, len(chosen) - 1))
+        ax.plot(points, data[:], color=shade, label=f"layer {n}")
+    ax.set(xlabel="value of the layer", ylabel=label)
+    ax.legend(loc="best")
+
+
+def draw_plane(ax, result, layer, data, label):
+    """A field over a layer of two variables."""
+    points = layer_points(result, layer)
+    first, second = axes_of(data)
+    stride = [max(1, size // 400) for size in data.shape]
+    image = ax.pcolormesh(points[first][::stride[0]], points[second][::stride[1]],
+                          data[::stride[0], ::stride[1]].T, shading="nearest", rasterized=True)
+    colour_bar(ax, image, label)
+    ax.set(xlabel=first, ylabel=second)
+
+
+def field_panels(result, group, title, label):
+    found = fields(result, group)
+    if any(data.ndim == 1 for _, data in found):
+        yield title, lambda ax: draw_layers(ax, result, group, label)
+    for layer, data in found:
+        if data.ndim == 2:
+            yield (f"{title}, layer {layer}",
+                   lambda ax, n=layer, d=data: draw_plane(ax, result, n, d, label))
+
+
+def expectation_panels(result):
+    yield from field_panels(result, "expectation", "Conditional expectation", "E[u | layer]")
+
+
+def density_panels(result):
+    if fields(result, "density"):
+        yield from field_panels(result, "density", "Density of the layers", "density")
+
+
+def draw_norms(ax, result):
+    values = result.get("norms/singular_values")[:, 0]
+    steps = np.arange(len(values))
+    bound = np.exp(0.5 * result.get("norms/log_K", np.full(len(values), np.nan)))
+    error = result.get("norms/discretisation_error", np.zeros((len(values), 1)))[:, 0]
+    if np.isfinite(bound).any():
+        ax.plot(steps, bound, "_", color=GREY, markersize=18, label=r"bound $K_n^{1/2}$")
+    ax.errorbar(steps, values, yerr=error, fmt="o", color=ACCENT, label="norm of M(n, n+1)")
+    products = result.get("norms/products")
+    if products is not None:
+        ax.plot(steps, products[:, 0], "s", color=WARM, markersize=4, label="norm of M(n, L)")
+    ax.axhline(1, color=GREY, linewidth=0.7)
+    ax.set(xlabel="layer n", ylabel="norm", ylim=(0, None))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="best")
+
+
+def norm_panels(result):
+    if "norms/singular_values" in result.file:
+        yield "Norms of the layers", lambda ax: draw_norms(ax, result)
+
+
+def draw_memory(ax, result, group):
+    last = result.get(f"{group}/memory")[-1]
+    lags = np.arange(1, len(last) + 1)
+    ax.semilogy(lags, np.where(last > 0, last, np.nan), "o-", color=ACCENT, label="memory")
+    bound = result.get(f"{group}/memory_bound")
+    if bound is not None and np.isfinite(bound[-1]).all():
+        ax.semilogy(lags, bound[-1], "--", color=GREY, label="bound from the noise")
+    error = result.get(f"{group}/memory_error")
+    if error is not None:
+        ax.fill_between(lags, np.maximum(last - error[-1], 1e-300), last + error[-1],
+                        color=ACCENT, alpha=0.2, linewidth=0)
+    streaming = result.get(f"{group}/streaming")[-1]
+    ax.axhline(streaming, color=INK, linewidth=0.8, linestyle=":", label="streaming")
+    ax.set(xlabel="lag", ylabel="norm of the term")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="best")
+
+
+def memory_panels(result):
+    for direction, words in (("backward", "expectations"), ("forward", "densities")):
+        group = f"memory/{direction}"
+        if f"{group}/memory" in result.file:
+            yield (f"Memory of {words} by lag",
+                   lambda ax, g=group: draw_memory(ax, result, g))

@@ -1,0 +1,167 @@
+#include "analyses/network.hpp"
+
+#include <chrono>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "analyses/estimate.hpp"
+#include "analyses/network_problem.hpp"
+#include "analyses/network_sections.hpp"
+#include "analyses/study.hpp"
+#include "base/collective.hpp"
+#include "base/error.hpp"
+#include "base/memory.hpp"
+#include "config/help.hpp"
+#include "config/reader.hpp"
+#include "config/resolved.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::InputError;
+
+/// Everything about the input that can be wrong, before any work.
+void validate(const models::Network& network, const NetworkStudyInput& input) {
+  if (input.observable) observable_formula(network, *input.observable);
+  if (input.expectation) validate(network, *input.expectation);
+  if (input.probability) validate(network, *input.probability);
+  if (input.projection) kept_variables(network, *input.projection);
+  if (input.density && input.density->initial.given()) {
+    const config::Formula formula(input.density->initial, network.variables(0));
+  }
+  if (input.spectrum) {
+    const auto layer = static_cast<std::size_t>(input.spectrum->layer);
+    if (layer >= network.depth()) {
+      throw InputError(fmt::format("'spectrum.layer' is {}, but the steps are 0 to {}", layer,
+                                   network.depth() - 1));
+    }
+    if (network.layers[layer].neurons != network.layers[layer].inputs) {
+      throw InputError(fmt::format("'spectrum.layer' is {}, whose weight is {} x {}; only a layer "
+                                   "with as many neurons as inputs can be repeated",
+                                   layer, network.layers[layer].neurons,
+                                   network.layers[layer].inputs));
+    }
+  }
+}
+
+void introduce(const NetworkStudyInput& input, base::Log& log, const models::Network& network,
+               const std::vector<LayerPlan>& plan, const Estimate& estimate, int ranks) {
+  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, network_name));
+  for (std::size_t n = 0; n < plan.size(); ++n) {
+    std::string text;
+    for (std::size_t k = 0; k < plan[n].names.size(); ++k) {
+      text += fmt::format("{}{} [{:g}, {:g}]", k ? ", " : "", plan[n].names[k],
+                          plan[n].range[k].from, plan[n].range[k].to);
+    }
+    log.line(fmt::format("  layer {}: {}; {} cells of {} point{} per variable", n, text,
+                         plan[n].cells.front(), plan[n].order, plan[n].order == 1 ? "" : "s"));
+    if (n == network.depth()) continue;
+    double kept = 1;
+    for (std::size_t k = 0; k < network.layers[n].neurons; ++k) {
+      kept *= 1 - network.layers[n].noise_at(k).lost();
+    }
+    if (kept < 1) {
+      log.line(fmt::format("  layer {}: its range misses {:.2g} of the Gaussian noise", n + 1,
+                           1 - kept));
+    }
+  }
+  log.line(fmt::format("  at most {:.4g} nonzeros and {} per rank, {} rank{}", estimate.nonzeros,
+                       base::bytes_text(estimate.bytes_per_rank), ranks, ranks == 1 ? "" : "s"));
+}
+
+struct Named {
+  const char* name;
+  std::function<bool(io::ResultFile&)> body;
+};
+
+int work(Run& run) {
+  const auto started = std::chrono::system_clock::now();
+  base::Session& session = run.session;
+  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
+  const auto input = config::read<NetworkStudyInput>(run.input);
+  const std::string output = result_name(run);
+  if (!run.command_line.check) {
+    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
+  }
+  const io::CheckpointPolicy policy =
+      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
+  const models::Network network = models::make_network(input.model.network);
+  validate(network, input);
+  const std::vector<LayerPlan> plan =
+      plan_layers(network, input.layers.value_or(NetworkLayersInput{}));
+  double points = 0;
+  for (const LayerPlan& layer : plan) points += layer.points();
+  const double nonzeros = predicted_nonzeros(network, plan);
+  // Matrices of both grids, one copy scaled, and those of the shares; vectors of all layers.
+  const Estimate estimate{.nonzeros = nonzeros,
+                          .bytes_per_rank =
+                              90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};
+  introduce(input, session.log(), network, plan, estimate, session.size());
+  require_memory(session.comm(), {.cells = points, .ranks = session.size()}, estimate);
+  if (run.command_line.check) {
+    session.log().line("  the input is valid; nothing was run (--check)");
+    return 0;
+  }
+  base::Phase assembly(session.log(), "assembly");
+  NetworkProblem problem(session, network, plan);
+  NetworkProblem coarse(session, network, coarser(plan));
+  assembly.finish(fmt::format("{} nonzeros", problem.nonzeros()));
+  if (problem.largest_leak() > 1e-12) {
+    session.log().line(fmt::format("  up to {:.2g} of a point's probability is beyond the ranges",
+                                   problem.largest_leak()));
+  }
+  std::vector<Named> sections;
+  const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
+    if (wanted) sections.push_back({name, std::move(body)});
+  };
+  add(input.observable.has_value(), "expectation",
+      [&](io::ResultFile& file) { return expectation(problem, coarse, input, file); });
+  add(input.density.has_value(), "density",
+      [&](io::ResultFile& file) { return density(problem, coarse, input, file); });
+  add(input.probability.has_value(), "probability",
+      [&](io::ResultFile& file) { return probability(problem, coarse, input, file); });
+  add(input.norms.has_value(), "norms",
+      [&](io::ResultFile& file) { return norms(problem, coarse, *input.norms, file); });
+  add(input.projection.has_value(), "memory",
+      [&](io::ResultFile& file) { return memory(problem, coarse, input, file); });
+  add(input.spectrum.has_value(), "spectrum",
+      [&](io::ResultFile& file) { return layer_spectrum(problem, input, file); });
+  add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
+    return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
+  });
+
+  const std::string resolved = config::resolved(input);
+  OpenResult result(run, output, resolved, policy);
+  if (!result.resumed) {
+    result.file.annotate("/", {{"title", input.title}, {"driver", std::string(network_name)}});
+  }
+  std::string incomplete;
+  for (const Named& section : sections) {
+    const std::string problem_text = run_section(result.checkpoints, session.log(), section.name,
+                                                 [&] { return section.body(result.file); });
+    if (incomplete.empty()) incomplete = problem_text;
+  }
+  return conclude(run,
+                  {.driver = network_name,
+                   .output = output,
+                   .resolved = resolved,
+                   .incomplete = incomplete,
+                   .started = started,
+                   .library_bytes = libraries,
+                   .nonzeros = problem.nonzeros()},
+                  problem.space(0).grid(), result);
+}
+
+} // namespace
+
+Driver network_driver() {
+  return {.name = network_name,
+          .summary = "conditional expectations, densities, norms and memory of a neural network "
+                     "whose layers act as linear operators",
+          .key_help = [] { return config::help<NetworkStudyInput>().text(); },
+          .option_prefixes = {"spectrum_", "norms_"},
+          .work = work};
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,117 @@
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/network_sections.hpp"
+#include "operators/layer_norms.hpp"
+
+namespace komori::analyses {
+namespace {
+
+/// Singular values of products of a problem and of its coarser one, as rows of a dataset.
+struct Values {
+  std::vector<double> flat{};
+  std::vector<double> errors{};
+  std::vector<double> residuals{};
+};
+
+} // namespace
+
+bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsInput& input,
+           io::ResultFile& file) {
+  const int depth = problem.depth();
+  base::Phase phase(problem.log(), "norms");
+  const auto count = static_cast<PetscInt>(input.values);
+  const auto values_of = [&](int first, int last, Values& all) {
+    const auto own = operators::product_values(problem.chain(), first, last, count, input.tolerance,
+                                               "norms_", problem.log());
+    const auto other = operators::product_values(coarse.chain(), first, last, count,
+                                                 input.tolerance, "norms_", problem.log());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+      const bool found = i < own.values.size();
+      const bool compared = found && i < other.values.size();
+      all.flat.push_back(found ? own.values[i] : 0);
+      all.residuals.push_back(found ? own.residuals[i] : 0);
+      all.errors.push_back(compared ? std::abs(own.values[i] - other.values[i])
+                                    : std::abs(found ? own.values[i] : 0));
+    }
+    return own.values[0];
+  };
+  Values layers;
+  Values products;
+  std::vector<double> schmidt;
+  std::vector<double> logs;
+  std::vector<std::vector<std::string>> rows;
+  std::vector<models::Interval> box;
+  const std::vector<double> factors =
+      operators::noise_for_contraction(problem.network(), input.contraction);
+  double bound = 1;
+  std::vector<std::string> product_norms(static_cast<std::size_t>(depth), "-");
+  for (int n = depth - 1; input.products && n >= 0; --n) {
+    product_norms[static_cast<std::size_t>(n)] =
+        fmt::format("{:.6g}", values_of(n, depth, products));
+  }
+  for (int n = 0; n < depth; ++n) {
+    const models::NetworkLayer& layer = problem.network().layers[static_cast<std::size_t>(n)];
+    box.clear();
+    for (int k = 0; k < problem.space(n).dimension(); ++k) box.push_back(problem.space(n).range(k));
+    logs.push_back(operators::log_contraction(layer, box));
+    schmidt.push_back(operators::hilbert_schmidt(problem.chain(), n));
+    const double norm = values_of(n, n + 1, layers);
+    bound *= std::exp(0.5 * logs.back());
+    rows.push_back(
+        {fmt::format("M({},{})", n, n + 1), fmt::format("{:.12g}", std::exp(logs.back())),
+         fmt::format("{:.8g}", norm),
+         fmt::format("{:.1e}",
+                     layers.errors[layers.errors.size() - static_cast<std::size_t>(count)]),
+         fmt::format("{:.8g}", schmidt.back()), product_norms[static_cast<std::size_t>(n)],
+         fmt::format("{:.6g}", factors[static_cast<std::size_t>(n)])});
+  }
+  phase.finish(fmt::format("{} operators", depth));
+  const auto d = static_cast<hsize_t>(depth);
+  const auto c = static_cast<hsize_t>(count);
+  const std::string per = "of M(n,n+1), n = 0 .. L-1";
+  file.write_small(
+      "/norms/singular_values", layers.flat, {d, c},
+      {{"meaning", "largest singular values " + per + "; the first is the norm"}, {"unit", "-"}});
+  file.write_small(
+      "/norms/discretisation_error", layers.errors, {d, c},
+      {{"meaning", "difference of the singular values from half the cells"}, {"unit", "-"}});
+  file.write_small("/norms/residuals", layers.residuals, {d, c},
+                   {{"meaning", "residuals of the singular triplets"}, {"unit", "-"}});
+  file.write_small("/norms/hilbert_schmidt", schmidt, {d},
+                   {{"meaning", "Hilbert-Schmidt norms on the grid " + per}, {"unit", "-"}});
+  file.write_small("/norms/log_K", logs, {d},
+                   {{"meaning", "ln K_n, K_n = volume of the range of layer n times the integral "
+                                "of the squared noise density: a bound of the squared norm"},
+                    {"unit", "-"}});
+  file.write_small("/norms/noise_factor", factors, {d},
+                   {{"meaning", fmt::format("factor by which the noise of layer n+1 must grow for "
+                                            "K_n = {:g}; 0: it has none",
+                                            input.contraction)},
+                    {"unit", "-"}});
+  if (input.products) {
+    // They were found from the last layer on.
+    Values ordered;
+    for (int n = 0; n < depth; ++n) {
+      const auto from = static_cast<std::ptrdiff_t>(depth - 1 - n) * count;
+      ordered.flat.insert(ordered.flat.end(), products.flat.begin() + from,
+                          products.flat.begin() + from + count);
+      ordered.errors.insert(ordered.errors.end(), products.errors.begin() + from,
+                            products.errors.begin() + from + count);
+    }
+    file.write_small(
+        "/norms/products", ordered.flat, {d, c},
+        {{"meaning", "largest singular values of M(n,L), n = 0 .. L-1"}, {"unit", "-"}});
+    file.write_small("/norms/products_error", ordered.errors, {d, c},
+                     {{"meaning", "difference from half the cells"}, {"unit", "-"}});
+  }
+  problem.log().table("Operators between layers",
+                      {"operator", "K_n", "norm", "error of the grid", "Hilbert-Schmidt",
+                       "norm of M(n,L)", fmt::format("noise x for K = {:g}", input.contraction)},
+                      rows);
+  problem.log().line(fmt::format("  bound of the norm of all layers together: {:.6g}", bound));
+  return true;
+}
+
+} // namespace komori::analyses

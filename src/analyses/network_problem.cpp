@@ -1,0 +1,197 @@
+#include "analyses/network_problem.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "config/nearest.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::InputError;
+
+constexpr std::size_t widest_grid = 4;
+
+PetscInt default_cells(std::size_t width) {
+  constexpr std::array<PetscInt, widest_grid> cells{16, 12, 6, 4};
+  return cells[width - 1];
+}
+
+void require_narrow(const models::Network& network) {
+  for (std::size_t n = 0; n <= network.depth(); ++n) {
+    if (network.width(n) <= widest_grid) continue;
+    throw InputError(fmt::format("layer {} of the network has {} variables, but grids are made of "
+                                 "at most {}; describe wide layers by a 'dictionary' in place of "
+                                 "'layers'",
+                                 n, network.width(n), widest_grid));
+  }
+}
+
+/// Widens ranges to all that bounded activations can reach.
+void widen(const models::NetworkLayer& layer, std::vector<models::Interval>& range) {
+  using models::Activation;
+  for (std::size_t i = 0; i < range.size() && !layer.residual; ++i) {
+    const Activation activation = layer.activation_at(i);
+    const double reach = layer.noise_at(i).reach();
+    const bool odd = activation == Activation::tanh || activation == Activation::erf;
+    if (odd) range[i] = {-1 - reach, 1 + reach};
+    if (activation == Activation::sigmoid) range[i] = {-reach, 1 + reach};
+  }
+}
+
+/// Replaces ranges by those of the input; every name must be known.
+void apply_ranges(const NetworkLayersInput& input, std::vector<LayerPlan>& plan) {
+  std::vector<std::string> known;
+  for (const LayerPlan& layer : plan) {
+    known.insert(known.end(), layer.names.begin(), layer.names.end());
+  }
+  for (const auto& [name, range] : input.ranges) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      const auto hint = config::nearest(name, known);
+      throw InputError(fmt::format("{}: 'layers.ranges.{}' is not a variable of the network.{} "
+                                   "Variables: {}",
+                                   input.origin.text(), name,
+                                   hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
+                                   fmt::join(known, ", ")));
+    }
+    for (LayerPlan& layer : plan) {
+      for (std::size_t k = 0; k < layer.names.size(); ++k) {
+        if (layer.names[k] == name) layer.range[k] = {range[0], range[1]};
+      }
+    }
+  }
+}
+
+} // namespace
+
+double LayerPlan::points() const {
+  double points = 1;
+  for (const PetscInt count : cells) points *= static_cast<double>(count) * order;
+  return points;
+}
+
+std::vector<LayerPlan> plan_layers(const models::Network& network,
+                                   const NetworkLayersInput& input) {
+  require_narrow(network);
+  const std::size_t layers = network.depth() + 1;
+  if (input.cells.size() > 1 && input.cells.size() != layers) {
+    throw InputError(fmt::format("{}: 'layers.cells' has {} numbers, but the network has {} layers "
+                                 "with its inputs; give one for all, or one per layer",
+                                 input.origin.text(), input.cells.size(), layers));
+  }
+  std::vector<LayerPlan> plan;
+  for (std::size_t n = 0; n < layers; ++n) {
+    const std::size_t width = network.width(n);
+    LayerPlan layer{.names = network.variables(n), .range = {}, .cells = {}, .order = 1};
+    const PetscInt cells =
+        input.cells.empty() ? default_cells(width)
+                            : static_cast<PetscInt>(input.cells[input.cells.size() == 1 ? 0 : n]);
+    layer.cells.assign(width, cells);
+    const int automatic = width == 1 ? 8 : input.cells.empty() ? 4 : 1;
+    layer.order = input.order > 0 ? static_cast<int>(input.order) : automatic;
+    plan.push_back(std::move(layer));
+  }
+  // Ranges that are given hold for the layers after them too.
+  for (std::size_t n = 0; n < layers; ++n) {
+    if (n == 0) {
+      for (const models::InputVariable& variable : network.input) {
+        plan[0].range.push_back(variable.range);
+      }
+    } else {
+      plan[n].range = models::layer_range(network.layers[n - 1], plan[n - 1].range);
+      if (input.bounds == "activation") widen(network.layers[n - 1], plan[n].range);
+      for (models::Interval& range : plan[n].range) {
+        // A constant neuron without noise has a range of no width.
+        const double least = 1e-9 * std::max(1.0, std::abs(range.from));
+        if (range.to - range.from < least) range = {range.from - least, range.to + least};
+      }
+    }
+    std::vector<LayerPlan> one{plan[n]};
+    NetworkLayersInput own = input;
+    std::erase_if(own.ranges, [&](const auto& given) {
+      return std::find(plan[n].names.begin(), plan[n].names.end(), given.first) ==
+             plan[n].names.end();
+    });
+    apply_ranges(own, one);
+    if (n > 0) {
+      operators::require_covered(network.layers[n - 1], plan[n - 1].range, one[0].range,
+                                 plan[n].names);
+    }
+    plan[n] = std::move(one[0]);
+  }
+  apply_ranges(input, plan); // for names that are no variable
+  return plan;
+}
+
+std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan) {
+  for (LayerPlan& layer : plan) {
+    for (PetscInt& cells : layer.cells) cells = std::max<PetscInt>(1, cells / 2);
+  }
+  return plan;
+}
+
+double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan) {
+  double sum = 0;
+  for (std::size_t n = 0; n < network.depth(); ++n) {
+    double row = 1;
+    for (std::size_t k = 0; k < plan[n + 1].cells.size(); ++k) {
+      const models::Interval range = plan[n + 1].range[k];
+      const double points = static_cast<double>(plan[n + 1].cells[k]) * plan[n + 1].order;
+      const double share = 2 * network.layers[n].noise_at(k).reach() / (range.to - range.from);
+      row *= std::min(points, std::ceil(share * points) + plan[n + 1].order);
+    }
+    sum += row * plan[n].points();
+  }
+  return sum;
+}
+
+NetworkProblem::NetworkProblem(base::Session& session, const models::Network& network,
+                               const std::vector<LayerPlan>& plan)
+    : session_(session), network_(network) {
+  for (const LayerPlan& layer : plan) {
+    spaces_.push_back(std::make_unique<operators::LayerSpace>(
+        session.comm(), layer.names, layer.range, layer.cells, layer.order));
+    alike_ = alike_ && layer.order == 1;
+  }
+  chain_ = assemble(operators::Integrand::polynomials);
+}
+
+operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
+  operators::LayerChain chain;
+  chain.comm = session_.comm();
+  for (const auto& space : spaces_) {
+    chain.weights.push_back(base::UniqueVec::share(space->weights()));
+  }
+  for (int n = 0; n < depth(); ++n) {
+    operators::LayerMatrix layer = operators::assemble_layer(
+        network_.layers[static_cast<std::size_t>(n)], space(n), space(n + 1), integrand);
+    nonzeros_ += layer.nonzeros;
+    largest_leak_ = std::max(largest_leak_, layer.largest_leak);
+    chain.steps.push_back(std::move(layer.matrix));
+  }
+  return chain;
+}
+
+const operators::LayerChain& NetworkProblem::shares() {
+  if (alike_) return chain_;
+  if (shares_.steps.empty()) shares_ = assemble(operators::Integrand::shares);
+  return shares_;
+}
+
+std::vector<base::UniqueVec> NetworkProblem::expectations(const operators::LayerChain& chain,
+                                                          Vec u) {
+  std::vector<base::UniqueVec> all(static_cast<std::size_t>(chain.depth()) + 1);
+  base::UniqueVec last = base::duplicate(u);
+  base::check(VecCopy(u, last.get()));
+  all.back() = std::move(last);
+  for (int n = chain.depth() - 1; n >= 0; --n) {
+    all[static_cast<std::size_t>(n)] = chain.compose(n, all[static_cast<std::size_t>(n) + 1].get());
+  }
+  return all;
+}
+
+} // namespace komori::analyses

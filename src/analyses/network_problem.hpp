@@ -1,0 +1,68 @@
+/// A network with its layers' grids and the operators between them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "analyses/network.hpp"
+#include "base/session.hpp"
+#include "models/network.hpp"
+#include "operators/layer_chain.hpp"
+#include "operators/layer_matrix.hpp"
+
+namespace komori::analyses {
+
+/// Cells along every variable, and points per cell, of each layer.
+struct LayerPlan {
+  std::vector<std::string> names{};
+  std::vector<models::Interval> range{};
+  std::vector<PetscInt> cells{};
+  int order = 1;
+  double points() const;
+};
+
+/// The plan of all layers. Throws InputError where a layer is too wide for a grid, or `layers` does
+/// not fit the network. Local.
+std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input);
+/// The same with about half the cells, for error estimates.
+std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
+/// Entries of all matrices of a plan, from above. Local.
+double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
+
+/// Grids and matrices. Its members outlive all that is made of it.
+class NetworkProblem {
+public:
+  /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
+  NetworkProblem(base::Session& session, const models::Network& network,
+                 const std::vector<LayerPlan>& plan);
+
+  base::Session& session() const noexcept { return session_; }
+  base::Log& log() const noexcept { return session_.log(); }
+  const models::Network& network() const noexcept { return network_; }
+  int depth() const noexcept { return static_cast<int>(network_.depth()); }
+  const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
+  const operators::LayerChain& chain() const noexcept { return chain_; }
+  /// The operators that carry probabilities of the cells around points: never negative. The same as
+  /// `chain` where every layer has one point per cell. Collective at the first call.
+  const operators::LayerChain& shares();
+  std::int64_t nonzeros() const noexcept { return nonzeros_; }
+  double largest_leak() const noexcept { return largest_leak_; }
+
+  /// Functions u = E[u(X_L) | X_n] of all layers, from u of the last. Collective.
+  static std::vector<base::UniqueVec> expectations(const operators::LayerChain& chain, Vec u);
+
+private:
+  operators::LayerChain assemble(operators::Integrand integrand);
+
+  base::Session& session_;
+  const models::Network& network_;
+  std::vector<std::unique_ptr<operators::LayerSpace>> spaces_;
+  operators::LayerChain chain_;
+  operators::LayerChain shares_;
+  bool alike_ = true; ///< one point per cell everywhere
+  std::int64_t nonzeros_ = 0;
+  double largest_leak_ = 0;
+};
+
+} // namespace komori::analyses

@@ -1,0 +1,61 @@
+/// The sections of the driver `network`: what each solves, writes and prints.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "analyses/network.hpp"
+#include "analyses/network_problem.hpp"
+#include "config/formula.hpp"
+#include "io/result_file.hpp"
+
+namespace komori::analyses {
+
+/// All sections return false where what they write is not certain; throw ConvergenceError. They are
+/// collective.
+
+/// The observable as a formula of the outputs. Throws InputError. Local.
+config::Formula observable_formula(const models::Network& network,
+                                   const NetworkObservableInput& input);
+/// Throws InputError where points or layers do not fit the network. Local.
+void validate(const models::Network& network, const NetworkExpectationInput& input);
+void validate(const models::Network& network, const NetworkProbabilityInput& input);
+/// The variables that a projection keeps, per layer; all of them where none is named. Throws
+/// InputError for names that are no variable. Local.
+std::vector<std::vector<int>> kept_variables(const models::Network& network,
+                                             const NetworkProjectionInput& input);
+
+/// `coarse`: the same problem with half the cells, for error estimates.
+bool expectation(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+                 io::ResultFile& file);
+bool density(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+             io::ResultFile& file);
+bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+                 io::ResultFile& file);
+bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsInput& input,
+           io::ResultFile& file);
+bool memory(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+            io::ResultFile& file);
+/// Values that the section `expectation` has at its points, with their errors.
+struct PointValues {
+  std::vector<double> values{};
+  std::vector<double> errors{};
+};
+PointValues point_values(NetworkProblem& problem, NetworkProblem& coarse,
+                         const NetworkStudyInput& input);
+/// Compares operators with paths sampled by all ranks; false where they contradict each other.
+bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+                 const PointValues& points, io::ResultFile& file);
+bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
+
+/// The density of the inputs, of integral 1: that of the formula, or uniform. Throws InputError
+/// where it is negative or has no integral.
+base::UniqueVec initial_density(NetworkProblem& problem,
+                                const std::optional<NetworkDensityInput>& input);
+/// The projections of all layers.
+std::vector<std::unique_ptr<operators::LayerProjection>>
+make_projections(NetworkProblem& problem, const NetworkProjectionInput& input);
+/// Writes the axes of the layer's grid as /layers/<n>/<variable>, once.
+void write_layer_axes(const NetworkProblem& problem, int n, io::ResultFile& file);
+
+} // namespace komori::analyses

@@ -1,0 +1,31 @@
+/// Paths through a network by counter-based random numbers: path i is the same whoever samples it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "models/network.hpp"
+
+namespace komori::models {
+
+/// Samples paths in batches. Local; `network` must outlive it.
+class PathSampler {
+public:
+  /// Different `family` numbers of one seed give independent paths.
+  PathSampler(const Network& network, std::uint64_t seed, std::uint64_t family = 0)
+      : network_(network), seed_(seed), family_(family) {}
+
+  /// Inputs of paths [first, first + count), uniform in their ranges: `points` is [count][inputs].
+  void inputs(std::uint64_t first, std::size_t count, std::span<double> points) const;
+  /// X_{n+1} of the same paths from their X_n, noise included: `from` is [count][width(n)], `to`
+  /// [count][width(n+1)].
+  void step(std::size_t n, std::uint64_t first, std::size_t count, std::span<const double> from,
+            std::span<double> to) const;
+
+private:
+  const Network& network_;
+  std::uint64_t seed_;
+  std::uint64_t family_;
+};
+
+} // namespace komori::models

@@ -1,0 +1,142 @@
+#include "operators/layer_norms.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace komori::operators {
+namespace {
+
+using base::check;
+using base::UniqueVec;
+
+/// W_first^1/2 M(first,last) W_last^-1/2: its singular values are those of the operator.
+struct Product {
+  const LayerChain* chain = nullptr;
+  int first = 0;
+  int last = 0;
+  std::vector<UniqueVec> work; ///< one vector per layer
+  UniqueVec root_first;
+  UniqueVec root_last;
+};
+
+Product* context(Mat matrix) {
+  void* pointer = nullptr;
+  check(MatShellGetContext(matrix, &pointer));
+  return static_cast<Product*>(pointer);
+}
+
+Mat step(const Product& product, int n) {
+  return product.chain->steps[static_cast<std::size_t>(n)].get();
+}
+
+Vec work(const Product& product, int n) {
+  return product.work[static_cast<std::size_t>(n - product.first)].get();
+}
+
+PetscErrorCode multiply(Mat matrix, Vec x, Vec y) {
+  return base::guarded([&] {
+    const Product& p = *context(matrix);
+    check(VecPointwiseDivide(work(p, p.last), x, p.root_last.get()));
+    for (int n = p.last - 1; n >= p.first; --n) {
+      check(MatMult(step(p, n), work(p, n + 1), work(p, n)));
+    }
+    check(VecPointwiseMult(y, work(p, p.first), p.root_first.get()));
+  });
+}
+
+PetscErrorCode multiply_transposed(Mat matrix, Vec x, Vec y) {
+  return base::guarded([&] {
+    const Product& p = *context(matrix);
+    check(VecPointwiseMult(work(p, p.first), x, p.root_first.get()));
+    for (int n = p.first; n < p.last; ++n) {
+      check(MatMultTranspose(step(p, n), work(p, n), work(p, n + 1)));
+    }
+    check(VecPointwiseDivide(y, work(p, p.last), p.root_last.get()));
+  });
+}
+
+UniqueVec root(Vec weights) {
+  UniqueVec vec = base::duplicate(weights);
+  check(VecCopy(weights, vec.get()));
+  check(VecSqrtAbs(vec.get()));
+  return vec;
+}
+
+void set_operation(Mat matrix, MatOperation operation, PetscErrorCode (*function)(Mat, Vec, Vec)) {
+  // PETSc stores functions of any signature as void(*)(void).
+  check(MatShellSetOperation(matrix, operation, reinterpret_cast<void (*)()>(function)));
+}
+
+} // namespace
+
+linalg::SingularValues product_values(const LayerChain& chain, int first, int last, PetscInt count,
+                                      double tolerance, const std::string& prefix, base::Log& log) {
+  Product product{.chain = &chain,
+                  .first = first,
+                  .last = last,
+                  .work = {},
+                  .root_first = root(chain.weight(first)),
+                  .root_last = root(chain.weight(last))};
+  for (int n = first; n <= last; ++n) product.work.push_back(base::duplicate(chain.weight(n)));
+  PetscInt local_rows = 0;
+  PetscInt local_columns = 0;
+  PetscInt rows = 0;
+  PetscInt columns = 0;
+  check(VecGetLocalSize(chain.weight(first), &local_rows));
+  check(VecGetLocalSize(chain.weight(last), &local_columns));
+  check(VecGetSize(chain.weight(first), &rows));
+  check(VecGetSize(chain.weight(last), &columns));
+  base::UniqueMat shell;
+  check(
+      MatCreateShell(chain.comm, local_rows, local_columns, rows, columns, &product, shell.put()));
+  set_operation(shell.get(), MATOP_MULT, multiply);
+  set_operation(shell.get(), MATOP_MULT_TRANSPOSE, multiply_transposed);
+  return linalg::singular_values(shell.get(), count, tolerance, prefix, log);
+}
+
+double hilbert_schmidt(const LayerChain& chain, int n) {
+  Mat matrix = chain.steps[static_cast<std::size_t>(n)].get();
+  base::UniqueMat squares;
+  check(MatDuplicate(matrix, MAT_COPY_VALUES, squares.put()));
+  const UniqueVec left = root(chain.weight(n));
+  const UniqueVec right = root(chain.weight(n + 1));
+  check(VecReciprocal(right.get()));
+  check(MatDiagonalScale(squares.get(), left.get(), right.get()));
+  PetscReal norm = 0;
+  check(MatNorm(squares.get(), NORM_FROBENIUS, &norm));
+  return norm;
+}
+
+double log_contraction(const models::NetworkLayer& layer,
+                       const std::vector<models::Interval>& box) {
+  double sum = 0;
+  for (const models::Interval& range : box) sum += std::log(range.to - range.from);
+  for (std::size_t i = 0; i < layer.neurons; ++i) {
+    if (layer.noise_at(i).none()) return std::numeric_limits<double>::infinity();
+    sum += std::log(layer.noise_at(i).squared_density());
+  }
+  return sum;
+}
+
+std::vector<double> noise_for_contraction(const models::Network& network, double kappa2) {
+  std::vector<double> factors;
+  std::vector<models::Interval> box;
+  for (const models::InputVariable& variable : network.input) box.push_back(variable.range);
+  for (const models::NetworkLayer& layer : network.layers) {
+    const double log_k = log_contraction(layer, box);
+    const auto neurons = static_cast<double>(layer.neurons);
+    // All densities widened by s have 1/s times the integral of their square.
+    const double factor = std::isfinite(log_k) ? std::exp((log_k - std::log(kappa2)) / neurons) : 0;
+    factors.push_back(factor);
+    std::vector<models::Interval> next;
+    for (std::size_t i = 0; i < layer.neurons; ++i) {
+      const models::Interval image = models::image_range(layer, i, box);
+      const double reach = factor * layer.noise_at(i).reach();
+      next.push_back({image.from - reach, image.to + reach});
+    }
+    box = std::move(next);
+  }
+  return factors;
+}
+
+} // namespace komori::operators

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""The driver network as a user meets it: numbers, errors, what the result file holds.
+
+Numbers: systems.md, S0, T1 (two layers) and oracles.md, N1 (a repeated layer), computed independently.
+"""
+import unittest
+
+import h5py
+import numpy
+from support import DriverTest
+
+MODEL = """\
+model:
+  kind: network
+  input: {x: [-1, 1]}
+  layers:
+    - {weight: [[1]], bias: [1], activation: tanh, noise: {kind: uniform, half_width: 2}}
+    - {weight: [[2]], bias: [-1], activation: tanh, noise: {kind: uniform, half_width: 3}}
+"""
+TWO = MODEL + """\
+observable: {variables: [y], formula: y}
+expectation: {points: [[-1], [-0.5], [0], [0.5], [1]]}
+density: {}
+probability: {set: y > 0, points: [[0]]}
+norms: {}
+projection: {kind: basis, family: legendre, rank: 2}
+memory: {direction: both}
+"""
+WIDTHS = """\
+model:
+  kind: network
+  input: {a: [-1, 1], b: [0, 2]}
+  noise: {kind: uniform, half_width: 0.9}
+  layers:
+    - {weight: [[1, -0.5], [0.3, 0.8], [-1, 0.2]], bias: [0.1, -0.2, 0.3], activation: tanh}
+    - {weight: [[0.5, -1, 0.7]], activation: sigmoid, variables: [z]}
+    - {weight: [[1.5], [-1]], activation: softplus}
+layers: {cells: [10, 8, 24, 14]}
+observable: {variables: [p, q], formula: p*q}
+density: {initial: 1 + a*b/2}
+projection: {kind: neurons, neurons: [a, x1_1, x1_3]}
+memory: {direction: both}
+monte_carlo: {samples: 20000}
+"""
+EXPECTED = [-0.249696214220, -0.018928668729, 0.130692465248, 0.202370583619, 0.231752310929]
+SETS = {
+    "model.layers[1].weight=[[1, 2]]":
+        "'model.layers[1]' takes 2 inputs (columns of its weight), but input.yaml:5: 'model.layers[0]' "
+        "has 1 neuron; the two must be the same",
+    "model.layers[0].activation=tahn":
+        "'model.layers[0].activation' is 'tahn', but must be one of identity, tanh, relu, leaky_relu, "
+        "sigmoid, softplus, gelu, erf. Did you mean 'tanh'?",
+    "model.layers[0].noise.half_width=[1, 2]":
+        "'model.layers[0].noise.half_width' has 2 values, but the layer has 1 neuron",
+    "model.layers[0].wieght=[[1]]":
+        "unknown key 'model.layers[0].wieght'. Did you mean 'weight'?",
+    "observable.formula=z":
+        "'observable.formula' has an unknown name 'z'",
+    "layers.ranges={x1_1: [-2, 2]}":
+        "x1_1 reaches [-2, 2.96402758008], but its range is given as [-2, 2]; widen it in "
+        "'layers.ranges', or leave it out",
+    "model.layers[0].noise.half_width=0.001":
+        "it takes at least",
+    "expectation.points=[[3]]":
+        "'expectation.points[0]': x = 3 lies outside its range [-1, 1]",
+    "projection={kind: neurons, neurons: [x9]}":
+        "'projection.neurons' names 'x9', which is no variable of the network. Variables: x, x1_1, x2_1",
+    "spectrum.layer=2":
+        "'spectrum.layer' is 2, but the steps are 0 to 1",
+}
+
+
+class Network(DriverTest):
+    driver = "network"
+    input_text = TWO
+
+    def test_two_layers(self):
+        for ranks in (1, 3):
+            file = self.result("--overwrite", ranks=ranks)
+            numpy.testing.assert_allclose(file["expectation/values"][:], EXPECTED, atol=2e-12)
+            self.assertLess(file["expectation/discretisation_error"][:].max(), 1e-7)
+            self.assertAlmostEqual(file["expectation/mean"][()], 0.081170573177, 11)
+            numpy.testing.assert_allclose(
+                numpy.exp(file["norms/log_K"][:]), [0.5, 0.827337930013], rtol=1e-11)
+            numpy.testing.assert_allclose(
+                file["norms/singular_values"][:, 0], [0.67951, 0.83312], atol=1.5e-5)
+            for direction in ("backward", "forward"):
+                self.assertLess(file[f"memory/{direction}"].attrs["identity"], 1e-13)
+            for n in range(3):
+                density = file[f"density/layer_{n}"]
+                self.assertAlmostEqual(density.attrs["mass"], 1, 12)
+                self.assertGreaterEqual(density[:].min(), 0)
+            self.assertAlmostEqual(file["density/layer_2"].attrs["mean"][0], 0.081170573177, 3)
+            file.close()
+
+    def test_datasets_explain_themselves(self):
+        file = self.result(ranks=2)
+        datasets = []
+        file.visititems(lambda _, item: datasets.append(item))
+        for item in datasets:
+            if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
+                self.assertIn("meaning", item.attrs, item.name)
+                self.assertIn("unit", item.attrs, item.name)
+
+    def test_the_shortest_input(self):
+        (self.folder / "input.yaml").write_text(
+            MODEL + "observable: {variables: [y], formula: y}\n")
+        self.assertIn("mean over the inputs: 0.0811705731", self.succeed("input.yaml", ranks=2))
+
+    def test_widths_that_change(self):
+        (self.folder / "input.yaml").write_text(WIDTHS)
+        results = []
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            for direction in ("backward", "forward"):
+                self.assertLess(file[f"memory/{direction}"].attrs["identity"], 1e-13)
+            self.assertLess(file["monte_carlo/values"].attrs["largest_deviation"], 4)
+            results.append([file[name][:] for name in
+                            ("expectation/layer_0", "density/layer_3", "memory/forward/memory")])
+            file.close()
+        for other in results[1:]:
+            for a, b in zip(results[0], other):
+                numpy.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+    def test_a_repeated_layer(self):
+        (self.folder / "input.yaml").write_text(
+            "model:\n  kind: network\n  input: {x: [-1, 1]}\n  layers: [{weight: [[2]], activation: tanh, "
+            "noise: {kind: gaussian, sigma: 0.3}}]\nlayers: {cells: 24}\nspectrum: {pairs: 5}\n")
+        file = self.result(ranks=2)
+        numpy.testing.assert_allclose(
+            file["spectrum/eigenvalues"][:, 0],
+            [1, .990307251931, .534821663911, .323774933602, .185087821211], atol=1e-11)
+        self.assertLess(file["spectrum/discretisation_error"][:].max(), 1e-6)
+
+    def test_wrong_input(self):
+        for assignment, message in SETS.items():
+            with self.subTest(assignment):
+                before = self.files()
+                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertEqual(self.files(), before)
+
+    def test_check(self):
+        text = self.succeed("input.yaml", "--check")
+        self.assertIn("layer 1: x1_1 [-2, 2.96403]; 16 cells of 8 points per variable", text)
+        self.assertIn("nothing was run", text)
+        self.assertEqual(list(self.folder.glob("*.h5")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
