@@ -1,6 +1,7 @@
 """What `plot.py` draws: for each part of a result, a generator of (title, function of an Axes)."""
-from plots import densities, spectrum
+from plots import densities, series, spectrum
 
 PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationary_panels,
           "eigenfunctions": spectrum.eigenfunction_panels, "evolve": densities.evolve_panels,
-          "transitions": densities.transition_panels}
+          "transitions": densities.transition_panels, "time_scales": series.time_scale_panels,
+          "chapman_kolmogorov": series.chapman_kolmogorov_panels}
