@@ -1,5 +1,5 @@
 """What `plot.py` draws: for each part of a result, a generator of (title, function of an Axes)."""
-from plots import densities, dictionary, memory, network, spectrum
+from plots import densities, dictionary, memory, network, series, spectrum
 
 PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationary_panels,
           "eigenfunctions": spectrum.eigenfunction_panels, "evolve": densities.evolve_panels,
@@ -8,4 +8,6 @@ PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationa
           "modes": dictionary.prediction_panels,
           "memory": memory.memory_panels,
           "expectation": network.expectation_panels, "density": network.density_panels,
-          "norms": network.norm_panels, "layer_memory": network.memory_panels}
+          "norms": network.norm_panels, "layer_memory": network.memory_panels,
+          "time_scales": series.time_scale_panels,
+          "chapman_kolmogorov": series.chapman_kolmogorov_panels}

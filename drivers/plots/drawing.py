@@ -70,7 +70,9 @@ class Result:
     def mean(self, field, keep):
         """Conditional mean of a function given the axes in `keep`."""
         if len(keep) == len(self.shape):
-            return field(0, self.shape[0])
+            known = self.field("counts/connected")  # where data say anything
+            values = field(0, self.shape[0])
+            return values if known is None else np.where(known(0, self.shape[0]) > 0, values, np.nan)
         weight = self.field("stationary/density")
         weight = weight or (lambda a, b: np.ones((b - a, *self.shape[1:])))
         share = self.integrated(weight, keep)

@@ -14,6 +14,7 @@ int work(Run& run) {
   if (study.input.dictionary) return study_dictionary(study);
   if (kind == "chain") return study_chain(study);
   if (kind == "map") return study_map(study);
+  if (kind == "trajectory") return study_trajectory(study);
   return study_sde(study);
 }
 
@@ -52,6 +53,9 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.section("sampling", input.sampling,
                    {.help = "Where a dictionary's inner products are taken."});
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme, for an sde."});
+  declarer.section(
+      "counts", input.counts,
+      {.help = "How the transitions of a trajectory between cells are made a matrix."});
   declarer.section("stationary", input.stationary, {.help = "Asks for the stationary density."});
   declarer.section("spectrum", input.spectrum, {.help = "Asks for eigenvalues of the operator."});
   declarer.section("pseudospectrum", input.pseudospectrum,
@@ -61,6 +65,13 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.section("modes", input.modes,
                    {.help = "Of a dictionary: observables as sums of eigenfunctions, and what they "
                             "predict."});
+  declarer.section("time_scales", input.time_scales,
+                   {.help = "Asks for implied time scales of a trajectory against lag."});
+  declarer.section("chapman_kolmogorov", input.chapman_kolmogorov,
+                   {.help = "Asks whether the chain of a trajectory predicts its own future."});
+  declarer.section(
+      "bootstrap", input.bootstrap,
+      {.help = "Confidence bands for both, from samples of blocks of the trajectory."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -94,17 +105,30 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                           "'{}'; remove it",
                                           kind));
   }
-  if (!input.stationary && !input.spectrum) {
+  const bool data = kind == "trajectory";
+  const std::pair<const char*, bool> of_data[]{
+      {"counts", input.counts.has_value()},
+      {"time_scales", input.time_scales.has_value()},
+      {"chapman_kolmogorov", input.chapman_kolmogorov.has_value()},
+      {"bootstrap", input.bootstrap.has_value()}};
+  for (const auto& [key, given] : of_data) {
+    if (!given || data) continue;
+    declarer.reject(key, fmt::format("belongs to a model of kind 'trajectory', but 'model.kind' is "
+                                     "'{}'; remove it",
+                                     kind));
+  }
+  if (!input.stationary && !input.spectrum && !input.time_scales && !input.chapman_kolmogorov) {
     declarer.reject("", "asks for nothing; add 'stationary: {}' or 'spectrum: {}'");
   }
 }
 
 Driver koopman_driver() {
   return {.name = koopman_name,
-          .summary = "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
-                     "operators of maps, Markov chains and stochastic differential equations",
+          .summary =
+              "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
+              "operators of maps, Markov chains, stochastic differential equations and time series",
           .key_help = [] { return config::help<KoopmanInput>().text(); },
-          .option_prefixes = {"spectrum_", "stationary_", "extension_"},
+          .option_prefixes = {"spectrum_", "stationary_", "time_scales_", "extension_"},
           .work = work};
 }
 

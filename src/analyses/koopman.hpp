@@ -1,4 +1,5 @@
-/// The driver `koopman`: transfer and Koopman operators of maps, Markov chains and SDEs.
+/// The driver `koopman`: transfer and Koopman operators of maps, Markov chains, SDEs and
+/// trajectories.
 #pragma once
 
 #include <optional>
@@ -6,14 +7,18 @@
 #include <utility>
 #include <vector>
 
+#include "analyses/chapman_kolmogorov.hpp"
 #include "analyses/checkpoint_input.hpp"
+#include "analyses/counted_chain.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/driver.hpp"
 #include "analyses/modes.hpp"
 #include "analyses/pseudospectrum.hpp"
+#include "analyses/time_scales.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "analyses/transfer_stationary.hpp"
 #include "models/model.hpp"
+#include "operators/counts.hpp"
 #include "operators/face_flux.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/axis.hpp"
@@ -26,16 +31,20 @@ inline constexpr const char* koopman_name = "koopman";
 /// The whole input file.
 struct KoopmanInput {
   std::string title{};
-  models::ModelInput model{.accepted = {"map", "chain", "sde"}};
+  models::ModelInput model{.accepted = {"map", "chain", "sde", "trajectory"}};
   std::vector<std::pair<std::string, spaces::AxisInput>> grid{};
   std::optional<operators::UlamInput> ulam{};
   std::optional<DictionarySection> dictionary{};
   std::optional<spaces::SamplingInput> sampling{};
   std::optional<operators::SchemeInput> scheme{};
+  std::optional<operators::CountsInput> counts{};
   std::optional<TransferStationaryInput> stationary{};
   std::optional<TransferSpectrumInput> spectrum{};
   std::optional<PseudospectrumInput> pseudospectrum{};
   std::optional<ModesInput> modes{};
+  std::optional<TimeScalesInput> time_scales{};
+  std::optional<ChapmanKolmogorovInput> chapman_kolmogorov{};
+  std::optional<BootstrapInput> bootstrap{};
   CheckpointInput checkpoint{};
 };
 void declare(config::Declarer& declarer, KoopmanInput& input);

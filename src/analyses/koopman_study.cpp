@@ -103,7 +103,7 @@ int carry_out(KoopmanRun& run, const KoopmanStudy& study) {
 int study_transfer(KoopmanRun& run, TransferProblem& problem,
                    const std::vector<std::string>& variables,
                    const std::vector<std::pair<std::string, double>>& constants,
-                   io::Attributes facts) {
+                   io::Attributes facts, std::vector<KoopmanSection> more) {
   const KoopmanInput& input = run.input;
   facts.push_back({"nonzeros", problem.transfer().nonzeros});
   facts.push_back({"largest_leak", problem.transfer().largest_leak});
@@ -126,6 +126,7 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
                                 return spectrum(problem, *input.spectrum, file);
                               }});
   }
+  for (KoopmanSection& section : more) study.sections.push_back(std::move(section));
   return carry_out(run, study);
 }
 

@@ -55,16 +55,17 @@ struct KoopmanStudy {
 /// Runs the sections: file, checkpoints, record. Returns the exit code. Collective.
 int carry_out(KoopmanRun& run, const KoopmanStudy& study);
 
-/// All that is asked of a matrix of transition probabilities or rates. Collective.
+/// All that is asked of a matrix of transition probabilities or rates, and then `more`. Collective.
 int study_transfer(KoopmanRun& run, TransferProblem& problem,
                    const std::vector<std::string>& variables,
                    const std::vector<std::pair<std::string, double>>& constants,
-                   io::Attributes facts);
+                   io::Attributes facts, std::vector<KoopmanSection> more = {});
 
 /// The study of each kind of model. Return the exit code. Throw InputError. Collective.
 int study_chain(KoopmanRun& run);
 int study_dictionary(KoopmanRun& run);
 int study_map(KoopmanRun& run);
 int study_sde(KoopmanRun& run);
+int study_trajectory(KoopmanRun& run);
 
 } // namespace komori::analyses

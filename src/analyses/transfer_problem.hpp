@@ -23,6 +23,9 @@ public:
                   const operators::UlamInput& ulam);
   /// The matrix of a chain; `lag` is the time of a step. Throws InputError. Collective.
   TransferProblem(base::Session& session, const operators::ChainSource& source, double lag);
+  /// A matrix of probabilities that is ready; rows and columns of cells no path is in may be 0.
+  TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix transfer,
+                  double lag);
   TransferProblem(const TransferProblem&) = delete;
   TransferProblem& operator=(const TransferProblem&) = delete;
 

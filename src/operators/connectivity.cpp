@@ -2,15 +2,17 @@
 
 #include <vector>
 
-#include "base/petsc.hpp"
+#include <fmt/format.h>
+
+#include "base/error.hpp"
 
 namespace komori::operators {
 namespace {
 
 using base::check;
 
-/// How many states the first one leads to, itself included.
-std::int64_t reached_from_first(Mat matrix) {
+/// Marks this rank's states that `start` leads to, itself included.
+std::vector<char> reached_from(Mat matrix, PetscInt start) {
   PetscInt first = 0;
   PetscInt end = 0;
   check(MatGetOwnershipRange(matrix, &first, &end));
@@ -23,7 +25,7 @@ std::int64_t reached_from_first(Mat matrix) {
     if (known == 0) open.push_back(state);
     known = 1;
   };
-  if (first == 0 && end > 0) visit(0);
+  if (start >= first && start < end) visit(start);
   for (;;) {
     check(VecSet(marks.get(), 0));
     while (!open.empty()) {
@@ -56,8 +58,12 @@ std::int64_t reached_from_first(Mat matrix) {
                   PetscObjectComm(reinterpret_cast<PetscObject>(matrix)));
     if (found == 0) break;
   }
+  return seen;
+}
+
+std::int64_t reached_from_first(Mat matrix) {
   std::int64_t reached = 0;
-  for (const char known : seen) reached += known;
+  for (const char known : reached_from(matrix, 0)) reached += known;
   MPI_Allreduce(MPI_IN_PLACE, &reached, 1, MPI_INT64_T, MPI_SUM,
                 PetscObjectComm(reinterpret_cast<PetscObject>(matrix)));
   return reached;
@@ -70,6 +76,41 @@ Connectivity connectivity(Mat matrix, Mat transposed) {
   check(MatGetSize(matrix, &size, nullptr));
   return {.unreachable = size - reached_from_first(matrix),
           .dead_ends = size - reached_from_first(transposed)};
+}
+
+base::UniqueVec largest_connected_set(Mat matrix, Mat transposed, Vec weight) {
+  constexpr int most_sets = 1000;
+  const base::UniqueVec left = base::duplicate(weight); // weight of states in no set so far
+  check(VecCopy(weight, left.get()));
+  base::UniqueVec best = base::duplicate(weight);
+  check(VecSet(best.get(), 0));
+  const base::UniqueVec set = base::duplicate(weight);
+  PetscReal most = 0;
+  for (int tries = 0; base::sum(left.get()) > most; ++tries) {
+    if (tries == most_sets) {
+      throw base::InputError(fmt::format("the states fall into more than {} sets that do not lead "
+                                         "back to each other; use fewer cells, a shorter lag, or "
+                                         "more data",
+                                         most_sets));
+    }
+    PetscInt heaviest = 0;
+    check(VecMax(left.get(), &heaviest, nullptr));
+    const std::vector<char> reached = reached_from(matrix, heaviest);
+    const std::vector<char> returns = reached_from(transposed, heaviest);
+    {
+      const base::WriteArray marks(set.get());
+      const base::WriteArray remaining(left.get());
+      for (std::size_t i = 0; i < marks.size(); ++i) {
+        marks[i] = reached[i] != 0 && returns[i] != 0 ? 1 : 0;
+        if (marks[i] != 0) remaining[i] = 0;
+      }
+    }
+    const PetscReal holds = base::dot(set.get(), weight);
+    if (holds <= most) continue;
+    most = holds;
+    check(VecCopy(set.get(), best.get()));
+  }
+  return best;
 }
 
 } // namespace komori::operators

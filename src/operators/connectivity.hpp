@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <petscmat.h>
+#include "base/petsc.hpp"
 
 namespace komori::operators {
 
@@ -18,5 +18,10 @@ struct Connectivity {
 /// from, and of `transposed`, forwards from the first state. Each rank searches its own rows to the
 /// end before ranks exchange what they found. Collective.
 Connectivity connectivity(Mat matrix, Mat transposed);
+
+/// 1 on the strongly connected set of states (every one leads to every other) that holds most of
+/// `weight` >= 0, 0 elsewhere. `transposed` is that of `matrix`. Throws InputError where the states
+/// fall into too many sets for one to matter. Collective.
+base::UniqueVec largest_connected_set(Mat matrix, Mat transposed, Vec weight);
 
 } // namespace komori::operators

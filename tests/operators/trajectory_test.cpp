@@ -1,7 +1,6 @@
 #include "operators/trajectory.hpp"
 
 #include <array>
-#include <cstring>
 #include <limits>
 #include <set>
 
@@ -11,28 +10,15 @@
 
 #include "base/error.hpp"
 #include "io/temporary_folder.hpp"
+#include "npy.hpp"
 
 namespace komori::operators {
 namespace {
 
 using io::message_of;
 using io::TemporaryFolder;
+using support::npy;
 using testing::HasSubstr;
-
-/// A .npy file of doubles [rows, columns].
-std::string npy(const std::vector<double>& values, std::size_t columns) {
-  std::string header =
-      fmt::format("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}, {}), }}\n",
-                  values.size() / columns, columns);
-  std::string text("\x93NUMPY\1\0", 8);
-  text += static_cast<char>(header.size() & 255);
-  text += static_cast<char>(header.size() >> 8);
-  text += header;
-  const std::size_t begin = text.size();
-  text.resize(begin + 8 * values.size());
-  std::memcpy(text.data() + begin, values.data(), 8 * values.size());
-  return text;
-}
 
 class Trajectories : public testing::Test {
 protected:

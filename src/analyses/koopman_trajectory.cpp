@@ -1,0 +1,107 @@
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "analyses/chapman_kolmogorov.hpp"
+#include "analyses/koopman_study.hpp"
+#include "analyses/study.hpp"
+#include "analyses/time_scales.hpp"
+#include "operators/estimate.hpp"
+
+namespace komori::analyses {
+namespace {
+
+void introduce(base::Log& log, const operators::TrajectorySource& source) {
+  log.line(fmt::format("  {} frames in {} piece{}, {:g} apart; {} pairs at lag {:g}",
+                       source.frames(), source.pieces().size(),
+                       source.pieces().size() == 1 ? "" : "s", source.dt(),
+                       source.pairs(source.lag_frames()), source.lag()));
+}
+
+/// Says which part of the data the chain stands for.
+void report(base::Log& log, const operators::TransitionCounts& counts,
+            const operators::EstimatedChain& chain, io::Attributes& facts) {
+  facts = {{"visited_cells", chain.visited},
+           {"connected_cells", chain.states},
+           {"kept_pairs", chain.kept},
+           {"pairs", counts.pairs()},
+           {"skipped_pairs", counts.skipped()}};
+  log.line(fmt::format("  {} cells visited; {} lead to each other and hold {:.4f} % of the pairs",
+                       chain.visited, chain.states, 100 * chain.kept));
+  if (counts.skipped() > 0) {
+    log.warning(fmt::format("{} pairs were left out because a frame lies outside the grid",
+                            counts.skipped()));
+  }
+  if (chain.kept < 0.9) {
+    log.warning(fmt::format("only {:.3g} % of the pairs lie in the largest connected set of cells; "
+                            "use fewer cells, a shorter lag, or more data",
+                            100 * chain.kept));
+  }
+}
+
+/// The visits of cells, and which of them the chain stands for.
+void write_visits(const spaces::Grid& grid, const operators::EstimatedChain& chain,
+                  io::ResultFile& file) {
+  const io::Attribute unit{"unit", std::string("-")};
+  const base::ReadArray visits(chain.visits.get());
+  file.write("/counts/visits", visits.span(), grid.slab(),
+             {{"meaning", std::string("pairs of frames that begin in a cell")}, unit});
+  const base::ReadArray inside(chain.inside.get());
+  file.write(
+      "/counts/connected", inside.span(), grid.slab(),
+      {{"meaning", std::string("1 for cells of the connected set, which the chain is on")}, unit});
+}
+
+} // namespace
+
+int study_trajectory(KoopmanRun& run) {
+  const KoopmanInput& input = run.input;
+  const models::TrajectoryInput& model = input.model.trajectory;
+  const operators::CountsInput how = input.counts.value_or(operators::CountsInput{});
+  const operators::TrajectorySource source(run.session().comm(), model);
+  spaces::Grid grid(run.session().comm(), make_axes(model.variables, model.parameters, input.grid));
+  if (input.spectrum) validate(grid.cells(), *input.spectrum);
+  if (input.stationary) validate(grid, *input.stationary, model.variables, model.parameters);
+  if (input.time_scales) (void)lags_of(source, *input.time_scales);
+  if (input.chapman_kolmogorov) {
+    validate(source, grid, *input.chapman_kolmogorov, model.parameters);
+  }
+  std::optional<CountedData> data;
+  if (input.time_scales || input.chapman_kolmogorov) {
+    data.emplace(source, grid, how, input.bootstrap.value_or(BootstrapInput{}));
+  }
+  introduce(run.log(), source);
+  base::Phase counting(run.log(), "counting");
+  operators::TransitionCounts counts(source, grid, source.lag_frames(), how);
+  operators::EstimatedChain chain = operators::estimate_chain(counts.data(), how);
+  if (input.spectrum) validate(chain.states, *input.spectrum);
+  run.require_room(grid, static_cast<double>(chain.transfer.nonzeros));
+  if (run.check_only()) return run.stop_at_check();
+  counting.finish(fmt::format("{} transitions", chain.transfer.nonzeros));
+  io::Attributes facts;
+  report(run.log(), counts, chain, facts);
+  TransferProblem problem(run.session(), grid, std::move(chain.transfer), source.lag());
+  std::vector<KoopmanSection> more;
+  more.push_back({"counts", [&](io::ResultFile& file) {
+                    write_visits(problem.grid(), chain, file);
+                    return true;
+                  }});
+  if (input.time_scales) {
+    more.push_back({"time_scales", [&](io::ResultFile& file) {
+                      time_scales(*data, *input.time_scales, run.log(), problem.checkpoints(),
+                                  file);
+                      return true;
+                    }});
+  }
+  if (input.chapman_kolmogorov) {
+    more.push_back({"chapman_kolmogorov", [&](io::ResultFile& file) {
+                      chapman_kolmogorov(*data, problem, *input.chapman_kolmogorov,
+                                         model.parameters, file);
+                      return true;
+                    }});
+  }
+  return study_transfer(run, problem, model.variables, model.parameters, std::move(facts),
+                        std::move(more));
+}
+
+} // namespace komori::analyses
