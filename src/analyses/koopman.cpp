@@ -30,6 +30,10 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme, for an sde."});
   declarer.section("stationary", input.stationary, {.help = "Asks for the stationary density."});
   declarer.section("spectrum", input.spectrum, {.help = "Asks for eigenvalues of the operator."});
+  declarer.section("transitions", input.transitions,
+                   {.help = "Asks for committors, rates and passage times between sets."});
+  declarer.section("coarse_sets", input.coarse_sets,
+                   {.help = "Asks for a few sets that the dynamics rarely leaves."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -53,18 +57,19 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                           "'{}'; remove it",
                                           kind));
   }
-  if (!input.stationary && !input.spectrum) {
+  if (!input.stationary && !input.spectrum && !input.transitions && !input.coarse_sets) {
     declarer.reject("", "asks for nothing; add 'stationary: {}' or 'spectrum: {}'");
   }
 }
 
 Driver koopman_driver() {
-  return {.name = koopman_name,
-          .summary = "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
-                     "operators of maps, Markov chains and stochastic differential equations",
-          .key_help = [] { return config::help<KoopmanInput>().text(); },
-          .option_prefixes = {"spectrum_", "stationary_", "extension_"},
-          .work = work};
+  return {
+      .name = koopman_name,
+      .summary = "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
+                 "operators of maps, Markov chains and stochastic differential equations",
+      .key_help = [] { return config::help<KoopmanInput>().text(); },
+      .option_prefixes = {"spectrum_", "stationary_", "extension_", "transitions_", "coarse_sets_"},
+      .work = work};
 }
 
 } // namespace komori::analyses

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "analyses/checkpoint_input.hpp"
+#include "analyses/coarse_sets.hpp"
 #include "analyses/driver.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "analyses/transfer_stationary.hpp"
+#include "analyses/transfer_transitions.hpp"
 #include "models/model.hpp"
 #include "operators/face_flux.hpp"
 #include "operators/ulam.hpp"
@@ -29,6 +31,8 @@ struct KoopmanInput {
   std::optional<operators::SchemeInput> scheme{};
   std::optional<TransferStationaryInput> stationary{};
   std::optional<TransferSpectrumInput> spectrum{};
+  std::optional<TransferTransitionsInput> transitions{};
+  std::optional<CoarseSetsInput> coarse_sets{};
   CheckpointInput checkpoint{};
 };
 void declare(config::Declarer& declarer, KoopmanInput& input);

@@ -23,6 +23,8 @@ public:
                   const operators::UlamInput& ulam);
   /// The matrix of a chain; `lag` is the time of a step. Throws InputError. Collective.
   TransferProblem(base::Session& session, const operators::ChainSource& source, double lag);
+  /// Rates that somebody else has assembled, e.g. the generator of an SDE.
+  TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix rates);
   TransferProblem(const TransferProblem&) = delete;
   TransferProblem& operator=(const TransferProblem&) = delete;
 
