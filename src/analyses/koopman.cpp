@@ -72,6 +72,10 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.section(
       "bootstrap", input.bootstrap,
       {.help = "Confidence bands for both, from samples of blocks of the trajectory."});
+  declarer.section("transitions", input.transitions,
+                   {.help = "Asks for committors, rates and passage times between sets."});
+  declarer.section("coarse_sets", input.coarse_sets,
+                   {.help = "Asks for a few sets that the dynamics rarely leaves."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -117,7 +121,8 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                      "'{}'; remove it",
                                      kind));
   }
-  if (!input.stationary && !input.spectrum && !input.time_scales && !input.chapman_kolmogorov) {
+  if (!input.stationary && !input.spectrum && !input.transitions && !input.coarse_sets &&
+      !input.time_scales && !input.chapman_kolmogorov) {
     declarer.reject("", "asks for nothing; add 'stationary: {}' or 'spectrum: {}'");
   }
 }
@@ -128,7 +133,8 @@ Driver koopman_driver() {
               "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
               "operators of maps, Markov chains, stochastic differential equations and time series",
           .key_help = [] { return config::help<KoopmanInput>().text(); },
-          .option_prefixes = {"spectrum_", "stationary_", "time_scales_", "extension_"},
+          .option_prefixes = {"spectrum_", "stationary_", "time_scales_", "extension_",
+                              "transitions_", "coarse_sets_"},
           .work = work};
 }
 

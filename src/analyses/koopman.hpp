@@ -9,6 +9,7 @@
 
 #include "analyses/chapman_kolmogorov.hpp"
 #include "analyses/checkpoint_input.hpp"
+#include "analyses/coarse_sets.hpp"
 #include "analyses/counted_chain.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/driver.hpp"
@@ -17,6 +18,7 @@
 #include "analyses/time_scales.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "analyses/transfer_stationary.hpp"
+#include "analyses/transfer_transitions.hpp"
 #include "models/model.hpp"
 #include "operators/counts.hpp"
 #include "operators/face_flux.hpp"
@@ -45,6 +47,8 @@ struct KoopmanInput {
   std::optional<TimeScalesInput> time_scales{};
   std::optional<ChapmanKolmogorovInput> chapman_kolmogorov{};
   std::optional<BootstrapInput> bootstrap{};
+  std::optional<TransferTransitionsInput> transitions{};
+  std::optional<CoarseSetsInput> coarse_sets{};
   CheckpointInput checkpoint{};
 };
 void declare(config::Declarer& declarer, KoopmanInput& input);

@@ -28,9 +28,13 @@ int study_chain(KoopmanRun& run) {
   base::Phase assembly(run.log(), "assembly");
   const operators::ChainSource source(run.session().comm(), input.model.chain);
   if (input.spectrum) validate(source.states(), *input.spectrum);
+  if (input.coarse_sets) validate(source.states(), *input.coarse_sets);
   const std::vector<std::string> variables{"state"};
   TransferProblem problem(run.session(), source, input.model.chain.lag);
   if (input.stationary) validate(problem.grid(), *input.stationary, variables, {});
+  if (input.transitions) {
+    validate(problem.grid(), run.log(), false, *input.transitions, variables, {});
+  }
   run.require_room(problem.grid(), static_cast<double>(problem.transfer().nonzeros));
   io::Attributes facts{{"matrix", std::string(problem.rates() ? "rates" : "probabilities")}};
   report_connectivity(problem, facts);

@@ -13,7 +13,12 @@ int study_map(KoopmanRun& run) {
   spaces::Grid grid(run.session().comm(), make_axes(model.variables, model.parameters, input.grid));
   operators::validate(map, grid, ulam);
   if (input.spectrum) validate(grid.cells(), *input.spectrum);
+  if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);
   if (input.stationary) validate(grid, *input.stationary, model.variables, model.parameters);
+  if (input.transitions) {
+    const bool may_leak = ulam.outside == "leak" || grid.has(spaces::Boundary::absorbing);
+    validate(grid, run.log(), may_leak, *input.transitions, model.variables, model.parameters);
+  }
   run.require_room(grid,
                    operators::entries_per_row(map, grid, ulam) * static_cast<double>(grid.cells()));
   if (run.check_only()) return run.stop_at_check();

@@ -1,3 +1,5 @@
+#include <memory>
+
 #include <fmt/format.h>
 
 #include "analyses/koopman_study.hpp"
@@ -5,8 +7,33 @@
 #include "analyses/spectrum.hpp"
 #include "analyses/stationary.hpp"
 #include "analyses/study.hpp"
+#include "base/error.hpp"
 
 namespace komori::analyses {
+
+namespace {
+
+/// The generator as a matrix of rates, for what chains and maps have, too. Collective.
+std::unique_ptr<TransferProblem> rates_of(Problem& problem) {
+  operators::TransferMatrix rates;
+  rates.matrix = base::UniqueMat::share(problem.generator_entries());
+  rates.leak = problem.grid().vector();
+  rates.nonzeros = problem.generator().facts.nonzeros;
+  rates.norm = problem.generator().facts.norm;
+  auto result =
+      std::make_unique<TransferProblem>(problem.session(), problem.grid(), std::move(rates));
+  if (problem.checkpoints()) result->use(*problem.checkpoints());
+  return result;
+}
+
+void require_closed(const Problem& problem, const std::string& section) {
+  if (!problem.absorbing()) return;
+  throw base::InputError(fmt::format("'{}' needs a system that nothing leaves, but the grid has an "
+                                     "absorbing wall; make it reflecting or remove '{}'",
+                                     section, section));
+}
+
+} // namespace
 
 int study_sde(KoopmanRun& run) {
   const KoopmanInput& input = run.input;
@@ -33,6 +60,15 @@ int study_sde(KoopmanRun& run) {
       input.scheme.value_or(operators::SchemeInput{}));
   if (input.stationary) validate(problem, density);
   if (input.spectrum) validate(problem, pairs);
+  TransitionsInput between;
+  if (input.transitions) {
+    between = conditions_of(*input.transitions, model.variables);
+    validate(problem, between);
+  }
+  if (input.coarse_sets) {
+    validate(problem.grid().cells(), *input.coarse_sets);
+    require_closed(problem, "coarse_sets");
+  }
   run.require_room(problem.grid(), static_cast<double>(problem.grid().cells()) *
                                        (2 * problem.grid().dimension() + 1));
   if (run.check_only()) return run.stop_at_check();
@@ -50,6 +86,18 @@ int study_sde(KoopmanRun& run) {
   if (input.spectrum) {
     study.sections.push_back(
         {"spectrum", [&](io::ResultFile& file) { return spectrum(problem, pairs, file); }});
+  }
+  if (input.transitions) {
+    study.sections.push_back({"transitions", [&](io::ResultFile& file) {
+                                transitions(problem, between, file);
+                                return true;
+                              }});
+  }
+  if (input.coarse_sets) {
+    study.sections.push_back({"coarse_sets", [&](io::ResultFile& file) {
+                                const std::unique_ptr<TransferProblem> rates = rates_of(problem);
+                                return coarse_sets(*rates, *input.coarse_sets, file);
+                              }});
   }
   return carry_out(run, study);
 }

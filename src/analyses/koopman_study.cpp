@@ -1,5 +1,7 @@
 #include "analyses/koopman_study.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
@@ -17,7 +19,11 @@ Estimate predict(const KoopmanInput& input, double cells, double nonzeros, int r
   const double pairs = input.spectrum ? static_cast<double>(input.spectrum->pairs) : 3;
   const bool factorised = input.spectrum && input.spectrum->solver == "direct";
   const double matrix = nonzeros * (sizeof(PetscScalar) + sizeof(PetscInt));
-  const double vectors = 3 * (1.5 * pairs + 5) + 30 + 4 * pairs;
+  double vectors = 3 * (1.5 * pairs + 5) + 30 + 4 * pairs;
+  if (input.coarse_sets) {
+    const double sets = static_cast<double>(input.coarse_sets->most()) + 2;
+    vectors = std::max(vectors, 3 * sets + 30 + 8 * sets);
+  }
   // Fill of a factorisation has no law here; ten times the matrix is a beginning.
   const double bytes = (factorised ? 13 : 3) * matrix + 8 * cells * vectors;
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
@@ -124,6 +130,18 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
   if (input.spectrum) {
     study.sections.push_back({"spectrum", [&](io::ResultFile& file) {
                                 return spectrum(problem, *input.spectrum, file);
+                              }});
+  }
+  if (input.transitions) {
+    study.sections.push_back({"transitions", [&](io::ResultFile& file) {
+                                transitions(problem, *input.transitions, variables, constants,
+                                            file);
+                                return true;
+                              }});
+  }
+  if (input.coarse_sets) {
+    study.sections.push_back({"coarse_sets", [&](io::ResultFile& file) {
+                                return coarse_sets(problem, *input.coarse_sets, file);
                               }});
   }
   for (KoopmanSection& section : more) study.sections.push_back(std::move(section));

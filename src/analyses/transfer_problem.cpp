@@ -34,6 +34,12 @@ TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,
     : session_(session), grid_(std::move(grid)), volumes_(grid_.volumes()),
       transfer_(std::move(transfer)), lag_(lag) {}
 
+TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,
+                                 operators::TransferMatrix rates)
+    : session_(session), grid_(std::move(grid)), volumes_(grid_.volumes()),
+      transfer_(std::move(rates)),
+      norm_(std::max(transfer_.norm, std::numeric_limits<double>::min())), rates_(true) {}
+
 Mat TransferProblem::transposed() {
   if (!transposed_) check(MatTranspose(matrix(), MAT_INITIAL_MATRIX, transposed_.put()));
   return transposed_.get();

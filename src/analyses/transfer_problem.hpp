@@ -26,6 +26,8 @@ public:
   /// A matrix of probabilities that is ready; rows and columns of cells no path is in may be 0.
   TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix transfer,
                   double lag);
+  /// Rates that somebody else has assembled, e.g. the generator of an SDE.
+  TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix rates);
   TransferProblem(const TransferProblem&) = delete;
   TransferProblem& operator=(const TransferProblem&) = delete;
 

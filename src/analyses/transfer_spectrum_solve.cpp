@@ -20,13 +20,6 @@ using linalg::EigenRequest;
 using linalg::Method;
 using Complex = std::complex<double>;
 
-/// Largest modulus first; of equal ones, up to rounding, the largest real part.
-bool slower_step(Complex a, Complex b) {
-  const auto modulus = [](Complex value) { return std::llround(std::abs(value) * 1e9); };
-  if (modulus(a) != modulus(b)) return modulus(a) > modulus(b);
-  return a.real() > b.real();
-}
-
 /// Which side is being solved for, and how.
 struct Search {
   TransferProblem& problem;
@@ -101,7 +94,7 @@ EigenPairs find(const Search& search) {
       request.max_iterations = 0;
       pairs = nearest_pairs(search, request, 1, 1e-4);
     }
-    linalg::sort_units(pairs, slower_step);
+    linalg::sort_units(pairs, linalg::slower_step);
   }
   pairs.asked = static_cast<PetscInt>(input.pairs);
   const bool everything = static_cast<std::int64_t>(pairs.values.size()) >= cells;
@@ -118,7 +111,7 @@ EigenPairs find(const Search& search) {
                                    search.coverage.empty() ? "" : "; ");
   }
   linalg::sort_units(pairs, [&](Complex a, Complex b) {
-    return problem.rates() ? a.real() > b.real() : slower_step(a, b);
+    return problem.rates() ? a.real() > b.real() : linalg::slower_step(a, b);
   });
   return pairs;
 }

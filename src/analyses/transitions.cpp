@@ -8,6 +8,7 @@
 
 #include "analyses/solver_checkpoints.hpp"
 #include "analyses/stationary.hpp"
+#include "analyses/transition_system.hpp"
 #include "base/error.hpp"
 
 namespace komori::analyses {
@@ -22,12 +23,12 @@ std::string key_of(const FormulaText& text) {
 }
 
 /// 1 on the cells whose centre fulfils the formula, 0 elsewhere.
-base::UniqueVec members(const Problem& problem, const FormulaText& text) {
-  if (!text.given()) return problem.grid().vector();
-  const Formula formula(text, problem.sde().variables(), problem.sde().parameters());
-  spaces::require_finite(problem.grid(), std::cref(formula), key_of(text));
-  base::UniqueVec set = problem.grid().sampled(
-      [&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; });
+base::UniqueVec members(const TransitionSystem& system, const FormulaText& text) {
+  if (!text.given()) return system.grid.vector();
+  const Formula formula(text, system.variables, system.constants);
+  spaces::require_finite(system.grid, std::cref(formula), key_of(text));
+  base::UniqueVec set =
+      system.grid.sampled([&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; });
   if (base::sum(set.get()) == 0) {
     throw base::InputError(fmt::format("{} holds for no cell of the grid; widen the condition or "
                                        "refine the grid",
@@ -40,10 +41,11 @@ base::UniqueVec members(const Problem& problem, const FormulaText& text) {
 /// come from its checkpoint.
 class Stages {
 public:
-  explicit Stages(Problem& problem) : problem_(problem), checkpoints_(problem.checkpoints()) {
+  explicit Stages(const TransitionSystem& system)
+      : grid_(system.grid), checkpoints_(system.checkpoints) {
     if (!checkpoints_) return;
     checkpoints_->restore("transitions", [&](io::CheckpointReader& reader) {
-      saved_ = load_state(reader, problem.grid(), "solved");
+      saved_ = load_state(reader, grid_, "solved");
     });
   }
 
@@ -60,13 +62,13 @@ public:
     saved_.vectors.push_back(base::duplicate(u));
     check(VecCopy(u, saved_.vectors.back().get()));
     checkpoints_->step("transitions", [&](io::CheckpointWriter& writer) {
-      save_state(writer, problem_.grid(), "solved", saved_.view());
+      save_state(writer, grid_, "solved", saved_.view());
     });
     return residual;
   }
 
 private:
-  Problem& problem_;
+  const spaces::Grid& grid_;
   io::Checkpoints* checkpoints_;
   OwnedState saved_;
   std::size_t next_ = 0;
@@ -75,23 +77,22 @@ private:
 /// Solves G u = f outside the set `fixed` (1 inside, 0 outside) with u given inside it.
 class Interior {
 public:
-  Interior(Problem& problem, Vec fixed, const TransitionsInput& input)
-      : matrix_(problem.generator_entries()), tolerance_(input.tolerance) {
+  Interior(const TransitionSystem& system, Vec fixed, const TransitionsInput& input)
+      : matrix_(system.entries()), tolerance_(input.tolerance) {
     std::vector<PetscInt> numbers;
     {
       const base::ReadArray inside(fixed);
       for (std::size_t i = 0; i < inside.size(); ++i) {
-        if (inside[i] == 0) numbers.push_back(problem.grid().first() + static_cast<PetscInt>(i));
+        if (inside[i] == 0) numbers.push_back(system.grid.first() + static_cast<PetscInt>(i));
       }
     }
-    check(ISCreateGeneral(problem.comm(), static_cast<PetscInt>(numbers.size()), numbers.data(),
+    check(ISCreateGeneral(system.grid.comm(), static_cast<PetscInt>(numbers.size()), numbers.data(),
                           PETSC_COPY_VALUES, cells_.put()));
     check(
         MatCreateSubMatrix(matrix_, cells_.get(), cells_.get(), MAT_INITIAL_MATRIX, inner_.put()));
     check(MatCreateVecs(inner_.get(), solution_.put(), right_side_.put()));
-    const bool direct =
-        input.solver == "direct" ||
-        (input.solver == "auto" && problem.preferred_method() == linalg::Method::direct);
+    const bool direct = input.solver == "direct" ||
+                        (input.solver == "auto" && system.preferred == linalg::Method::direct);
     method_ = direct ? linalg::Method::direct : linalg::Method::iterative;
   }
 
@@ -146,19 +147,21 @@ private:
   std::unique_ptr<linalg::LinearSolver> solver_;
 };
 
-/// Time to reach the target set or a wall: mean and standard deviation, G t = -1, G s = -2 t.
-void passage_times(Problem& problem, const TransitionsInput& input, Vec target, Stages& stages,
-                   Transitions& result) {
-  Interior interior(problem, target, input);
-  result.mean_time = problem.grid().vector();
-  result.time_deviation = problem.grid().vector();
+/// Time to reach the target set or a wall: mean and standard deviation, G t = -1, G s = -2 t (plus
+/// one step in discrete time).
+void passage_times(const TransitionSystem& system, const TransitionsInput& input, Vec target,
+                   Stages& stages, Transitions& result) {
+  Interior interior(system, target, input);
+  result.mean_time = system.grid.vector();
+  result.time_deviation = system.grid.vector();
   const Vec mean = result.mean_time.get();
   const Vec second = result.time_deviation.get();
-  const base::UniqueVec f = problem.grid().vector();
+  const base::UniqueVec f = system.grid.vector();
   check(VecSet(f.get(), -1));
   result.residual = stages.run(mean, [&] { return interior.solve(mean, f.get()); });
   check(VecCopy(mean, f.get()));
   check(VecScale(f.get(), -2));
+  check(VecShift(f.get(), system.step));
   result.residual = std::max(result.residual,
                              stages.run(second, [&] { return interior.solve(second, f.get()); }));
   const base::ReadArray m(mean);
@@ -167,28 +170,26 @@ void passage_times(Problem& problem, const TransitionsInput& input, Vec target, 
 }
 
 /// Committors, reactive flux and rates between A and B.
-void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b, Stages& stages,
-                Transitions& result) {
-  const spaces::Grid& grid = problem.grid();
+void committors(const TransitionSystem& system, const TransitionsInput& input, Vec a, Vec b,
+                Stages& stages, Transitions& result) {
+  const spaces::Grid& grid = system.grid;
   const base::UniqueVec both = base::duplicate(a);
   check(VecWAXPY(both.get(), 1, a, b));
-  Interior interior(problem, both.get(), input);
+  Interior interior(system, both.get(), input);
   result.forward = base::duplicate(b);
   const Vec forward = result.forward.get();
   const base::UniqueVec zero = grid.vector();
   check(VecCopy(b, forward));
   result.residual = std::max(
       result.residual, stages.run(forward, [&] { return interior.solve(forward, zero.get()); }));
-  if (problem.absorbing()) return; // no stationary ensemble of reactive paths
+  if (system.absorbing) return; // no stationary ensemble of reactive paths
 
-  StationaryInput how;
-  how.current = false;
-  const StationaryDensity equilibrium = stationary_density(problem, how);
+  const base::UniqueVec equilibrium = system.stationary_density();
   const base::UniqueVec masses = base::duplicate(a);
-  check(VecPointwiseMult(masses.get(), equilibrium.density.get(), problem.volumes()));
+  check(VecPointwiseMult(masses.get(), equilibrium.get(), system.volumes));
   result.backward = base::duplicate(a); // masses times the backward committor, until the end
   const Vec backward = result.backward.get();
-  if (problem.reversible()) {
+  if (system.reversible) {
     const base::ReadArray q(forward);
     const base::ReadArray m(masses.get());
     const base::WriteArray value(backward);
@@ -201,10 +202,10 @@ void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b, S
   const double share_from_a = base::sum(backward);
   // Flux out of A: sum over i in A of m_i (G q)_i; into B: what G^T carries there.
   const base::UniqueVec change = base::duplicate(a);
-  check(MatMult(problem.generator().matrix.get(), forward, change.get()));
+  check(MatMult(system.products(), forward, change.get()));
   check(VecPointwiseMult(change.get(), change.get(), masses.get()));
   result.flux = base::dot(change.get(), a);
-  check(MatMultTranspose(problem.generator().matrix.get(), backward, change.get()));
+  check(MatMultTranspose(system.products(), backward, change.get()));
   result.flux_into_target = base::dot(change.get(), b);
   result.rate = result.flux / share_from_a;
   result.rate_backward = result.flux / (1 - share_from_a);
@@ -214,7 +215,7 @@ void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b, S
   check(VecPointwiseMult(reactive, backward, forward));
   result.reactive_probability = base::sum(reactive);
   result.mean_path_time = result.reactive_probability / result.flux;
-  check(VecPointwiseDivide(reactive, reactive, problem.volumes()));
+  check(VecPointwiseDivide(reactive, reactive, system.volumes));
   const base::ReadArray m(masses.get());
   const base::ReadArray in_a(a);
   const base::WriteArray q(backward);
@@ -224,22 +225,22 @@ void committors(Problem& problem, const TransitionsInput& input, Vec a, Vec b, S
 /// Puts what the section found into the file and on the terminal.
 class Report {
 public:
-  Report(Problem& problem, const TransitionsInput& input, io::ResultFile& file)
-      : problem_(problem), input_(input), file_(file) {}
+  Report(const TransitionSystem& system, const TransitionsInput& input, io::ResultFile& file)
+      : system_(system), input_(input), file_(file) {}
 
   void field(const std::string& name, Vec values, const std::string& meaning,
              const std::string& unit) {
     if (values == nullptr) return;
     {
       const base::ReadArray entries(values);
-      file_.write("/transitions/" + name, entries.span(), problem_.grid().slab(),
+      file_.write("/transitions/" + name, entries.span(), system_.grid.slab(),
                   {{"meaning", meaning}, {"unit", unit}});
     }
     if (input_.points.empty()) return;
     std::vector<double> at_points;
     for (const std::vector<double>& point : input_.points) {
-      at_points.push_back(problem_.grid().interpolate(values, point));
-      rows_.push_back({fmt::format("{} at {}", name, spaces::place_text(problem_.grid(), point)),
+      at_points.push_back(system_.grid.interpolate(values, point));
+      rows_.push_back({fmt::format("{} at {}", name, spaces::place_text(system_.grid, point)),
                        fmt::format("{:.12g}", at_points.back())});
     }
     file_.write_small(
@@ -259,16 +260,40 @@ public:
                         {input_.points.size(), input_.points.front().size()},
                         {{"meaning", "points asked for, one per row"}, {"unit", "variables"}});
     }
-    problem_.log().table("Transitions", {"quantity", "value"}, rows_);
+    system_.log.table("Transitions", {"quantity", "value"}, rows_);
   }
 
 private:
-  Problem& problem_;
+  const TransitionSystem& system_;
   const TransitionsInput& input_;
   io::ResultFile& file_;
   io::Attributes facts_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+TransitionSystem description_of(const Problem& problem) {
+  return {.log = problem.log(),
+          .grid = problem.grid(),
+          .volumes = problem.volumes(),
+          .checkpoints = problem.checkpoints(),
+          .absorbing = problem.absorbing(),
+          .reversible = problem.reversible(),
+          .preferred = problem.preferred_method(),
+          .variables = problem.sde().variables(),
+          .constants = problem.sde().parameters()};
+}
+
+TransitionSystem system_of(Problem& problem) {
+  TransitionSystem system = description_of(problem);
+  system.products = [&problem] { return problem.generator().matrix.get(); };
+  system.entries = [&problem] { return problem.generator_entries(); };
+  system.stationary_density = [&problem] {
+    StationaryInput how;
+    how.current = false;
+    return std::move(stationary_density(problem, how).density);
+  };
+  return system;
+}
 
 } // namespace
 
@@ -287,48 +312,49 @@ void declare(config::Declarer& declarer, TransitionsInput& input) {
                 {.min = 1e-15, .max = 1e-2});
 }
 
-void validate(const Problem& problem, const TransitionsInput& input) {
-  if (!input.to.given() && !problem.absorbing()) {
+void validate(const TransitionSystem& system, const TransitionsInput& input) {
+  if (!input.to.given() && !system.absorbing) {
     throw base::InputError("'transitions' needs 'to' (the target set), or a grid with an absorbing "
                            "wall; add e.g. 'to: x > 0.7'");
   }
-  const base::UniqueVec a = members(problem, input.from);
-  const base::UniqueVec b = members(problem, input.to);
+  const base::UniqueVec a = members(system, input.from);
+  const base::UniqueVec b = members(system, input.to);
   if (base::dot(a.get(), b.get()) > 0) {
     throw base::InputError(fmt::format("{} and {} share cells; the two sets must not overlap",
                                        key_of(input.from), key_of(input.to)));
   }
-  if (base::sum(b.get()) >= problem.grid().cells()) {
+  if (base::sum(b.get()) >= system.grid.cells()) {
     throw base::InputError(fmt::format("{} holds for every cell of the grid", key_of(input.to)));
   }
-  const base::UniqueVec field = problem.grid().vector();
+  const base::UniqueVec field = system.grid.vector();
   for (const std::vector<double>& point : input.points) {
-    if (static_cast<int>(point.size()) != problem.grid().dimension()) {
+    if (static_cast<int>(point.size()) != system.grid.dimension()) {
       throw base::InputError(fmt::format("'transitions.points' has a point of {} numbers, but the "
                                          "model has {} variables",
-                                         point.size(), problem.grid().dimension()));
+                                         point.size(), system.grid.dimension()));
     }
-    problem.grid().interpolate(field.get(), point);
+    system.grid.interpolate(field.get(), point);
   }
 }
 
-Transitions compute_transitions(Problem& problem, const TransitionsInput& input) {
+Transitions compute_transitions(const TransitionSystem& system, const TransitionsInput& input) {
   Transitions result;
-  const base::UniqueVec a = members(problem, input.from);
-  const base::UniqueVec b = members(problem, input.to);
-  Stages stages(problem);
-  passage_times(problem, input, b.get(), stages, result);
+  const base::UniqueVec a = members(system, input.from);
+  const base::UniqueVec b = members(system, input.to);
+  Stages stages(system);
+  passage_times(system, input, b.get(), stages, result);
   if (input.from.given() && input.to.given()) {
-    committors(problem, input, a.get(), b.get(), stages, result);
+    committors(system, input, a.get(), b.get(), stages, result);
   }
   return result;
 }
 
-void transitions(Problem& problem, const TransitionsInput& input, io::ResultFile& file) {
-  base::Phase phase(problem.log(), "transitions");
-  const Transitions found = compute_transitions(problem, input);
+void transitions(const TransitionSystem& system, const TransitionsInput& input,
+                 io::ResultFile& file) {
+  base::Phase phase(system.log, "transitions");
+  const Transitions found = compute_transitions(system, input);
   phase.finish("sets are unions of cells");
-  Report report(problem, input, file);
+  Report report(system, input, file);
   report.field("mean_first_passage_time", found.mean_time.get(),
                "mean time until the set 'to' or an absorbing wall is first reached", "time");
   report.field("first_passage_time_deviation", found.time_deviation.get(),
@@ -348,6 +374,18 @@ void transitions(Problem& problem, const TransitionsInput& input, io::ResultFile
   }
   report.number("relative_residual", found.residual);
   report.finish();
+}
+
+void validate(const Problem& problem, const TransitionsInput& input) {
+  validate(description_of(problem), input);
+}
+
+Transitions compute_transitions(Problem& problem, const TransitionsInput& input) {
+  return compute_transitions(system_of(problem), input);
+}
+
+void transitions(Problem& problem, const TransitionsInput& input, io::ResultFile& file) {
+  transitions(system_of(problem), input, file);
 }
 
 } // namespace komori::analyses

@@ -127,6 +127,23 @@ bool is_block_lobpcg(EPS eps) {
   return is == PETSC_TRUE;
 }
 
+/// The Schur vectors that belong to the first `count` values found.
+std::vector<base::UniqueVec> schur_vectors(EPS eps, Mat matrix, PetscInt count) {
+  PetscInt converged = 0;
+  check(EPSGetConverged(eps, &converged));
+  std::vector<base::UniqueVec> vectors;
+  std::vector<Vec> handles;
+  for (PetscInt i = 0; i < converged; ++i) {
+    base::UniqueVec vector;
+    check(MatCreateVecs(matrix, vector.put(), nullptr));
+    handles.push_back(vector.get());
+    vectors.push_back(std::move(vector));
+  }
+  if (converged > 0) check(EPSGetInvariantSubspace(eps, handles.data()));
+  vectors.resize(static_cast<std::size_t>(count));
+  return vectors;
+}
+
 /// The pairs found, at most `most`.
 EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt most) {
   EigenPairs pairs;
@@ -135,6 +152,8 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
   PetscInt converged = 0;
   check(EPSGetConverged(eps, &converged));
   converged = std::min(converged, most);
+  std::vector<base::UniqueVec> basis; // SLEPc wants to be asked for it before eigenvectors
+  if (request.basis) basis = schur_vectors(eps, matrix, converged);
   for (PetscInt i = 0; i < converged; ++i) {
     base::UniqueVec re;
     base::UniqueVec im;
@@ -165,6 +184,10 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
     pairs.vectors.push_back(std::move(re));
     pairs.vectors.push_back(std::move(im));
     ++i; // the conjugate follows
+  }
+  if (request.basis) {
+    basis.resize(std::min(basis.size(), pairs.values.size()));
+    pairs.vectors = std::move(basis);
   }
   return pairs;
 }

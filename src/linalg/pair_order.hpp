@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <complex>
 #include <cstddef>
 #include <utility>
@@ -10,6 +11,15 @@
 #include "linalg/eigen.hpp"
 
 namespace komori::linalg {
+
+/// Largest modulus first; of equal ones, up to rounding, the largest real part. Local.
+inline bool slower_step(std::complex<double> a, std::complex<double> b) {
+  const auto rounded = [](double value) { return std::llround(value * 1e9); };
+  if (rounded(std::abs(a)) != rounded(std::abs(b))) {
+    return rounded(std::abs(a)) > rounded(std::abs(b));
+  }
+  return rounded(a.real()) > rounded(b.real());
+}
 
 /// Moves whole units (single values or pairs) into the order of `before`. Local.
 template <class Before> void sort_units(EigenPairs& pairs, Before&& before) {

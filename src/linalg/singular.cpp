@@ -1,10 +1,13 @@
 #include "linalg/singular.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <utility>
 
 #include <fmt/format.h>
+#include <slepcsvd.h>
 
-#include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/signals.hpp"
 #include "linalg/solver.hpp"
@@ -13,6 +16,7 @@ namespace komori::linalg {
 namespace {
 
 using base::check;
+using UniqueSvd = base::Handle<SVD, SVDDestroy>;
 
 PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal*, PetscReal* errors,
                        PetscInt estimates, void* context) {
@@ -30,64 +34,173 @@ PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal*, Pe
   });
 }
 
-} // namespace
+/// One number per global row, the same in every run.
+base::UniqueVec start_vector(Mat matrix, std::uint64_t seed) {
+  base::UniqueVec start;
+  check(MatCreateVecs(matrix, start.put(), nullptr));
+  PetscInt first = 0;
+  check(VecGetOwnershipRange(start.get(), &first, nullptr));
+  const base::Random random(seed);
+  const base::WriteArray values(start.get());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = 0.5 + random.uniform(static_cast<std::uint64_t>(first) + i);
+  }
+  return start;
+}
 
-SingularValues singular_values(Mat matrix, PetscInt count, double tolerance,
-                               const std::string& prefix, base::Log& log) {
-  MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(matrix));
+/// A without what its singular vectors found span: (1 - U U^T) A (1 - V V^T).
+struct Deflated {
+  Mat matrix = nullptr;
+  const SingularTriplets* found = nullptr;
+};
+
+void project_out(const std::vector<base::UniqueVec>& basis, Vec x) {
+  for (const base::UniqueVec& q : basis) check(VecAXPY(x, -base::dot(q.get(), x), q.get()));
+}
+
+PetscErrorCode multiply(Mat shell, Vec x, Vec y) {
+  return base::guarded([&] {
+    Deflated* self = nullptr;
+    check(MatShellGetContext(shell, &self));
+    const base::UniqueVec inner = base::duplicate(x);
+    check(VecCopy(x, inner.get()));
+    project_out(self->found->right, inner.get());
+    check(MatMult(self->matrix, inner.get(), y));
+    project_out(self->found->left, y);
+  });
+}
+
+PetscErrorCode multiply_transposed(Mat shell, Vec x, Vec y) {
+  return base::guarded([&] {
+    Deflated* self = nullptr;
+    check(MatShellGetContext(shell, &self));
+    const base::UniqueVec inner = base::duplicate(x);
+    check(VecCopy(x, inner.get()));
+    project_out(self->found->left, inner.get());
+    check(MatMultTranspose(self->matrix, inner.get(), y));
+    project_out(self->found->right, y);
+  });
+}
+
+PetscErrorCode create_vectors(Mat shell, Vec* right, Vec* left) {
+  return base::guarded([&] {
+    Deflated* self = nullptr;
+    check(MatShellGetContext(shell, &self));
+    check(MatCreateVecs(self->matrix, right, left));
+  });
+}
+
+base::UniqueMat deflated(Deflated& context) {
+  PetscInt rows = 0;
+  PetscInt columns = 0;
+  check(MatGetLocalSize(context.matrix, &rows, &columns));
+  base::UniqueMat shell;
+  check(MatCreateShell(PetscObjectComm(reinterpret_cast<PetscObject>(context.matrix)), rows,
+                       columns, PETSC_DETERMINE, PETSC_DETERMINE, &context, shell.put()));
+  check(MatShellSetOperation(shell.get(), MATOP_MULT, reinterpret_cast<void (*)()>(multiply)));
+  check(MatShellSetOperation(shell.get(), MATOP_MULT_TRANSPOSE,
+                             reinterpret_cast<void (*)()>(multiply_transposed)));
+  check(MatShellSetOperation(shell.get(), MATOP_CREATE_VECS,
+                             reinterpret_cast<void (*)()>(create_vectors)));
+  return shell;
+}
+
+/// ||op(A) x - s y||.
+double residual_of(Mat matrix, bool transposed, Vec x, double value, Vec y) {
+  const base::UniqueVec r = base::duplicate(y);
+  check(transposed ? MatMultTranspose(matrix, x, r.get()) : MatMult(matrix, x, r.get()));
+  check(VecAXPY(r.get(), -value, y));
+  return base::norm2(r.get());
+}
+
+/// The largest triplets by one Lanczos process, which sees one copy of each value.
+SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& request,
+                          std::uint64_t seed, base::Log& log) {
+  UniqueSvd svd;
+  check(SVDCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), svd.put()));
+  check(SVDSetOptionsPrefix(svd.get(), request.prefix.c_str()));
+  check(SVDSetOperators(svd.get(), matrix, nullptr));
+  check(SVDSetType(svd.get(), SVDTRLANCZOS));
+  check(SVDSetWhichSingularTriplets(svd.get(), SVD_LARGEST));
   PetscInt rows = 0;
   PetscInt columns = 0;
   check(MatGetSize(matrix, &rows, &columns));
-  const PetscInt smaller = std::min(rows, columns);
-  const PetscInt wanted = std::min(count, smaller);
-  UniqueSvd svd;
-  check(SVDCreate(comm, svd.put()));
-  check(SVDSetOptionsPrefix(svd.get(), prefix.c_str()));
-  check(SVDSetOperators(svd.get(), matrix, nullptr));
-  check(SVDSetType(svd.get(), SVDTRLANCZOS));
-  check(SVDSetImplicitTranspose(svd.get(), PETSC_TRUE));
-  check(SVDSetDimensions(svd.get(), wanted, std::min(smaller, std::max<PetscInt>(2 * wanted, 20)),
-                         PETSC_DEFAULT));
-  check(SVDSetTolerances(svd.get(), tolerance, PETSC_DEFAULT));
+  const PetscInt wanted = std::min({triplets, rows, columns});
+  const PetscInt space = std::min({rows, columns, std::max<PetscInt>(3 * wanted, wanted + 20)});
+  check(SVDSetDimensions(svd.get(), wanted, space, PETSC_DEFAULT));
+  check(SVDSetTolerances(svd.get(), request.tolerance, 1000));
+  // Relative to the largest value: the smallest never meet a test relative to themselves.
+  check(SVDSetConvergenceTest(svd.get(), SVD_CONV_NORM));
+  const base::UniqueVec start = start_vector(matrix, seed);
+  Vec first = start.get();
+  check(SVDSetInitialSpaces(svd.get(), 1, &first, 0, nullptr));
   check(SVDMonitorSet(svd.get(), monitor, &log, nullptr));
   check(SVDSetFromOptions(svd.get()));
-  // The same beginning whatever the number of ranks.
-  base::UniqueVec left;
-  base::UniqueVec right;
-  check(MatCreateVecs(matrix, right.put(), left.put()));
-  const auto fill = [](Vec vec) {
-    PetscInt first = 0;
-    check(VecGetOwnershipRange(vec, &first, nullptr));
-    const base::Random random(20230107);
-    const base::WriteArray values(vec);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = 0.5 + random.uniform(static_cast<std::uint64_t>(first) + i);
-    }
-  };
-  fill(left.get());
-  fill(right.get());
-  Vec first_left = left.get();
-  Vec first_right = right.get();
-  check(SVDSetInitialSpaces(svd.get(), 1, &first_right, 1, &first_left));
   check(SVDSetUp(svd.get()));
-  require_options_used(prefix);
+  require_options_used(request.prefix);
   check(SVDSolve(svd.get()));
-  PetscInt converged = 0;
-  SingularValues result;
-  check(SVDGetConverged(svd.get(), &converged));
+  SingularTriplets result;
   check(SVDGetIterationNumber(svd.get(), &result.iterations));
-  if (converged < wanted) {
-    throw base::ConvergenceError(fmt::format("{} of {} singular values converged in {} iterations; "
-                                             "raise -{}svd_ncv or -{}svd_max_it",
-                                             converged, wanted, result.iterations, prefix, prefix));
-  }
-  for (PetscInt i = 0; i < wanted; ++i) {
+  SVDType type = nullptr;
+  check(SVDGetType(svd.get(), &type));
+  result.solver = fmt::format("{}, space of {}", type, space);
+  PetscInt converged = 0;
+  check(SVDGetConverged(svd.get(), &converged));
+  for (PetscInt i = 0; i < std::min(converged, wanted); ++i) {
+    base::UniqueVec u;
+    base::UniqueVec v;
+    check(MatCreateVecs(matrix, v.put(), u.put()));
     PetscReal value = 0;
-    PetscReal residual = 0;
-    check(SVDGetSingularTriplet(svd.get(), i, &value, nullptr, nullptr));
-    check(SVDComputeError(svd.get(), i, SVD_ERROR_ABSOLUTE, &residual));
+    check(SVDGetSingularTriplet(svd.get(), i, &value, u.get(), v.get()));
     result.values.push_back(value);
-    result.residuals.push_back(residual);
+    result.left.push_back(std::move(u));
+    result.right.push_back(std::move(v));
+  }
+  return result;
+}
+
+/// Takes over the triplets of `more` that are as large as the smallest one needed; whether any was.
+bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
+  bool any = false;
+  for (std::size_t i = 0; i < more.values.size(); ++i) {
+    if (more.values[i] < least) continue;
+    any = true;
+    const auto at = std::upper_bound(found.values.begin(), found.values.end(), more.values[i],
+                                     std::greater<>()) -
+                    found.values.begin();
+    found.values.insert(found.values.begin() + at, more.values[i]);
+    found.left.insert(found.left.begin() + at, std::move(more.left[i]));
+    found.right.insert(found.right.begin() + at, std::move(more.right[i]));
+  }
+  return any;
+}
+
+} // namespace
+
+SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log) {
+  constexpr std::uint64_t seed = 20100520;
+  constexpr std::uint64_t most_rounds = 20;
+  SingularTriplets result = searched(matrix, request.triplets, request, seed, log);
+  const auto asked = static_cast<std::size_t>(request.triplets);
+  Deflated context{.matrix = matrix, .found = &result};
+  const base::UniqueMat rest = deflated(context);
+  for (std::uint64_t round = 1; round <= most_rounds && result.values.size() >= asked; ++round) {
+    const double least = result.values[asked - 1] - 1e-8 * result.values.front();
+    if (least <= 0) break;
+    SingularTriplets more = searched(rest.get(), 1, request, seed + round, log);
+    result.iterations += more.iterations;
+    if (!take_over(result, more, least)) break;
+  }
+  if (result.values.size() > asked) {
+    result.values.resize(asked);
+    result.left.resize(asked);
+    result.right.resize(asked);
+  }
+  for (std::size_t i = 0; i < result.values.size(); ++i) {
+    const Vec u = result.left[i].get();
+    const Vec v = result.right[i].get();
+    result.residuals.push_back(std::max(residual_of(matrix, false, v, result.values[i], u),
+                                        residual_of(matrix, true, u, result.values[i], v)));
   }
   return result;
 }

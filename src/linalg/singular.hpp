@@ -1,29 +1,34 @@
-/// Largest singular values of large operators by SLEPc.
+/// Largest singular triplets of distributed operators by SLEPc.
 #pragma once
 
 #include <string>
 #include <vector>
-
-#include <slepcsvd.h>
 
 #include "base/log.hpp"
 #include "base/petsc.hpp"
 
 namespace komori::linalg {
 
-using UniqueSvd = base::Handle<SVD, SVDDestroy>;
-
-/// Descending, each with ||A v - sigma u|| and ||A^T u - sigma v|| together as its residual.
-struct SingularValues {
-  std::vector<double> values;
-  std::vector<double> residuals;
-  PetscInt iterations = 0;
+/// What is asked of a singular value solver.
+struct SingularRequest {
+  PetscInt triplets = 1;
+  double tolerance = 1e-10; ///< of the residuals, relative to the largest singular value
+  std::string prefix;       ///< of PETSc options
 };
 
-/// The `count` largest singular values of a matrix that multiplies and multiplies transposed, to
-/// the relative tolerance; fewer where the matrix is smaller. Options under `prefix`. Throws
-/// ConvergenceError. Collective.
-SingularValues singular_values(Mat matrix, PetscInt count, double tolerance,
-                               const std::string& prefix, base::Log& log);
+/// Singular values, largest first, with vectors of 2-norm 1.
+struct SingularTriplets {
+  std::vector<double> values;
+  std::vector<base::UniqueVec> left;
+  std::vector<base::UniqueVec> right;
+  std::vector<double> residuals; ///< the larger of ||A v - s u||, ||A^T u - s v||
+  PetscInt iterations = 0;
+  std::string solver;
+};
+
+/// By thick-restart Lanczos bidiagonalisation, from products with the matrix and its transpose
+/// alone; at most as many as converge. One process sees one copy of a multiple value, so the search
+/// is repeated on what the triplets found leave over. Collective.
+SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log);
 
 } // namespace komori::linalg

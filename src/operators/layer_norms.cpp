@@ -1,7 +1,12 @@
 #include "operators/layer_norms.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
 
 namespace komori::operators {
 namespace {
@@ -69,8 +74,9 @@ void set_operation(Mat matrix, MatOperation operation, PetscErrorCode (*function
 
 } // namespace
 
-linalg::SingularValues product_values(const LayerChain& chain, int first, int last, PetscInt count,
-                                      double tolerance, const std::string& prefix, base::Log& log) {
+linalg::SingularTriplets product_values(const LayerChain& chain, int first, int last,
+                                        PetscInt count, double tolerance, const std::string& prefix,
+                                        base::Log& log) {
   Product product{.chain = &chain,
                   .first = first,
                   .last = last,
@@ -91,7 +97,16 @@ linalg::SingularValues product_values(const LayerChain& chain, int first, int la
       MatCreateShell(chain.comm, local_rows, local_columns, rows, columns, &product, shell.put()));
   set_operation(shell.get(), MATOP_MULT, multiply);
   set_operation(shell.get(), MATOP_MULT_TRANSPOSE, multiply_transposed);
-  return linalg::singular_values(shell.get(), count, tolerance, prefix, log);
+  const PetscInt wanted = std::min({count, rows, columns});
+  linalg::SingularTriplets found = linalg::largest_singular(
+      shell.get(), {.triplets = wanted, .tolerance = tolerance, .prefix = prefix}, log);
+  if (static_cast<PetscInt>(found.values.size()) < wanted) {
+    throw base::ConvergenceError(fmt::format("{} of {} singular values converged in {} iterations; "
+                                             "raise -{}svd_ncv or -{}svd_max_it",
+                                             found.values.size(), wanted, found.iterations, prefix,
+                                             prefix));
+  }
+  return found;
 }
 
 double hilbert_schmidt(const LayerChain& chain, int n) {

@@ -12,8 +12,9 @@ namespace komori::operators {
 
 /// Singular values of M(first,last) = M(first,first+1) ... M(last-1,last) in the inner products of
 /// its layers. Throws ConvergenceError. Collective.
-linalg::SingularValues product_values(const LayerChain& chain, int first, int last, PetscInt count,
-                                      double tolerance, const std::string& prefix, base::Log& log);
+linalg::SingularTriplets product_values(const LayerChain& chain, int first, int last,
+                                        PetscInt count, double tolerance, const std::string& prefix,
+                                        base::Log& log);
 
 /// The Hilbert-Schmidt norm of M(n,n+1): sqrt(sum w_i M_ij^2 / w_j). The matrix must be assembled.
 /// Collective.

@@ -10,6 +10,7 @@
 #include "config/reader.hpp"
 #include "models/model.hpp"
 #include "spectra.hpp"
+#include "transfer_cases.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -18,36 +19,6 @@ using Complex = std::complex<double>;
 using operators::UlamInput;
 using spaces::Boundary;
 using support::near;
-
-/// A map with its matrix on a grid.
-class MapCase {
-public:
-  MapCase(const std::string& yaml, std::vector<spaces::Axis> axes, const UlamInput& ulam = {})
-      : map_(config::read<models::ModelInput>(config::parse("{kind: map, " + yaml + "}", "a.yaml"),
-                                              {.accepted = {"map"}})
-                 .map),
-        problem_(test_session(), map_, support::grid(std::move(axes)), ulam) {}
-  TransferProblem& operator*() { return problem_; }
-  TransferProblem* operator->() { return &problem_; }
-
-private:
-  models::Map map_;
-  TransferProblem problem_;
-};
-
-/// A chain given by its rows.
-class ChainCase {
-public:
-  explicit ChainCase(std::vector<std::vector<double>> matrix, double lag = 1)
-      : input_{.matrix = std::move(matrix), .file = {}, .dataset = {}, .lag = lag, .origin = {}},
-        source_(test_session().comm(), input_), problem_(test_session(), source_, lag) {}
-  TransferProblem& operator*() { return problem_; }
-
-private:
-  models::ChainInput input_;
-  operators::ChainSource source_;
-  TransferProblem problem_;
-};
 
 TransferSpectrum judged(TransferProblem& problem, std::int64_t pairs,
                         const std::string& sides = "right") {
