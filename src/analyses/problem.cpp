@@ -93,10 +93,9 @@ const operators::Generator& Problem::symmetrised() {
 
 const operators::Generator& Problem::symmetrised_entries() {
   if (!symmetrised_entries_.matrix) {
-    symmetrised_entries_ =
-        generator_entries_.matrix
-            ? operators::assemble_symmetrised_like(fluxes_, generator_entries_)
-            : operators::assemble_symmetrised(fluxes_);
+    symmetrised_entries_ = generator_entries_.matrix
+                               ? operators::assemble_symmetrised_like(fluxes_, generator_entries_)
+                               : operators::assemble_symmetrised(fluxes_);
   }
   return symmetrised_entries_;
 }
