@@ -113,6 +113,7 @@ struct NetworkInput {
   std::string file{};                     ///< in place of layers
   std::vector<std::string> activations{}; ///< of an HDF5 file
   double slope = 0.01;                    ///< likewise
+  std::vector<LayerNoiseInput> noises{};  ///< of a file, one per layer; empty: `noise` for all
   std::optional<LayerNoiseInput> noise{}; ///< of layers that have none of their own
   config::Origin origin{};
 };

@@ -64,6 +64,9 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
   declarer.real("slope", input.slope,
                 {.help = "network: of an HDF5 file, leaky_relu's slope for negative arguments."},
                 Range::between(0, 1));
+  declarer.section_list("noises", input.noises,
+                        {.help = "network: of a file, the noise of each layer, from the first to "
+                                 "the last."});
   declarer.section("noise", input.noise,
                    {.help = "network: the noise of every layer that has none of its own."});
   if (!declarer.reading()) return;
@@ -77,6 +80,9 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
   }
   if (input.file.empty() && !input.activations.empty()) {
     declarer.reject("activations", "belongs to 'file'; layers have an 'activation' each");
+  }
+  if (!input.noises.empty() && (input.file.empty() || input.noise)) {
+    declarer.reject("noises", "belongs to 'file', and stands in place of 'noise'");
   }
   for (const std::string& word : input.activations) {
     const config::Words& words = activation_words();

@@ -97,11 +97,19 @@ std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string&
 models::Network load_network(MPI_Comm comm, const models::NetworkInput& input) {
   if (input.file.empty()) return models::make_network(input);
   std::vector<models::NetworkLayer> layers = read_network(comm, input.file, input.activations);
-  for (models::NetworkLayer& layer : layers) {
+  if (!input.noises.empty() && input.noises.size() != layers.size()) {
+    throw base::InputError(fmt::format("{}: 'model.noises' has {} entries, but '{}' has {} layers",
+                                       input.origin.text(), input.noises.size(), input.file,
+                                       layers.size()));
+  }
+  for (std::size_t n = 0; n < layers.size(); ++n) {
+    models::NetworkLayer& layer = layers[n];
     if (!input.activations.empty()) layer.slope = input.slope;
-    if (input.noise) {
-      layer.noise = models::make_layer_noise(*input.noise, "model.noise", layer.neurons);
-    }
+    if (input.noises.empty() && !input.noise) continue;
+    const models::LayerNoiseInput& noise = input.noises.empty() ? *input.noise : input.noises[n];
+    const std::string key =
+        input.noises.empty() ? "model.noise" : fmt::format("model.noises[{}]", n);
+    layer.noise = models::make_layer_noise(noise, key, layer.neurons);
   }
   return models::complete(input, std::move(layers));
 }

@@ -374,6 +374,29 @@ TEST_F(NetworkFiles, state_dict_layers_follow_in_the_order_of_their_numbers) {
   EXPECT_THAT(layers[1].name, AllOf(HasSubstr("net.h5"), HasSubstr("'2'")));
 }
 
+TEST_F(NetworkFiles, noise_is_given_beside_the_file) {
+  const models::LayerNoiseInput narrow{.kind = "uniform", .half_width = {0.5}};
+  const models::LayerNoiseInput wide{.kind = "gaussian", .sigma = {1, 2}};
+  models::NetworkInput input{
+      .input_range = {-1, 1},
+      .file = made({{"0.weight", {3, 2}, flat(w1)}, {"1.weight", {2, 3}, flat(w2)}}),
+      .activations = {"leaky_relu"},
+      .slope = 0.25,
+      .noises = {narrow, wide},
+      .origin = {"input.yaml", 2}};
+
+  const models::Network network = load_network(folder_.comm(), input);
+
+  EXPECT_EQ(network.width(0), 2U);
+  EXPECT_EQ(network.layers[0].slope, 0.25);
+  EXPECT_EQ(network.layers[0].noise_at(2).reach(), 0.5);
+  EXPECT_EQ(network.layers[1].noise_at(1).sigma(), 2);
+  input.noises.pop_back();
+  EXPECT_THAT(io::message_of<base::InputError>([&] { load_network(folder_.comm(), input); }),
+              AllOf(HasSubstr("input.yaml:2: 'model.noises' has 1 entries, but"),
+                    HasSubstr("has 2 layers")));
+}
+
 TEST_F(NetworkFiles, one_word_is_for_all_layers_but_the_last) {
   const Layers layers =
       read_h5({{"fc1.weight", {3, 2}, flat(w1)}, {"fc2.weight", {2, 3}, flat(w2)}}, {"sigmoid"});
