@@ -15,6 +15,7 @@
 #include "config/help.hpp"
 #include "config/reader.hpp"
 #include "config/resolved.hpp"
+#include "operators/network_file.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -86,7 +87,7 @@ int work(Run& run) {
   }
   const io::CheckpointPolicy policy =
       checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
-  const models::Network network = models::make_network(input.model.network);
+  const models::Network network = operators::load_network(session.comm(), input.model.network);
   validate(network, input);
   const std::vector<LayerPlan> plan =
       plan_layers(network, input.layers.value_or(NetworkLayersInput{}));

@@ -58,7 +58,7 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
                 {.help =
                      "network: in place of 'layers', an ONNX file of a feed-forward network, or "
                      "an HDF5 file of PyTorch's state_dict: datasets 0.weight, 0.bias, ..."});
-  declarer.names("activations", input.activations,
+  declarer.texts("activations", input.activations,
                  {.help = "network: of an HDF5 file, what is applied after each layer; one word "
                           "alone is for all layers but the last."});
   declarer.real("slope", input.slope,
