@@ -8,8 +8,8 @@
 
 namespace komori::config {
 
-/// The entries of an array of rank 2 row by row; where `columns` is 0 rows differ in length, and the
-/// paths of the entries, "sets[1][0]", tell them apart. Local.
+/// The entries of an array of rank 2 row by row; where `columns` is 0 rows differ in length, and
+/// the paths of the entries, "sets[1][0]", tell them apart. Local.
 std::vector<std::vector<FormulaText>> formula_rows(const FormulaArray& array);
 
 } // namespace komori::config

@@ -113,9 +113,20 @@ double residual_of(Mat matrix, bool transposed, Vec x, double value, Vec y) {
   return base::norm2(r.get());
 }
 
-/// The largest triplets by one Lanczos process, which sees one copy of each value.
+/// Residuals relative to the largest value seen: the smallest never meet a test relative to
+/// themselves, and the norm that SLEPc would take needs entries.
+PetscErrorCode relative_to_largest(SVD /*svd*/, PetscReal value, PetscReal residual,
+                                   PetscReal* error, void* context) {
+  double& largest = *static_cast<double*>(context);
+  largest = std::max(largest, value);
+  *error = largest > 0 ? residual / largest : residual;
+  return 0;
+}
+
+/// The largest triplets by one Lanczos process, which sees one copy of each value; `largest` is
+/// what is known of the largest of all.
 SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& request,
-                          std::uint64_t seed, base::Log& log) {
+                          std::uint64_t seed, double largest, base::Log& log) {
   UniqueSvd svd;
   check(SVDCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), svd.put()));
   check(SVDSetOptionsPrefix(svd.get(), request.prefix.c_str()));
@@ -129,8 +140,7 @@ SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& 
   const PetscInt space = std::min({rows, columns, std::max<PetscInt>(3 * wanted, wanted + 20)});
   check(SVDSetDimensions(svd.get(), wanted, space, PETSC_DEFAULT));
   check(SVDSetTolerances(svd.get(), request.tolerance, 1000));
-  // Relative to the largest value: the smallest never meet a test relative to themselves.
-  check(SVDSetConvergenceTest(svd.get(), SVD_CONV_NORM));
+  check(SVDSetConvergenceTestFunction(svd.get(), relative_to_largest, &largest, nullptr));
   const base::UniqueVec start = start_vector(matrix, seed);
   Vec first = start.get();
   check(SVDSetInitialSpaces(svd.get(), 1, &first, 0, nullptr));
@@ -180,14 +190,15 @@ bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
 SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log) {
   constexpr std::uint64_t seed = 20100520;
   constexpr std::uint64_t most_rounds = 20;
-  SingularTriplets result = searched(matrix, request.triplets, request, seed, log);
+  SingularTriplets result = searched(matrix, request.triplets, request, seed, 0, log);
   const auto asked = static_cast<std::size_t>(request.triplets);
   Deflated context{.matrix = matrix, .found = &result};
   const base::UniqueMat rest = deflated(context);
   for (std::uint64_t round = 1; round <= most_rounds && result.values.size() >= asked; ++round) {
     const double least = result.values[asked - 1] - 1e-8 * result.values.front();
     if (least <= 0) break;
-    SingularTriplets more = searched(rest.get(), 1, request, seed + round, log);
+    SingularTriplets more =
+        searched(rest.get(), 1, request, seed + round, result.values.front(), log);
     result.iterations += more.iterations;
     if (!take_over(result, more, least)) break;
   }
