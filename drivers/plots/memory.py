@@ -82,7 +82,8 @@ def draw_rates(ax, result):
 
 def draw_truncation(ax, result):
     lags = result.get("memory/truncation_lags")
-    error = np.clip(result.get("memory/truncation_error"), 1e-17, None)
+    error = result.get("memory/truncation_error")
+    lags, error = lags[error > 1e-14], error[error > 1e-14]  # the whole memory errs by nothing
     ax.semilogy(lags, error, color=ACCENT, marker="o", markersize=4)
     accuracy = float(result.attribute("memory", "accuracy", 0))
     enough = float(result.attribute("memory", "shortest_memory", np.nan))

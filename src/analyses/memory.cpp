@@ -11,10 +11,10 @@
 namespace komori::analyses {
 
 void declare(config::Declarer& declarer, MemoryTimesInput& input) {
-  declarer.real("to", input.to,
-                {.help = "Longest time of the kernel.", .unit = "time",
-                 .need = config::Need::required},
-                config::Range::positive());
+  declarer.real(
+      "to", input.to,
+      {.help = "Longest time of the kernel.", .unit = "time", .need = config::Need::required},
+      config::Range::positive());
   declarer.integer("steps", input.steps, {.help = "Equal steps up to it."},
                    {.min = 1, .max = 100000});
   declarer.real("adaptive", input.adaptive,
@@ -29,8 +29,9 @@ void declare(config::Declarer& declarer, MemoryInput& input) {
                   {.help = "Weight of averages and of the projection: the stationary density, or "
                            "the volume."});
   declarer.integer("lags", input.lags,
-                   {.help = "Discrete time: the last l of the memory matrices Omega_0, Omega_1, ...; "
-                            "0: 10.",
+                   {.help =
+                        "Discrete time: the last l of the memory matrices Omega_0, Omega_1, ...; "
+                        "0: 10.",
                     .unit = "steps"},
                    {.min = 0, .max = 100000});
   declarer.real("cut", input.cut,
@@ -66,8 +67,7 @@ Mat MemorySystem::matrix_with_entries() {
 
 void validate(const MemorySystem& system, const MemoryInput& input) {
   const auto refuse = [&](const char* key, const char* why) {
-    throw base::InputError(
-        fmt::format("{}: 'memory.{}' {}", input.origin.text(), key, why));
+    throw base::InputError(fmt::format("{}: 'memory.{}' {}", input.origin.text(), key, why));
   };
   if (system.discrete && input.times) {
     refuse("times", "is for continuous time, but the model moves in steps; use 'lags'");

@@ -25,8 +25,8 @@ class Problem;
 struct MemorySystem {
   base::Session& session;
   const spaces::Grid& grid;
-  Mat matrix = nullptr;  ///< T or L for products with it and its transpose
-  Mat entries = nullptr; ///< the same with entries, for solves; null: ask `problem`
+  Mat matrix = nullptr;      ///< T or L for products with it and its transpose
+  Mat entries = nullptr;     ///< the same with entries, for solves; null: ask `problem`
   base::UniqueVec weights{}; ///< of the inner product, sum 1, all > 0
   bool discrete = true;
   double lag = 1;          ///< time of a step
@@ -36,7 +36,7 @@ struct MemorySystem {
   bool reversible = false; ///< the operator is self-adjoint in the inner product
   double scale = 1;        ///< of the slowest rates, 1/time
   linalg::Method method = linalg::Method::direct;
-  Problem* problem = nullptr; ///< of an sde
+  Problem* problem = nullptr;                             ///< of an sde
   const operators::ProjectionInput* projection = nullptr; ///< to be made again on coarser grids
   const operators::Names* names = nullptr;
   io::Checkpoints* checkpoints = nullptr;

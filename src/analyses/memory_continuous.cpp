@@ -90,9 +90,8 @@ public:
       if (!found.converged) unconverged_ = true;
       largest_dimension_ = std::max(largest_dimension_, found.dimension);
       done_.push_back({std::move(found.sum), found.error});
-      system_.log().progress(
-          static_cast<double>(done_.size()) / static_cast<double>(2 * functions),
-          fmt::format("space of {}", found.dimension));
+      system_.log().progress(static_cast<double>(done_.size()) / static_cast<double>(2 * functions),
+                             fmt::format("space of {}", found.dimension));
     }
     MemorySums sums;
     for (std::size_t a = 0; a < functions; ++a) sums.add(take(a), take(functions + a));
@@ -289,8 +288,8 @@ double open_defect(MemorySystem& system, const operators::Resolved& resolved, Po
     check(VecAXPY(q.get(), 1, p.get()));
     check(MatMult(system.matrix, q.get(), image.get()));
     projection.apply(image.get(), x.get()); // P L (p + q)
-    const double size = std::sqrt(std::max(projection.product(f.get(), f.get()),
-                                           projection.product(x.get(), x.get())));
+    const double size = std::sqrt(
+        std::max(projection.product(f.get(), f.get()), projection.product(x.get(), x.get())));
     check(VecAXPBYPCZ(x.get(), pole.shift, -1, -1, p.get(), f.get()));
     worst = std::max(worst, std::sqrt(projection.product(x.get(), x.get())) / size);
   }
@@ -313,12 +312,10 @@ void continuous_memory(MemorySystem& system, const operators::Resolved& resolved
   const operators::Projection& projection = *resolved.projection;
   const auto defect = [&](Pole& pole) {
     const auto [kernel, propagator] = transforms(resolved, coupling, pole);
-    const double found = resolved.closed
-                             ? laplace_defect(pole.shift, omega, kernel, propagator)
-                             : open_defect(system, resolved, pole);
-    result.identity_error = std::isnan(result.identity_error)
-                                ? found
-                                : std::max(result.identity_error, found);
+    const double found = resolved.closed ? laplace_defect(pole.shift, omega, kernel, propagator)
+                                         : open_defect(system, resolved, pole);
+    result.identity_error =
+        std::isnan(result.identity_error) ? found : std::max(result.identity_error, found);
     return kernel;
   };
   for (const double z : input.laplace) {

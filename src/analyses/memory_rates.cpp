@@ -64,8 +64,8 @@ void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
                     .residual = pair.residual,
                     .left_residual = pair.left_residual,
                     .condition = pair.condition};
-    mode.amplitude = pair.left ? amplitude(coupling, pair)
-                               : MatrixXcd::Constant(k, k, std::nan("")).eval();
+    mode.amplitude =
+        pair.left ? amplitude(coupling, pair) : MatrixXcd::Constant(k, k, std::nan("")).eval();
     // Omega_l f = P T (QT)^(l-1) Q T f, whereas K f = -P L exp(t QLQ) Q L f.
     if (!system.discrete) mode.amplitude = -mode.amplitude;
     const double uncertainty = pair.condition * (epsilon * system.norm + pair.residual);

@@ -72,7 +72,7 @@ void integrate(MemoryResult& result, const std::vector<MatrixXd>& kernel) {
   }
   result.memory_time = weight > 0 ? moment / weight : 0;
   const double streaming = result.omega.front().norm();
-  result.strength = streaming > 0 ? result.integral.norm() / streaming
+  result.strength = streaming > 0                ? result.integral.norm() / streaming
                     : result.integral.norm() > 0 ? std::numeric_limits<double>::infinity()
                                                  : 0;
 }
@@ -103,9 +103,9 @@ Tail tail_of(const MemoryResult& result, const std::vector<MatrixXd>& kernel) {
     half = std::max(half, (kernel[i] - modes_at(result, i)).norm());
   }
   if (size > 0) tail.share = std::max(rest[0], rest[1]) / size;
-  const double apart = static_cast<double>(middle - begin) *
-                       (result.discrete ? result.lag
-                                        : result.times.back() / static_cast<double>(kernel.size()));
+  const double apart =
+      static_cast<double>(middle - begin) *
+      (result.discrete ? result.lag : result.times.back() / static_cast<double>(kernel.size()));
   if (rest[1] > 0 && rest[0] > 0 && apart > 0) tail.rate = std::log(rest[0] / rest[1]) / apart;
   return tail;
 }

@@ -15,14 +15,14 @@ namespace komori::analyses {
 
 /// An eigenvalue of the orthogonal dynamics. A complex pair takes two entries.
 struct MemoryMode {
-  std::complex<double> value;    ///< of QLQ (1/time) or QTQ
-  double rate = 0;               ///< -Re, or -ln|mu|/lag; NaN where it is none, 1/time
-  double residual = 0;           ///< of the eigenvector, in the unit of the value
-  double left_residual = 0;      ///< of the other side's
-  double condition = 1;          ///< of the value
-  Eigen::MatrixXcd amplitude{};  ///< of exp(value t) in the kernel, k x k
-  double strength = 0;           ///< norm of the amplitude
-  std::string verdict{};         ///< converged | suspect | not converged
+  std::complex<double> value;   ///< of QLQ (1/time) or QTQ
+  double rate = 0;              ///< -Re, or -ln|mu|/lag; NaN where it is none, 1/time
+  double residual = 0;          ///< of the eigenvector, in the unit of the value
+  double left_residual = 0;     ///< of the other side's
+  double condition = 1;         ///< of the value
+  Eigen::MatrixXcd amplitude{}; ///< of exp(value t) in the kernel, k x k
+  double strength = 0;          ///< norm of the amplitude
+  std::string verdict{};        ///< converged | suspect | not converged
   bool visible = false;
 };
 
@@ -37,34 +37,34 @@ struct MemoryResult {
   std::int64_t rank = 0;       ///< of the projection
   double independence = 1;     ///< norm left of the most dependent observable, relative
   std::vector<std::string> labels{};
-  Eigen::MatrixXd gram{};                  ///< C(0)
-  std::vector<Eigen::MatrixXd> omega{};    ///< Omega_l, or the streaming matrix alone
-  std::vector<double> times{};             ///< of the kernel
-  std::vector<Eigen::MatrixXd> kernel{};   ///< K at the times
-  std::vector<Eigen::MatrixXd> forces{};   ///< <F(t) F(0)> C(0)^-1, F = QLf, at the times
-  double kernel_error = 0;                 ///< estimate, of K
-  std::vector<double> propagated_times{};  ///< of the propagator
+  Eigen::MatrixXd gram{};                 ///< C(0)
+  std::vector<Eigen::MatrixXd> omega{};   ///< Omega_l, or the streaming matrix alone
+  std::vector<double> times{};            ///< of the kernel
+  std::vector<Eigen::MatrixXd> kernel{};  ///< K at the times
+  std::vector<Eigen::MatrixXd> forces{};  ///< <F(t) F(0)> C(0)^-1, F = QLf, at the times
+  double kernel_error = 0;                ///< estimate, of K
+  std::vector<double> propagated_times{}; ///< of the propagator
   std::vector<Eigen::MatrixXd> propagator{};
-  std::vector<Eigen::MatrixXd> model{};    ///< the propagator from the kernel alone
-  std::vector<double> gme_error{};         ///< norm of the difference
-  std::vector<double> truncation_lags{};   ///< memory kept, time
-  std::vector<double> truncation_error{};  ///< largest error of the propagator then
-  std::vector<double> laplace{};           ///< z
+  std::vector<Eigen::MatrixXd> model{};      ///< the propagator from the kernel alone
+  std::vector<double> gme_error{};           ///< norm of the difference
+  std::vector<double> truncation_lags{};     ///< memory kept, time
+  std::vector<double> truncation_error{};    ///< largest error of the propagator then
+  std::vector<double> laplace{};             ///< z
   std::vector<Eigen::MatrixXd> transforms{}; ///< K(z)
   std::vector<MemoryMode> modes{};
-  std::int64_t asked = 0;  ///< modes
+  std::int64_t asked = 0; ///< modes
   std::string solver{};
   std::string coverage{};
-  Eigen::MatrixXd integral{};    ///< of the kernel over all times
+  Eigen::MatrixXd integral{}; ///< of the kernel over all times
   double identity_error = std::numeric_limits<double>::quiet_NaN();
-  double memory_time = 0;        ///< int t |K| / int |K|, time
-  double strength = 0;           ///< |int K| / |Omega|
+  double memory_time = 0;                                   ///< int t |K| / int |K|, time
+  double strength = 0;                                      ///< |int K| / |Omega|
   double enough = std::numeric_limits<double>::quiet_NaN(); ///< shortest memory of the accuracy
   double accuracy = 0;
   double remainder = std::numeric_limits<double>::quiet_NaN(); ///< largest |K - modes| / |K|, tail
   double fluctuation_dissipation = std::numeric_limits<double>::quiet_NaN();
   int fluctuation_sign = 0; ///< 1: K = <F(t) F(0)> C(0)^-1 to that share; -1: its negative
-  std::string verdict{};         ///< no memory | exponential | not exponential | ...
+  std::string verdict{};    ///< no memory | exponential | not exponential | ...
   bool complete = true;
 };
 

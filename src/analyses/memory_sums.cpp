@@ -200,8 +200,8 @@ std::vector<MatrixXd> cut_model(const MatrixXd& omega, const std::vector<MatrixX
   const std::size_t steps = near.size();
   std::vector<MatrixXd> r{one};
   MatrixXd before = omega; // the right-hand side at the last time
-  const MatrixXd implicit =
-      kept > 0 ? (one - 0.5 * step * (omega - near.front())).eval() : (one - 0.5 * step * omega).eval();
+  const MatrixXd implicit = kept > 0 ? (one - 0.5 * step * (omega - near.front())).eval()
+                                     : (one - 0.5 * step * omega).eval();
   const Eigen::PartialPivLU<MatrixXd> lu(implicit);
   for (std::size_t n = 1; n <= steps; ++n) {
     MatrixXd known = MatrixXd::Zero(k, k); // of the convolution
@@ -230,9 +230,9 @@ void truncate(const MemorySums& sums, double to, std::size_t steps, MemoryResult
   const std::vector<MatrixXd> whole = cut_model(result.omega.front(), near, far, step, count);
   std::vector<std::size_t> kept{0};
   constexpr int lengths = 20;
-  for (int i = 0; i < lengths; ++i) { // from a thousandth of the time on, in even ratios
-    const auto next = static_cast<std::size_t>(std::llround(
-        static_cast<double>(count) * std::pow(1e-3, 1 - (i + 1.0) / lengths)));
+  for (int i = 0; i < lengths; ++i) { // from a hundredth of the time on, in even ratios
+    const auto next = static_cast<std::size_t>(
+        std::llround(static_cast<double>(count) * std::pow(1e-2, 1 - (i + 1.0) / lengths)));
     if (next > kept.back()) kept.push_back(next);
   }
   for (const std::size_t lags : kept) {
@@ -253,8 +253,8 @@ double identity_defect(const MemorySums& sums, const MatrixXd& omega, double to)
     const MatrixXd streamed = omega * sums.propagator(t);
     const MatrixXd remembered = sums.convolution(t);
     // Where everything has decayed the terms at the start set the scale.
-    const double size = std::max(
-        {slope.norm(), streamed.norm(), remembered.norm(), 1e-3 * omega.norm()});
+    const double size =
+        std::max({slope.norm(), streamed.norm(), remembered.norm(), 1e-3 * omega.norm()});
     if (size > 0) worst = std::max(worst, (slope - streamed + remembered).norm() / size);
   }
   return worst;
@@ -268,8 +268,8 @@ void evaluate(const MemorySums& sums, const MemoryTimesInput& times, MemoryResul
   for (std::size_t i = 0; i <= steps; ++i) {
     result.propagated_times.push_back(static_cast<double>(i) * step);
   }
-  result.times = times.adaptive > 0 ? adaptive_times(sums, times.to, times.adaptive)
-                                    : result.propagated_times;
+  result.times =
+      times.adaptive > 0 ? adaptive_times(sums, times.to, times.adaptive) : result.propagated_times;
   double largest = 0;
   std::array<double, 2> apart{0, 0}; // K from + and - the force correlation
   for (const double t : result.times) {
@@ -285,8 +285,8 @@ void evaluate(const MemorySums& sums, const MemoryTimesInput& times, MemoryResul
   result.kernel_error = sums.kernel_error();
   result.integral = sums.integral();
   if (!result.closed) return;
-  result.identity_error = std::max(result.identity_error,
-                                   identity_defect(sums, result.omega.front(), times.to));
+  result.identity_error =
+      std::max(result.identity_error, identity_defect(sums, result.omega.front(), times.to));
   result.model = sums.model(result.omega.front(), step, steps);
   for (std::size_t i = 0; i < result.model.size(); ++i) {
     result.gme_error.push_back((result.model[i] - result.propagator[i]).norm());

@@ -30,8 +30,9 @@ public:
   Eigen::MatrixXd convolution(double time) const;
   /// int_0^inf K dt.
   Eigen::MatrixXd integral() const;
-  /// The propagator from Omega and K alone at multiples of `step`: an ordinary differential equation
-  /// for it and the integrals of each exponential, solved exactly. Empty where it would be too large.
+  /// The propagator from Omega and K alone at multiples of `step`: an ordinary differential
+  /// equation for it and the integrals of each exponential, solved exactly. Empty where it would be
+  /// too large.
   std::vector<Eigen::MatrixXd> model(const Eigen::MatrixXd& omega, double step,
                                      std::size_t steps) const;
   /// Weights of R(t_n - j h) and R(t_n - (j+1) h) in the convolution, R straight in between:

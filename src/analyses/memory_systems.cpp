@@ -85,8 +85,8 @@ const spaces::Grid& MemoryStudy::grid() const {
 TransferProblem& MemoryStudy::transfer() {
   if (!transfer_) {
     base::Phase assembly(session_.log(), "assembly");
-    transfer_ = std::make_unique<TransferProblem>(
-        session_, *map_, *map_grid_, input_.ulam.value_or(operators::UlamInput{}));
+    transfer_ = std::make_unique<TransferProblem>(session_, *map_, *map_grid_,
+                                                  input_.ulam.value_or(operators::UlamInput{}));
     nonzeros_ = static_cast<double>(transfer_->transfer().nonzeros);
     assembly.finish(fmt::format("{} nonzeros", transfer_->transfer().nonzeros));
   }
@@ -121,13 +121,14 @@ base::UniqueVec MemoryStudy::weights() {
     base::Phase phase(session_.log(), "stationary density");
     std::string method;
     if (problem_) {
-      const StationaryInput asked{.tolerance = 1e-12, .observables = {}, .current = false,
-                                  .error_estimate = false};
+      const StationaryInput asked{
+          .tolerance = 1e-12, .observables = {}, .current = false, .error_estimate = false};
       const StationaryDensity found = stationary_density(*problem_, asked);
       check(VecPointwiseMult(weights.get(), weights.get(), found.density.get()));
       method = found.method;
     } else {
-      const LeadingDensity found = leading_density(transfer(), {.tolerance = 1e-13, .observables = {}});
+      const LeadingDensity found =
+          leading_density(transfer(), {.tolerance = 1e-13, .observables = {}});
       if (found.multiplicity > 1) {
         session_.log().warning("the stationary density is one of many: the state space falls into "
                                "parts that never meet, and the memory depends on the choice");
@@ -161,10 +162,10 @@ MemorySystem MemoryStudy::system() {
     system.scale = problem_->diffusive_rate();
     nonzeros_ = static_cast<double>(problem_->generator().facts.nonzeros);
     const bool prefers = grid().dimension() <= 2 && cells <= 2e6;
-    system.method = direct || (!iterative && (prefers || prefers_direct(grid().dimension(), cells,
-                                                                        false)))
-                        ? linalg::Method::direct
-                        : linalg::Method::iterative;
+    system.method =
+        direct || (!iterative && (prefers || prefers_direct(grid().dimension(), cells, false)))
+            ? linalg::Method::direct
+            : linalg::Method::iterative;
   } else {
     TransferProblem& t = transfer();
     system.matrix = t.matrix();

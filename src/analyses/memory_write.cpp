@@ -90,24 +90,24 @@ void Writer::modes() {
       }
     }
   }
-  file_.write_small("/memory/orthogonal_eigenvalues", values, {n, 2},
-                    {{"meaning", std::string(result_.discrete
-                                                 ? "eigenvalues of QTQ on the range of Q: real, "
-                                                   "imaginary part"
-                                                 : "eigenvalues of QLQ on the range of Q: real, "
-                                                   "imaginary part")},
-                     {"unit", unit}});
+  file_.write_small(
+      "/memory/orthogonal_eigenvalues", values, {n, 2},
+      {{"meaning", std::string(result_.discrete ? "eigenvalues of QTQ on the range of Q: real, "
+                                                  "imaginary part"
+                                                : "eigenvalues of QLQ on the range of Q: real, "
+                                                  "imaginary part")},
+       {"unit", unit}});
   numbers("rates", rates, "decay rates of the memory; nan where rounding decides", "1/time");
   numbers("amplitudes", strengths, "norm of each mode's matrix in the kernel", kernel_unit);
-  file_.write_small("/memory/amplitude_matrices", matrices, {n, side(), side(), 2},
-                    {{"meaning", std::string(
-                                     result_.discrete
-                                         ? "A_m: Omega_l = sum_m A_m mu_m^(l-1) + remainder, l >= "
-                                           "1; real, imaginary part"
-                                         : "A_m: K(t) = sum_m A_m exp(lambda_m t) + remainder; "
-                                           "real, imaginary part")},
-                     {"unit", kernel_unit},
-                     {"indices", indices()}});
+  file_.write_small(
+      "/memory/amplitude_matrices", matrices, {n, side(), side(), 2},
+      {{"meaning",
+        std::string(result_.discrete ? "A_m: Omega_l = sum_m A_m mu_m^(l-1) + remainder, l >= "
+                                       "1; real, imaginary part"
+                                     : "A_m: K(t) = sum_m A_m exp(lambda_m t) + remainder; "
+                                       "real, imaginary part")},
+       {"unit", kernel_unit},
+       {"indices", indices()}});
   numbers("residuals", residuals, "norm of the eigenvector's residual", unit);
   numbers("left_residuals", left, "norm of the left eigenvector's residual", unit);
   numbers("conditions", conditions, "condition of the eigenvalue", "-");
@@ -196,9 +196,9 @@ void report(const MemoryResult& result, base::Log& log) {
                                         ? std::string("-")
                                         : fmt::format("{:.1e}", result.identity_error)});
   if (!result.truncation_lags.empty()) {
-    rows.push_back({fmt::format("memory for an error of {:g}", result.accuracy),
-                    std::isnan(result.enough) ? std::string("longer than asked for")
-                                              : number(result.enough)});
+    rows.push_back(
+        {fmt::format("memory for an error of {:g}", result.accuracy),
+         std::isnan(result.enough) ? std::string("longer than asked for") : number(result.enough)});
   }
   rows.push_back({"left over by the modes", number(result.remainder)});
   log.table("Memory", {"quantity", "value"}, rows);
@@ -210,9 +210,8 @@ void report(const MemoryResult& result, base::Log& log) {
                      mode.visible ? fmt::format("{:.3e}", mode.strength) : "invisible",
                      fmt::format("{:.1e}", mode.residual), mode.verdict});
   }
-  log.table("Orthogonal dynamics", {"eigenvalue", "imaginary", "rate", "amplitude", "residual",
-                                    "verdict"},
-            modes);
+  log.table("Orthogonal dynamics",
+            {"eigenvalue", "imaginary", "rate", "amplitude", "residual", "verdict"}, modes);
   if (!result.coverage.empty()) log.line("  " + result.coverage);
   if (result.verdict == "no memory") {
     log.line("  no memory: the rates exist, but nothing of them reaches what is seen");

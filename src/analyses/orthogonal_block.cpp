@@ -32,8 +32,7 @@ linalg::BlockBasis symmetrised(const operators::Projection& projection, Vec root
     check(MatDenseGetArrayRead(projection.functions(), &entries));
     for (std::size_t i = 0; i < weight.size(); ++i) {
       for (PetscInt j = 0; j < projection.rank(); ++j) {
-        basis.values.push_back(weight[i] *
-                               entries[i + static_cast<std::size_t>(j * leading)]);
+        basis.values.push_back(weight[i] * entries[i + static_cast<std::size_t>(j * leading)]);
       }
     }
     check(MatDenseRestoreArrayRead(projection.functions(), &entries));

@@ -69,8 +69,7 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
   found.solver = "dense eigensolver";
   // The penalty moves what belongs to the range of P to one end, where nothing else is.
   const double penalty = 4 * system.norm + (system.norm == 0 ? 1 : 0);
-  const base::UniqueMat shell =
-      operators::orthogonal_dynamics(system.matrix, projection, penalty);
+  const base::UniqueMat shell = operators::orthogonal_dynamics(system.matrix, projection, penalty);
   const MatrixXd matrix = gathered(system, shell.get());
   MatrixXcd right;
   MatrixXcd left;

@@ -152,18 +152,17 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
   const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
   std::unique_ptr<operators::OrthogonalResolvent> resolvent;
   if (projection.rank() <= operators::largest_eliminated) {
-    resolvent = operators::eliminated_resolvent(
-        std::make_shared<operators::ShiftedSolver>(entries, shift, system.method, tolerance,
-                                                   "memory_"),
-        projection);
+    resolvent =
+        operators::eliminated_resolvent(std::make_shared<operators::ShiftedSolver>(
+                                            entries, shift, system.method, tolerance, "memory_"),
+                                        projection);
   } else {
     resolvent = operators::bordered_resolvent(entries, shift, projection, "memory_");
   }
   const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
   EigenPairs right;
   EigenPairs left;
-  const bool resumes_left =
-      system.checkpoints && system.checkpoints->pending("memory rates left");
+  const bool resumes_left = system.checkpoints && system.checkpoints->pending("memory rates left");
   if (!resumes_left) {
     right = search(system, projection, shell.get(), false, wanted, input.tolerance, 0, nullptr);
   }
@@ -175,19 +174,20 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
     upper_first(left);
   }
   OrthogonalPairs found;
-  found.solver = fmt::format("{}, of the resolvent at {:.6g}, {}",
-                             right.solver.empty() ? left.solver : right.solver, shift,
-                             projection.rank() <= operators::largest_eliminated
-                                 ? "border eliminated"
-                                 : "bordered factorisation");
+  found.solver =
+      fmt::format("{}, of the resolvent at {:.6g}, {}",
+                  right.solver.empty() ? left.solver : right.solver, shift,
+                  projection.rank() <= operators::largest_eliminated ? "border eliminated"
+                                                                     : "bordered factorisation");
   back_transform(right, shift);
   upper_first(right);
   double farthest = 0;
   for (const Complex& value : right.values) farthest = std::max(farthest, std::abs(value - shift));
   if (!system.reversible) {
-    found.coverage = fmt::format("complete for eigenvalues within {:.4g} of {:.4g}; a slow mode that "
-                                 "oscillates faster would not be seen",
-                                 farthest, shift);
+    found.coverage =
+        fmt::format("complete for eigenvalues within {:.4g} of {:.4g}; a slow mode that "
+                    "oscillates faster would not be seen",
+                    farthest, shift);
   }
   if (system.reversible) {
     for (std::size_t i = 0; i < right.values.size(); ++i) {
@@ -261,21 +261,21 @@ void certify(const MemorySystem& system, const operators::Projection& projection
   }
   for (OrthogonalPair& pair : pairs) {
     if (system.reversible && pair.left && !pair.right_im) {
-      pair.residual = weighted_residual(projection, shell.get(), pair.value.real(),
-                                        raw(pair.right), work.get());
+      pair.residual = weighted_residual(projection, shell.get(), pair.value.real(), raw(pair.right),
+                                        work.get());
       pair.left_residual = pair.residual;
       check(VecScale(pair.left.get(), 1 / base::dot(pair.left.get(), pair.right.get())));
       continue;
     }
-    pair.residual = linalg::eigen_residual(shell.get(), pair.value, raw(pair.right),
-                                           raw(pair.right_im));
+    pair.residual =
+        linalg::eigen_residual(shell.get(), pair.value, raw(pair.right), raw(pair.right_im));
     if (!pair.left) {
       pair.condition = std::numeric_limits<double>::infinity();
       pair.left_residual = std::numeric_limits<double>::quiet_NaN();
       continue;
     }
-    pair.left_residual = linalg::eigen_residual(transposed.get(), pair.value, raw(pair.left),
-                                                raw(pair.left_im));
+    pair.left_residual =
+        linalg::eigen_residual(transposed.get(), pair.value, raw(pair.left), raw(pair.left_im));
     const Complex overlap =
         pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
     pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *

@@ -31,8 +31,8 @@ struct OrthogonalPairs {
   bool complete = true;
 };
 
-/// The slowest `count` eigenvalues (largest real part, or modulus in discrete time); all there are if
-/// that is fewer. Throws Stopped. Collective.
+/// The slowest `count` eigenvalues (largest real part, or modulus in discrete time); all there are
+/// if that is fewer. Throws Stopped. Collective.
 OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projection& projection,
                                  const MemoryInput& input);
 

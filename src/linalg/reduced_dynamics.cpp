@@ -213,11 +213,14 @@ Reduction reduce(const ReductionRequest& request, Vec start, base::Log& log) {
   if (space->beta() == 0) return result;
   const auto most = static_cast<Index>(request.dimension);
   const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(start));
+  // Comparing costs the cube of the dimension: less often in larger spaces.
+  Index next = 2 * lag + 1;
   for (result.converged = false; !result.converged;) {
     const bool grown = space->dimension() < most && space->grow();
     const Index n = space->dimension();
     const bool last = !grown || n >= most;
-    if (last || (n > 2 * lag && n % lag == 0)) {
+    if (last || n >= next) {
+      next = n + std::max<Index>(1, n / 6);
       result.sum = space->sum(n);
       const Comparison comparison =
           n > lag ? compare(result.sum, space->sum(n - lag), request) : Comparison{.worst = 0};

@@ -47,12 +47,13 @@ void centre(Vec u, Vec weights) {
 }
 
 [[noreturn]] void refuse_everything(const ProjectionInput& input, PetscInt cells) {
-  throw InputError(fmt::format("{}: 'projection' resolves all {} states, so that nothing is left to "
-                               "forget (Q = 0); resolve fewer {}",
-                               input.origin.text(), cells,
-                               input.kind == "sets"          ? "sets"
-                               : input.kind == "observables" ? "observables"
-                                                             : "variables or 'cells'"));
+  throw InputError(
+      fmt::format("{}: 'projection' resolves all {} states, so that nothing is left to "
+                  "forget (Q = 0); resolve fewer {}",
+                  input.origin.text(), cells,
+                  input.kind == "sets"          ? "sets"
+                  : input.kind == "observables" ? "observables"
+                                                : "variables or 'cells'"));
 }
 
 /// Gram-Schmidt in order, twice, so that the one to blame is named.
@@ -89,9 +90,10 @@ Resolved observables(const spaces::Grid& grid, const ProjectionInput& input, con
     const double left = norm() / size;
     result.independence = std::min(result.independence, left);
     if (left <= least_independence) {
-      throw InputError(fmt::format("{} is a linear combination of those before it{} (all but {:.1e} "
-                                   "of its norm); remove it",
-                                   name_of(text), conserved ? " and the constant 1" : "", left));
+      throw InputError(
+          fmt::format("{} is a linear combination of those before it{} (all but {:.1e} "
+                      "of its norm); remove it",
+                      name_of(text), conserved ? " and the constant 1" : "", left));
     }
     check(VecScale(rest.get(), 1 / (left * size)));
     basis.push_back(std::move(rest));
@@ -134,8 +136,8 @@ void choose_functions(const spaces::Grid& grid, const ProjectionInput& input, co
     if (conserved) centre(seen.get(), weights);
     const double left = std::sqrt(product(seen.get(), seen.get(), weights, work.get()));
     if (left <= least_independence * size || size == 0) {
-      throw InputError(fmt::format("{} is constant as far as the projection sees it; remove it",
-                                   name_of(text)));
+      throw InputError(
+          fmt::format("{} is constant as far as the projection sees it; remove it", name_of(text)));
     }
     result.functions.push_back(std::move(seen));
     result.labels.push_back(text.text);
@@ -160,19 +162,19 @@ void declare(config::Declarer& declarer, ProjectionInput& input) {
                  {.min = 1, .max = 1e9});
   declarer.formula_array("sets", input.sets,
                          {.help = "sets: a condition on the variables for each, e.g. [x < 0, x >= "
-                                   "0], or for chains lists of states, e.g. [[0], [1, 2]]. Every "
-                                   "state belongs to one set."});
+                                  "0], or for chains lists of states, e.g. [[0], [1, 2]]. Every "
+                                  "state belongs to one set."});
   declarer.formula_array("functions", input.functions,
                          {.help = "variables: functions of the variables seen whose memory is "
                                   "reported; default: the indicators of all groups where these are "
-                                  "no more than 64, otherwise the variables themselves."});
+                                  "no more than 16, otherwise the variables themselves."});
   if (!declarer.reading()) return;
   input.origin = declarer.origin("kind");
   const std::string& kind = input.kind;
   const auto belongs = [&](const char* key, bool given, bool wanted) {
     if (given && !wanted) {
-      declarer.reject(key, fmt::format("does not belong to a projection of kind '{}'; remove it",
-                                       kind));
+      declarer.reject(key,
+                      fmt::format("does not belong to a projection of kind '{}'; remove it", kind));
     }
   };
   belongs("observables", input.observables.given(), kind == "observables");

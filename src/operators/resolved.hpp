@@ -49,12 +49,12 @@ struct Resolved {
 };
 
 /// Beyond this rank the functions of `variables` are formulas, by default the variables themselves.
-inline constexpr PetscInt most_indicators = 64;
+inline constexpr PetscInt most_indicators = 16;
 
 /// Builds them in the inner product of `weights` (sum 1, all > 0). `conserved`: the operator keeps
-/// the constant 1, which then belongs to every range. Throws InputError where formulas have no value
-/// on the grid; observables are constant or depend on one another; a state lies in no set or in two;
-/// a set is empty; everything is resolved. Collective.
+/// the constant 1, which then belongs to every range. Throws InputError where formulas have no
+/// value on the grid; observables are constant or depend on one another; a state lies in no set or
+/// in two; a set is empty; everything is resolved. Collective.
 Resolved resolve(const spaces::Grid& grid, const ProjectionInput& input, const Names& names,
                  Vec weights, bool conserved);
 

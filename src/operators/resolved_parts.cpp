@@ -27,7 +27,7 @@ std::vector<PetscInt> listed_states(const spaces::Grid& grid, const ProjectionIn
   if (count < states) {
     throw InputError(fmt::format("{}: 'projection.sets' lists {} of the {} states; each must be in "
                                  "one set",
-                                 input.origin.text(), count, states));
+                                 input.sets.origin.text(), count, states));
   }
   std::vector<PetscInt> owner(states, -1);
   for (std::size_t s = 0; s < sets.size(); ++s) {
@@ -62,11 +62,11 @@ std::pair<std::vector<PetscInt>, PetscInt> parts_by_variables(const spaces::Grid
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) {
       const std::optional<std::string> hint = config::nearest(name, names);
-      throw InputError(fmt::format("{}: 'projection.variables[{}]' is '{}', which is no variable of "
-                                   "the model.{} Variables: {}",
-                                   input.origin.text(), v, name,
-                                   hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
-                                   fmt::join(names, ", ")));
+      throw InputError(fmt::format(
+          "{}: 'projection.variables[{}]' is '{}', which is no variable of "
+          "the model.{} Variables: {}",
+          input.origin.text(), v, name, hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
+          fmt::join(names, ", ")));
     }
     axes.push_back(static_cast<int>(found - names.begin()));
     const PetscInt cells = grid.axis(axes.back()).cells();
@@ -74,9 +74,10 @@ std::pair<std::vector<PetscInt>, PetscInt> parts_by_variables(const spaces::Grid
     if (!input.cells.empty()) {
       const double wanted = input.cells[v];
       if (wanted != std::floor(wanted) || wanted > static_cast<double>(cells)) {
-        throw InputError(fmt::format("{}: 'projection.cells[{}]' is {:g}, but must be an integer in "
-                                     "[1, {}], the cells of axis '{}'",
-                                     input.origin.text(), v, wanted, cells, name));
+        throw InputError(
+            fmt::format("{}: 'projection.cells[{}]' is {:g}, but must be an integer in "
+                        "[1, {}], the cells of axis '{}'",
+                        input.origin.text(), v, wanted, cells, name));
       }
       groups = static_cast<PetscInt>(wanted);
     }
@@ -102,9 +103,10 @@ parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Name
   std::vector<PetscInt> part(static_cast<std::size_t>(grid.local_cells()), -1);
   const bool lists = input.sets.rank == 2;
   if (lists && names.variables != std::vector<std::string>{"state"}) {
-    throw InputError(fmt::format("{0}: 'projection.sets' lists states, which only a chain has; write "
-                                 "conditions on the variables, e.g. [{1} < 0, {1} >= 0]",
-                                 input.origin.text(), names.variables.front()));
+    throw InputError(
+        fmt::format("{0}: 'projection.sets' lists states, which only a chain has; write "
+                    "conditions on the variables, e.g. [{1} < 0, {1} >= 0]",
+                    input.sets.origin.text(), names.variables.front()));
   }
   if (lists) {
     const std::vector<PetscInt> owner = listed_states(grid, input, names);
@@ -121,10 +123,11 @@ parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Name
       for (const config::Formula& condition : conditions) held += condition(x) != 0 ? 1 : 0;
       return held;
     };
-    spaces::require(grid, holding, [](double held) { return held == 1; },
-                    fmt::format("{}: 'projection.sets': each state must be in one set; the number "
-                                "of sets that a state is in must be 1",
-                                input.origin.text()));
+    spaces::require(
+        grid, holding, [](double held) { return held == 1; },
+        fmt::format("{}: 'projection.sets': each state must be in one set; the number "
+                    "of sets that a state is in must be 1",
+                    input.sets.origin.text()));
     std::vector<double> x(static_cast<std::size_t>(grid.dimension()));
     grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
       grid.center(cell, x);

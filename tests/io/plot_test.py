@@ -124,6 +124,32 @@ def write_transitions(file, grids, density):
     file["transitions"].attrs["rate"] = 0.0061
 
 
+def write_memory(file, discrete):
+    times = np.linspace(0, 4, 9 if discrete else 81)
+    rates, amplitudes = np.array([0.5, 2.0, 3.0]), np.array([1.0, 2.0, 0.0])
+    factors = np.exp(-rates * times[:, None])
+    kernel = (factors * amplitudes).sum(1)[:, None, None]
+    file.create_group("memory").attrs["time"] = "discrete" if discrete else "continuous"
+    file["memory"].attrs["verdict"] = "exponential"
+    file["memory"].attrs["accuracy"] = 1e-3
+    file["memory"].attrs["shortest_memory"] = 2.5
+    file["memory/times"] = times
+    file["memory/omega"] = kernel if discrete else np.array([[[-1.0]]])
+    if not discrete:
+        file["memory/kernel"] = kernel
+    values = np.exp(-rates * times[1]) if discrete else -rates
+    file["memory/orthogonal_eigenvalues"] = np.stack([values, 0 * values], 1)
+    file["memory/rates"] = rates
+    file["memory/amplitudes"] = amplitudes
+    file["memory/amplitude_matrices"] = np.stack([amplitudes, 0 * rates], 1)[:, None, None]
+    file["memory/visible"] = np.array([1, 1, 0])
+    file["memory/propagator_times"] = times
+    file["memory/propagator"] = np.exp(-times)[:, None, None]
+    file["memory/model"] = np.exp(-times)[:, None, None]
+    file["memory/truncation_lags"] = times
+    file["memory/truncation_error"] = np.exp(-3 * times)
+
+
 def write_run(file):
     run_group = file.create_group("run")
     facts = {"driver": "fokker_planck", "version": "0.1.0", "git_hash": "1a2b3c4d5e6f",
@@ -182,7 +208,9 @@ class Plot(unittest.TestCase):
         writers = {"spectrum": lambda f: write_spectrum(f, grids, False),
                    "stationary": lambda f: write_stationary(f, edges, grids, density),
                    "evolve": lambda f: write_evolve(f, grids, density),
-                   "transitions": lambda f: write_transitions(f, grids, density)}
+                   "transitions": lambda f: write_transitions(f, grids, density),
+                   "memory": lambda f: write_memory(f, False),
+                   "discrete memory": lambda f: write_memory(f, True)}
         for name, write in writers.items():
             with self.subTest(section=name):
                 path = self.path(name + ".h5")

@@ -55,8 +55,8 @@ std::vector<ProjectionInput> all_kinds() {
   ProjectionInput coarse = variables;
   coarse.cells = {5};
   ProjectionInput sets = of_kind("sets");
-  sets.sets = support::formulas({"x < 0", "x >= 0 && y < 0.5", "x >= 0 && y >= 0.5"},
-                                "projection.sets");
+  sets.sets =
+      support::formulas({"x < 0", "x >= 0 && y < 0.5", "x >= 0 && y >= 0.5"}, "projection.sets");
   return {observables, variables, coarse, sets};
 }
 
