@@ -245,13 +245,14 @@ std::vector<Extent> extents(const DictionaryInput& input, const Names& names) {
     const auto found = std::find(names.variables.begin(), names.variables.end(), name);
     if (found == names.variables.end()) {
       const std::optional<std::string> hint = config::nearest(name, names.variables);
-      throw InputError(fmt::format(
-          "{}.{} is not a variable of the model.{} Variables: {}", place(input, "on"), name,
-          hint ? fmt::format(" Did you mean '{}'?", *hint) : "", fmt::join(names.variables, ", ")));
+      throw InputError(fmt::format("{} is not a variable of the model.{} Variables: {}",
+                                   place(input, ("on." + name).c_str()),
+                                   hint ? fmt::format(" Did you mean '{}'?", *hint) : "",
+                                   fmt::join(names.variables, ", ")));
     }
     if (range.size() != 2 || !(range[0] < range[1])) {
-      throw InputError(fmt::format("{}.{} must be two numbers, the lower one first, e.g. [-1, 1]",
-                                   place(input, "on"), name));
+      throw InputError(fmt::format("{} must be two numbers, the lower one first, e.g. [-1, 1]",
+                                   place(input, ("on." + name).c_str())));
     }
     Extent& extent = result[static_cast<std::size_t>(found - names.variables.begin())];
     extent.from = range[0];

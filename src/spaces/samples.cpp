@@ -146,8 +146,7 @@ private:
   bool halton_;
 };
 
-/// `offset`: where within a cell an equidistant point lies, of its width.
-Rule rule_of(const SamplingInput& input, const Extent& extent, std::size_t points, double offset) {
+Rule rule_of(const SamplingInput& input, const Extent& extent, std::size_t points) {
   Rule rule;
   if (extent.normal) {
     rule = gauss_hermite(points);
@@ -157,7 +156,7 @@ Rule rule_of(const SamplingInput& input, const Extent& extent, std::size_t point
   const double length = extent.to - extent.from;
   if (input.rule == "uniform") {
     for (std::size_t i = 0; i < points; ++i) {
-      const double place = (static_cast<double>(i) + offset) / static_cast<double>(points);
+      const double place = (static_cast<double>(i) + 0.5) / static_cast<double>(points);
       rule.nodes.push_back(extent.from + length * place);
       rule.weights.push_back(1 / static_cast<double>(points));
     }
@@ -175,19 +174,18 @@ Rule rule_of(const SamplingInput& input, const Extent& extent, std::size_t point
   return rule;
 }
 
-std::unique_ptr<Samples> make_product(const Recipe& recipe, std::size_t points, double offset) {
+std::unique_ptr<Samples> make_product(const Recipe& recipe, std::size_t points) {
   std::vector<Rule> rules;
   for (const Extent& extent : recipe.extents) {
-    rules.push_back(rule_of(recipe.input, extent, points, offset));
+    rules.push_back(rule_of(recipe.input, extent, points));
   }
   return std::make_unique<ProductSamples>(recipe, std::move(rules));
 }
 
 std::unique_ptr<Samples> ProductSamples::others() const {
   const auto points = static_cast<std::size_t>(recipe_.input.points);
-  // Equal nodes of two Gauss rules are the middle alone.
-  if (recipe_.input.rule == "gauss") return make_product(recipe_, points + points / 3 + 1, 0.5);
-  return make_product(recipe_, points, 0.137);
+  // Equal nodes of two Gauss rules, or middles of two cuts, are few.
+  return make_product(recipe_, points + points / 3 + 1);
 }
 
 } // namespace
@@ -276,7 +274,7 @@ std::unique_ptr<Samples> make_samples(const SamplingInput& input, const Names& n
                                  "use 'panels' for more",
                                  input.origin.text(), input.points));
   }
-  if (product) return make_product(recipe, static_cast<std::size_t>(input.points), 0.5);
+  if (product) return make_product(recipe, static_cast<std::size_t>(input.points));
   return std::make_unique<RandomSamples>(std::move(recipe), 0);
 }
 
