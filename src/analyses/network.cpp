@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
+#include "analyses/network_dictionary.hpp"
 #include "analyses/network_problem.hpp"
 #include "analyses/network_sections.hpp"
 #include "analyses/study.hpp"
@@ -76,19 +77,46 @@ struct Named {
   std::function<bool(io::ResultFile&)> body;
 };
 
-int work(Run& run) {
-  const auto started = std::chrono::system_clock::now();
-  base::Session& session = run.session;
-  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
-  const auto input = config::read<NetworkStudyInput>(run.input);
-  const std::string output = result_name(run);
-  if (!run.command_line.check) {
-    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
+/// What both kinds of problem need around their sections.
+struct Study {
+  Run& run;
+  const NetworkStudyInput& input;
+  const std::string& output;
+  const io::CheckpointPolicy& policy;
+  std::chrono::system_clock::time_point started;
+  double libraries = 0;
+};
+
+/// Runs the sections; `grid` is that of the inputs, for the record.
+int carry_out(const Study& study, const std::vector<Named>& sections, std::int64_t nonzeros,
+              const spaces::Grid& grid) {
+  base::Session& session = study.run.session;
+  const std::string resolved = config::resolved(study.input);
+  OpenResult result(study.run, study.output, resolved, study.policy);
+  if (!result.resumed) {
+    result.file.annotate("/",
+                         {{"title", study.input.title}, {"driver", std::string(network_name)}});
   }
-  const io::CheckpointPolicy policy =
-      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
-  const models::Network network = operators::load_network(session.comm(), input.model.network);
-  validate(network, input);
+  std::string incomplete;
+  for (const Named& section : sections) {
+    const std::string problem = run_section(result.checkpoints, session.log(), section.name,
+                                            [&] { return section.body(result.file); });
+    if (incomplete.empty()) incomplete = problem;
+  }
+  return conclude(study.run,
+                  {.driver = network_name,
+                   .output = study.output,
+                   .resolved = resolved,
+                   .incomplete = incomplete,
+                   .started = study.started,
+                   .library_bytes = study.libraries,
+                   .nonzeros = nonzeros},
+                  grid, result);
+}
+
+int on_grids(const Study& study, const models::Network& network) {
+  base::Session& session = study.run.session;
+  const NetworkStudyInput& input = study.input;
   const std::vector<LayerPlan> plan =
       plan_layers(network, input.layers.value_or(NetworkLayersInput{}));
   double points = 0;
@@ -100,7 +128,7 @@ int work(Run& run) {
                               90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};
   introduce(input, session.log(), network, plan, estimate, session.size());
   require_memory(session.comm(), {.cells = points, .ranks = session.size()}, estimate);
-  if (run.command_line.check) {
+  if (study.run.command_line.check) {
     session.log().line("  the input is valid; nothing was run (--check)");
     return 0;
   }
@@ -126,32 +154,89 @@ int work(Run& run) {
       [&](io::ResultFile& file) { return norms(problem, coarse, *input.norms, file); });
   add(input.projection.has_value(), "memory",
       [&](io::ResultFile& file) { return memory(problem, coarse, input, file); });
+  add(input.reduction.has_value(), "reduction",
+      [&](io::ResultFile& file) { return reduction(problem, input, file); });
   add(input.spectrum.has_value(), "spectrum",
       [&](io::ResultFile& file) { return layer_spectrum(problem, input, file); });
   add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
     return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
   });
+  return carry_out(study, sections, problem.nonzeros(), problem.space(0).grid());
+}
 
-  const std::string resolved = config::resolved(input);
-  OpenResult result(run, output, resolved, policy);
-  if (!result.resumed) {
-    result.file.annotate("/", {{"title", input.title}, {"driver", std::string(network_name)}});
+int on_dictionaries(const Study& study, const models::Network& network) {
+  base::Session& session = study.run.session;
+  const NetworkStudyInput& input = study.input;
+  base::Log& log = session.log();
+  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, network_name));
+  double functions = 0;
+  double products = 0;
+  double before = 0;
+  const auto ranges = models::ranges(network);
+  for (std::size_t n = 0; n <= network.depth(); ++n) {
+    const operators::LayerDictionary dictionary(network, n, ranges[n], *input.dictionary);
+    const auto size = static_cast<double>(dictionary.size());
+    log.line(fmt::format("  layer {}: {} neurons, {} functions", n, network.width(n),
+                         dictionary.size()));
+    products += size * size + size * before;
+    functions += size;
+    before = size;
   }
-  std::string incomplete;
-  for (const Named& section : sections) {
-    const std::string problem_text = run_section(result.checkpoints, session.log(), section.name,
-                                                 [&] { return section.body(result.file); });
-    if (incomplete.empty()) incomplete = problem_text;
+  // Gram matrices of the whole and of half the paths, and one decomposition; every rank has them.
+  const Estimate estimate{.nonzeros = products, .bytes_per_rank = 90e6 + 5 * 8 * products};
+  log.line(fmt::format("  {} paths, {} per rank", input.dictionary->samples,
+                       base::bytes_text(estimate.bytes_per_rank)));
+  require_memory(session.comm(), {.cells = functions, .ranks = session.size()}, estimate);
+  if (study.run.command_line.check) {
+    log.line("  the input is valid; nothing was run (--check)");
+    return 0;
   }
-  return conclude(run,
-                  {.driver = network_name,
-                   .output = output,
-                   .resolved = resolved,
-                   .incomplete = incomplete,
-                   .started = started,
-                   .library_bytes = libraries,
-                   .nonzeros = problem.nonzeros()},
-                  problem.space(0).grid(), result);
+  base::Phase sampling(log, "sampling");
+  DictionaryProblem problem(session, network, input, 0, input.dictionary->samples);
+  DictionaryProblem half(session, network, input, 0, input.dictionary->samples / 2);
+  sampling.finish(fmt::format("{} paths", input.dictionary->samples));
+  std::vector<Named> sections;
+  const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
+    if (wanted) sections.push_back({name, std::move(body)});
+  };
+  add(input.observable.has_value(), "expectation",
+      [&](io::ResultFile& file) { return wide_expectation(problem, half, input, file); });
+  add(input.norms.has_value(), "norms",
+      [&](io::ResultFile& file) { return norms(problem, half, *input.norms, file); });
+  add(input.projection.has_value(), "memory",
+      [&](io::ResultFile& file) { return memory(problem, half, input, file); });
+  add(input.reduction.has_value(), "reduction",
+      [&](io::ResultFile& file) { return reduction(problem, input, file); });
+  // The record speaks of the functions of the inputs as cells.
+  const auto size = static_cast<PetscInt>(problem.sampled().dictionaries[0].size());
+  std::vector<double> edges;
+  for (PetscInt i = 0; i <= size; ++i) edges.push_back(static_cast<double>(i) - 0.5);
+  const spaces::Grid grid(session.comm(),
+                          {spaces::Axis("function", std::move(edges), spaces::Boundary::reflecting,
+                                        spaces::Boundary::reflecting)});
+  return carry_out(study, sections, static_cast<std::int64_t>(products), grid);
+}
+
+int work(Run& run) {
+  const auto started = std::chrono::system_clock::now();
+  base::Session& session = run.session;
+  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
+  const auto input = config::read<NetworkStudyInput>(run.input);
+  const std::string output = result_name(run);
+  if (!run.command_line.check) {
+    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
+  }
+  const io::CheckpointPolicy policy =
+      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
+  const models::Network network = operators::load_network(session.comm(), input.model.network);
+  validate(network, input);
+  const Study study{.run = run,
+                    .input = input,
+                    .output = output,
+                    .policy = policy,
+                    .started = started,
+                    .libraries = libraries};
+  return input.dictionary ? on_dictionaries(study, network) : on_grids(study, network);
 }
 
 } // namespace

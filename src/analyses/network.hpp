@@ -9,6 +9,7 @@
 #include "analyses/checkpoint_input.hpp"
 #include "analyses/driver.hpp"
 #include "models/model.hpp"
+#include "operators/layer_dictionary.hpp"
 
 namespace komori::analyses {
 
@@ -78,6 +79,12 @@ struct NetworkMemoryInput {
 };
 void declare(config::Declarer& declarer, NetworkMemoryInput& input);
 
+/// `reduction` as written.
+struct NetworkReductionInput {
+  double tolerance = 1e-2;
+};
+void declare(config::Declarer& declarer, NetworkReductionInput& input);
+
 /// `spectrum` as written: of one layer, repeated without end.
 struct NetworkSpectrumInput {
   std::int64_t layer = 0;
@@ -98,6 +105,7 @@ struct NetworkStudyInput {
   std::string title{};
   models::ModelInput model{.accepted = {"network"}};
   std::optional<NetworkLayersInput> layers{};
+  std::optional<operators::LayerDictionaryInput> dictionary{};
   std::optional<NetworkObservableInput> observable{};
   std::optional<NetworkExpectationInput> expectation{};
   std::optional<NetworkDensityInput> density{};
@@ -105,6 +113,7 @@ struct NetworkStudyInput {
   std::optional<NetworkNormsInput> norms{};
   std::optional<NetworkProjectionInput> projection{};
   std::optional<NetworkMemoryInput> memory{};
+  std::optional<NetworkReductionInput> reduction{};
   std::optional<NetworkSpectrumInput> spectrum{};
   std::optional<NetworkMonteCarloInput> monte_carlo{};
   CheckpointInput checkpoint{};

@@ -115,7 +115,7 @@ std::vector<double> probabilities_at(NetworkProblem& problem, const std::vector<
 
 } // namespace
 
-UniqueVec initial_density(NetworkProblem& problem,
+UniqueVec initial_density(const NetworkProblem& problem,
                           const std::optional<NetworkDensityInput>& input) {
   const operators::LayerSpace& space = problem.space(0);
   UniqueVec density = base::duplicate(space.weights());

@@ -121,6 +121,13 @@ void declare(config::Declarer& declarer, NetworkMemoryInput& input) {
                            "to the inputs; forward: densities, from the inputs to the outputs."});
 }
 
+void declare(config::Declarer& declarer, NetworkReductionInput& input) {
+  declarer.real("tolerance", input.tolerance,
+                {.help = "Largest error of E[u | X_0], relative to its norm, that a reduction may "
+                         "make."},
+                Range::positive());
+}
+
 void declare(config::Declarer& declarer, NetworkSpectrumInput& input) {
   declarer.integer("layer", input.layer,
                    {.help = "The step that is repeated without end, 0: the first."},
@@ -144,6 +151,9 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   declarer.section("layers", input.layers,
                    {.help = "The grids on which functions of the layers are held, for layers of at "
                             "most four neurons."});
+  declarer.section("dictionary", input.dictionary,
+                   {.help = "In place of 'layers': functions that span those of each layer, for "
+                            "layers of any width."});
   declarer.section("observable", input.observable,
                    {.help = "A function u of the outputs; asks for E[u | X_n = x]."});
   declarer.section("expectation", input.expectation,
@@ -158,6 +168,9 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
                    {.help = "What is resolved of each layer; asks for the terms of the "
                             "Mori-Zwanzig equation."});
   declarer.section("memory", input.memory, {.help = "Details of the Mori-Zwanzig equation."});
+  declarer.section("reduction", input.reduction,
+                   {.help = "Asks for smaller networks that do the same to a tolerance: fewest "
+                            "lags, neurons that can go."});
   declarer.section("spectrum", input.spectrum,
                    {.help = "Asks for eigenvalues of one layer that is repeated without end."});
   declarer.section("monte_carlo", input.monte_carlo,
@@ -171,6 +184,19 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   if (input.memory && !input.projection) {
     declarer.reject("memory", "needs 'projection'; add e.g. 'projection: {kind: basis, rank: 2}'");
   }
+  if (input.reduction && !input.observable) {
+    declarer.reject("reduction", "needs 'observable'; add e.g. 'observable: {variables: [y], "
+                                 "formula: y}'");
+  }
+  const auto only_grids = [&](bool given, const char* key) {
+    if (!given || !input.dictionary) return;
+    declarer.reject(key, "needs grids, so it does not go with 'dictionary'; remove one of them");
+  };
+  only_grids(input.layers.has_value(), "layers");
+  only_grids(input.density.has_value(), "density");
+  only_grids(input.probability.has_value(), "probability");
+  only_grids(input.spectrum.has_value(), "spectrum");
+  only_grids(input.monte_carlo.has_value(), "monte_carlo");
   const bool backward = input.projection && (!input.memory || input.memory->direction != "forward");
   if (backward && !input.observable) {
     declarer.reject("projection", "needs 'observable', or 'memory: {direction: forward}'");

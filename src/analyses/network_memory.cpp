@@ -7,7 +7,6 @@
 
 #include "analyses/network_sections.hpp"
 #include "base/error.hpp"
-#include "operators/layer_norms.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -84,19 +83,16 @@ struct Terms {
   double identity = 0;
 };
 
-Terms terms_of(NetworkProblem& problem, Direction direction, const NetworkStudyInput& input) {
-  const auto projections = make_projections(problem, *input.projection);
+Terms terms_of(LayerProblem& problem, Direction direction, const NetworkStudyInput& input) {
+  const auto projections = problem.projections(*input.projection);
   UniqueVec start;
   double first = 0;
   if (direction == Direction::backward) {
-    const config::Formula formula = observable_formula(problem.network(), *input.observable);
-    start = problem.space(problem.depth()).sampled([&](std::span<const double> y) {
-      return formula(y);
-    });
+    start = problem.observable(*input.observable);
     const UniqueVec resolved = projections.back()->apply(start.get());
     first = problem.chain().norm(problem.depth(), resolved.get());
   } else {
-    start = initial_density(problem, input.density);
+    start = problem.initial(input.density);
     const UniqueVec resolved = projections.front()->apply(start.get());
     first = problem.chain().norm(0, resolved.get());
   }
@@ -115,16 +111,13 @@ Terms terms_of(NetworkProblem& problem, Direction direction, const NetworkStudyI
 
 /// What the noise alone guarantees of a memory term: the product of sqrt(K) of the steps it has
 /// crossed and the norm of what was sent. [step][lag].
-std::vector<std::vector<double>> bounds_of(const NetworkProblem& problem, Direction direction,
+std::vector<std::vector<double>> bounds_of(const LayerProblem& problem, Direction direction,
                                            const Terms& terms) {
   const int depth = problem.depth();
-  std::vector<double> half_logs;
-  for (int k = 0; k < depth; ++k) {
-    const int n = direction == Direction::backward ? depth - 1 - k : k;
-    std::vector<models::Interval> box;
-    for (int i = 0; i < problem.space(n).dimension(); ++i) box.push_back(problem.space(n).range(i));
-    half_logs.push_back(0.5 * operators::log_contraction(problem.network().layers[at(n)], box));
-  }
+  std::vector<double> half_logs = problem.log_contractions();
+  if (half_logs.empty()) return {};
+  for (double& value : half_logs) value *= 0.5;
+  if (direction == Direction::backward) std::reverse(half_logs.begin(), half_logs.end());
   std::vector<std::vector<double>> bounds;
   for (int k = 0; k < depth; ++k) {
     std::vector<double> row;
@@ -147,7 +140,7 @@ std::vector<double> squared(const std::vector<std::vector<double>>& rows, std::s
   return flat;
 }
 
-void report(NetworkProblem& problem, NetworkProblem& coarse, Direction direction,
+void report(LayerProblem& problem, LayerProblem& coarse, Direction direction,
             const NetworkStudyInput& input, io::ResultFile& file) {
   const bool backward = direction == Direction::backward;
   const std::string word = backward ? "backward" : "forward";
@@ -180,10 +173,10 @@ void report(NetworkProblem& problem, NetworkProblem& coarse, Direction direction
   for (std::size_t lag = 0; lag < lags; ++lag) {
     rows.push_back({std::to_string(lag + 1), fmt::format("{:.6g}", terms.memory.back()[lag]),
                     fmt::format("{:.1e}", errors.back()[lag]),
-                    fmt::format("{:.3g}", bounds.back()[lag])});
+                    bounds.empty() ? "-" : fmt::format("{:.3g}", bounds.back()[lag])});
   }
   problem.log().table(fmt::format("Memory at layer {} by lag", layers.back()),
-                      {"lag", "norm", "error of the grid", "bound from the noise"}, rows);
+                      {"lag", "norm", problem.error_name(), "bound from the noise"}, rows);
   const std::string group = "/memory/" + word;
   const auto steps = static_cast<hsize_t>(depth);
   file.write_integers(group + "/layer", layers, {steps},
@@ -202,12 +195,14 @@ void report(NetworkProblem& problem, NetworkProblem& coarse, Direction direction
                      {{"meaning", "norms of the memory terms [step, lag - 1]; 0 beyond the first "
                                   "layer"},
                       {"unit", "norm in L2 of the layer"}});
-    file.write_small(
-        group + "/memory_error", squared(errors, lags), shape,
-        {{"meaning", "difference from half the cells"}, {"unit", "norm in L2 of the layer"}});
-    file.write_small(group + "/memory_bound", squared(bounds, lags), shape,
-                     {{"meaning", "product of sqrt(K_n) of the steps crossed, times the norm sent"},
+    file.write_small(group + "/memory_error", squared(errors, lags), shape,
+                     {{"meaning", "difference from a problem half as fine"},
                       {"unit", "norm in L2 of the layer"}});
+    if (!bounds.empty())
+      file.write_small(
+          group + "/memory_bound", squared(bounds, lags), shape,
+          {{"meaning", "product of sqrt(K_n) of the steps crossed, times the norm sent"},
+           {"unit", "norm in L2 of the layer"}});
   }
   file.annotate(group, {{"identity", terms.identity}});
 }
@@ -244,21 +239,20 @@ std::vector<std::vector<int>> kept_variables(const models::Network& network,
 }
 
 std::vector<std::unique_ptr<operators::LayerProjection>>
-make_projections(NetworkProblem& problem, const NetworkProjectionInput& input) {
+NetworkProblem::projections(const NetworkProjectionInput& input) const {
   std::vector<std::unique_ptr<operators::LayerProjection>> projections;
-  const auto kept = kept_variables(problem.network(), input);
-  for (int n = 0; n <= problem.depth(); ++n) {
+  const auto kept = kept_variables(network(), input);
+  for (int n = 0; n <= depth(); ++n) {
     if (input.kind == "neurons") {
-      projections.push_back(operators::project_on_variables(problem.space(n), kept[at(n)]));
+      projections.push_back(operators::project_on_variables(space(n), kept[at(n)]));
     } else {
-      projections.push_back(
-          operators::project_on(problem.chain(), n, basis_functions(problem.space(n), input)));
+      projections.push_back(operators::project_on(chain(), n, basis_functions(space(n), input)));
     }
   }
   return projections;
 }
 
-bool memory(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+bool memory(LayerProblem& problem, LayerProblem& coarse, const NetworkStudyInput& input,
             io::ResultFile& file) {
   const NetworkMemoryInput asked = input.memory.value_or(NetworkMemoryInput{});
   if (asked.direction != "forward") report(problem, coarse, Direction::backward, input, file);

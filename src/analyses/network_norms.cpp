@@ -17,7 +17,7 @@ struct Values {
 
 } // namespace
 
-bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsInput& input,
+bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput& input,
            io::ResultFile& file) {
   const int depth = problem.depth();
   base::Phase phase(problem.log(), "norms");
@@ -40,9 +40,8 @@ bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsIn
   Values layers;
   Values products;
   std::vector<double> schmidt;
-  std::vector<double> logs;
+  const std::vector<double> logs = problem.log_contractions();
   std::vector<std::vector<std::string>> rows;
-  std::vector<models::Interval> box;
   const std::vector<double> factors =
       operators::noise_for_contraction(problem.network(), input.contraction);
   double bound = 1;
@@ -52,15 +51,12 @@ bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsIn
         fmt::format("{:.6g}", values_of(n, depth, products));
   }
   for (int n = 0; n < depth; ++n) {
-    const models::NetworkLayer& layer = problem.network().layers[static_cast<std::size_t>(n)];
-    box.clear();
-    for (int k = 0; k < problem.space(n).dimension(); ++k) box.push_back(problem.space(n).range(k));
-    logs.push_back(operators::log_contraction(layer, box));
     schmidt.push_back(operators::hilbert_schmidt(problem.chain(), n));
     const double norm = values_of(n, n + 1, layers);
-    bound *= std::exp(0.5 * logs.back());
+    if (!logs.empty()) bound *= std::exp(0.5 * logs[static_cast<std::size_t>(n)]);
     rows.push_back(
-        {fmt::format("M({},{})", n, n + 1), fmt::format("{:.12g}", std::exp(logs.back())),
+        {fmt::format("M({},{})", n, n + 1),
+         logs.empty() ? "-" : fmt::format("{:.12g}", std::exp(logs[static_cast<std::size_t>(n)])),
          fmt::format("{:.8g}", norm),
          fmt::format("{:.1e}",
                      layers.errors[layers.errors.size() - static_cast<std::size_t>(count)]),
@@ -74,17 +70,18 @@ bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsIn
   file.write_small(
       "/norms/singular_values", layers.flat, {d, c},
       {{"meaning", "largest singular values " + per + "; the first is the norm"}, {"unit", "-"}});
-  file.write_small(
-      "/norms/discretisation_error", layers.errors, {d, c},
-      {{"meaning", "difference of the singular values from half the cells"}, {"unit", "-"}});
+  file.write_small("/norms/discretisation_error", layers.errors, {d, c},
+                   {{"meaning", "difference of the singular values from a problem half as fine"},
+                    {"unit", "-"}});
   file.write_small("/norms/residuals", layers.residuals, {d, c},
                    {{"meaning", "residuals of the singular triplets"}, {"unit", "-"}});
   file.write_small("/norms/hilbert_schmidt", schmidt, {d},
                    {{"meaning", "Hilbert-Schmidt norms on the grid " + per}, {"unit", "-"}});
-  file.write_small("/norms/log_K", logs, {d},
-                   {{"meaning", "ln K_n, K_n = volume of the range of layer n times the integral "
-                                "of the squared noise density: a bound of the squared norm"},
-                    {"unit", "-"}});
+  if (!logs.empty())
+    file.write_small("/norms/log_K", logs, {d},
+                     {{"meaning", "ln K_n, K_n = volume of the range of layer n times the integral "
+                                  "of the squared noise density: a bound of the squared norm"},
+                      {"unit", "-"}});
   file.write_small("/norms/noise_factor", factors, {d},
                    {{"meaning", fmt::format("factor by which the noise of layer n+1 must grow for "
                                             "K_n = {:g}; 0: it has none",
@@ -104,12 +101,13 @@ bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsIn
         "/norms/products", ordered.flat, {d, c},
         {{"meaning", "largest singular values of M(n,L), n = 0 .. L-1"}, {"unit", "-"}});
     file.write_small("/norms/products_error", ordered.errors, {d, c},
-                     {{"meaning", "difference from half the cells"}, {"unit", "-"}});
+                     {{"meaning", "difference from a problem half as fine"}, {"unit", "-"}});
   }
   problem.log().table("Operators between layers",
-                      {"operator", "K_n", "norm", "error of the grid", "Hilbert-Schmidt",
+                      {"operator", "K_n", "norm", problem.error_name(), "Hilbert-Schmidt",
                        "norm of M(n,L)", fmt::format("noise x for K = {:g}", input.contraction)},
                       rows);
+  if (logs.empty()) return true;
   problem.log().line(fmt::format("  bound of the norm of all layers together: {:.6g}", bound));
   return true;
 }

@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "analyses/network_sections.hpp"
 #include "base/error.hpp"
 #include "config/nearest.hpp"
+#include "operators/layer_norms.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -151,7 +153,7 @@ double predicted_nonzeros(const models::Network& network, const std::vector<Laye
 
 NetworkProblem::NetworkProblem(base::Session& session, const models::Network& network,
                                const std::vector<LayerPlan>& plan)
-    : session_(session), network_(network) {
+    : LayerProblem(session, network) {
   for (const LayerPlan& layer : plan) {
     spaces_.push_back(std::make_unique<operators::LayerSpace>(
         session.comm(), layer.names, layer.range, layer.cells, layer.order));
@@ -162,18 +164,45 @@ NetworkProblem::NetworkProblem(base::Session& session, const models::Network& ne
 
 operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
   operators::LayerChain chain;
-  chain.comm = session_.comm();
+  chain.comm = session().comm();
   for (const auto& space : spaces_) {
     chain.weights.push_back(base::UniqueVec::share(space->weights()));
   }
   for (int n = 0; n < depth(); ++n) {
     operators::LayerMatrix layer = operators::assemble_layer(
-        network_.layers[static_cast<std::size_t>(n)], space(n), space(n + 1), integrand);
+        network().layers[static_cast<std::size_t>(n)], space(n), space(n + 1), integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);
     chain.steps.push_back(std::move(layer.matrix));
   }
   return chain;
+}
+
+base::UniqueVec NetworkProblem::observable(const NetworkObservableInput& input) const {
+  const config::Formula formula = observable_formula(network(), input);
+  return space(depth()).sampled([&](std::span<const double> y) { return formula(y); });
+}
+
+base::UniqueVec NetworkProblem::initial(const std::optional<NetworkDensityInput>& input) const {
+  return initial_density(*this, input);
+}
+
+std::unique_ptr<operators::LayerProjection> NetworkProblem::without(int n, int neuron) const {
+  std::vector<int> kept;
+  for (int k = 0; k < space(n).dimension(); ++k) {
+    if (k != neuron) kept.push_back(k);
+  }
+  return operators::project_on_variables(space(n), kept);
+}
+
+std::vector<double> NetworkProblem::log_contractions() const {
+  std::vector<double> logs;
+  for (int n = 0; n < depth(); ++n) {
+    std::vector<models::Interval> box;
+    for (int k = 0; k < space(n).dimension(); ++k) box.push_back(space(n).range(k));
+    logs.push_back(operators::log_contraction(network().layers[static_cast<std::size_t>(n)], box));
+  }
+  return logs;
 }
 
 const operators::LayerChain& NetworkProblem::shares() {

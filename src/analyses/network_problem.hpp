@@ -30,19 +30,55 @@ std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
 /// Entries of all matrices of a plan, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
 
-/// Grids and matrices. Its members outlive all that is made of it.
-class NetworkProblem {
+/// What sections need of a network, whatever holds the functions of its layers. Its members outlive
+/// all that is made of it. Functions that return vectors or projections are collective.
+class LayerProblem {
 public:
-  /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
-  NetworkProblem(base::Session& session, const models::Network& network,
-                 const std::vector<LayerPlan>& plan);
+  LayerProblem(base::Session& session, const models::Network& network)
+      : session_(session), network_(network) {}
+  virtual ~LayerProblem() = default;
 
   base::Session& session() const noexcept { return session_; }
   base::Log& log() const noexcept { return session_.log(); }
   const models::Network& network() const noexcept { return network_; }
   int depth() const noexcept { return static_cast<int>(network_.depth()); }
+
+  virtual const operators::LayerChain& chain() const noexcept = 0;
+  /// The observable of the input as a function of the last layer.
+  virtual base::UniqueVec observable(const NetworkObservableInput& input) const = 0;
+  /// The density of the inputs as a function of layer 0.
+  virtual base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const = 0;
+  /// The projections of all layers.
+  virtual std::vector<std::unique_ptr<operators::LayerProjection>>
+  projections(const NetworkProjectionInput& input) const = 0;
+  /// The projection of layer n on functions that do not depend on one of its neurons.
+  virtual std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const = 0;
+  /// ln K_n of every step; empty where these do not bound the norms.
+  virtual std::vector<double> log_contractions() const = 0;
+  /// What the difference from the coarser problem is called.
+  virtual const char* error_name() const noexcept = 0;
+
+private:
+  base::Session& session_;
+  const models::Network& network_;
+};
+
+/// Grids and matrices.
+class NetworkProblem final : public LayerProblem {
+public:
+  /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
+  NetworkProblem(base::Session& session, const models::Network& network,
+                 const std::vector<LayerPlan>& plan);
+
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
-  const operators::LayerChain& chain() const noexcept { return chain_; }
+  const operators::LayerChain& chain() const noexcept override { return chain_; }
+  base::UniqueVec observable(const NetworkObservableInput& input) const override;
+  base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;
+  std::vector<std::unique_ptr<operators::LayerProjection>>
+  projections(const NetworkProjectionInput& input) const override;
+  std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const override;
+  std::vector<double> log_contractions() const override;
+  const char* error_name() const noexcept override { return "error of the grid"; }
   /// The operators that carry probabilities of the cells around points: never negative. The same as
   /// `chain` where every layer has one point per cell. Collective at the first call.
   const operators::LayerChain& shares();
@@ -55,8 +91,6 @@ public:
 private:
   operators::LayerChain assemble(operators::Integrand integrand);
 
-  base::Session& session_;
-  const models::Network& network_;
   std::vector<std::unique_ptr<operators::LayerSpace>> spaces_;
   operators::LayerChain chain_;
   operators::LayerChain shares_;

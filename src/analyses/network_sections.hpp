@@ -32,9 +32,9 @@ bool density(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudy
              io::ResultFile& file);
 bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  io::ResultFile& file);
-bool norms(NetworkProblem& problem, NetworkProblem& coarse, const NetworkNormsInput& input,
+bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput& input,
            io::ResultFile& file);
-bool memory(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
+bool memory(LayerProblem& problem, LayerProblem& coarse, const NetworkStudyInput& input,
             io::ResultFile& file);
 /// Values that the section `expectation` has at its points, with their errors.
 struct PointValues {
@@ -50,11 +50,11 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
 
 /// The density of the inputs, of integral 1: that of the formula, or uniform. Throws InputError
 /// where it is negative or has no integral.
-base::UniqueVec initial_density(NetworkProblem& problem,
+base::UniqueVec initial_density(const NetworkProblem& problem,
                                 const std::optional<NetworkDensityInput>& input);
-/// The projections of all layers.
-std::vector<std::unique_ptr<operators::LayerProjection>>
-make_projections(NetworkProblem& problem, const NetworkProjectionInput& input);
+/// Layers shrunk to what their projections resolve, neurons ranked by the cost of dropping them,
+/// and the network without those that cost less than the tolerance.
+bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
 /// Writes the axes of the layer's grid as /layers/<n>/<variable>, once.
 void write_layer_axes(const NetworkProblem& problem, int n, io::ResultFile& file);
 

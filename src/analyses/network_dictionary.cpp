@@ -1,0 +1,170 @@
+#include "analyses/network_dictionary.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/network_sections.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::UniqueVec;
+
+std::size_t at(int n) {
+  return static_cast<std::size_t>(n);
+}
+
+std::vector<operators::PathFunction> wanted_functions(const models::Network& network,
+                                                      const NetworkStudyInput& input) {
+  std::vector<operators::PathFunction> functions;
+  if (!input.observable) return functions;
+  const auto formula =
+      std::make_shared<config::Formula>(observable_formula(network, *input.observable));
+  functions.push_back({.layer = static_cast<int>(network.depth()),
+                       .value = [formula](std::span<const double> y) { return (*formula)(y); }});
+  return functions;
+}
+
+UniqueVec copy_of(Vec vec) {
+  UniqueVec copy = base::duplicate(vec);
+  base::check(VecCopy(vec, copy.get()));
+  return copy;
+}
+
+} // namespace
+
+DictionaryProblem::DictionaryProblem(base::Session& its_session, const models::Network& its_network,
+                                     const NetworkStudyInput& input, std::int64_t first,
+                                     std::int64_t count)
+    : LayerProblem(its_session, its_network),
+      sampled_(operators::sample_chain(its_session, its_network, *input.dictionary, first, count,
+                                       wanted_functions(its_network, input))) {}
+
+UniqueVec DictionaryProblem::observable(const NetworkObservableInput&) const {
+  return copy_of(sampled_.functions[0].get());
+}
+
+UniqueVec DictionaryProblem::initial(const std::optional<NetworkDensityInput>&) const {
+  // Paths start from uniform inputs: relative to them that density is 1, the first function.
+  std::vector<UniqueVec> first = some(0, [](std::size_t i) { return i == 0; });
+  return std::move(first.front());
+}
+
+std::vector<UniqueVec>
+DictionaryProblem::some(int n, const std::function<bool(std::size_t)>& wanted) const {
+  std::vector<UniqueVec> functions;
+  const auto size = static_cast<Eigen::Index>(sampled_.dictionaries[at(n)].size());
+  for (Eigen::Index i = 0; i < size; ++i) {
+    if (!wanted(static_cast<std::size_t>(i))) continue;
+    functions.push_back(operators::coefficients(sampled_, n, Eigen::VectorXd::Unit(size, i)));
+  }
+  return functions;
+}
+
+std::vector<std::unique_ptr<operators::LayerProjection>>
+DictionaryProblem::projections(const NetworkProjectionInput& input) const {
+  std::vector<std::unique_ptr<operators::LayerProjection>> projections;
+  const auto kept = kept_variables(network(), input);
+  for (int n = 0; n <= depth(); ++n) {
+    const auto keeps = [&](std::size_t i) {
+      if (input.kind == "basis") return i < static_cast<std::size_t>(input.rank);
+      const std::int64_t neuron = sampled_.dictionaries[at(n)].neuron(i);
+      if (kept[at(n)].size() == network().width(at(n))) return true;
+      return neuron == -1 || std::find(kept[at(n)].begin(), kept[at(n)].end(),
+                                       static_cast<int>(neuron)) != kept[at(n)].end();
+    };
+    projections.push_back(operators::project_on(chain(), n, some(n, keeps), 1e-7));
+  }
+  return projections;
+}
+
+std::unique_ptr<operators::LayerProjection> DictionaryProblem::without(int n, int neuron) const {
+  return operators::project_on(chain(), n,
+                               some(n,
+                                    [&](std::size_t i) {
+                                      const auto own = sampled_.dictionaries[at(n)].neuron(i);
+                                      return own != -2 && own != neuron;
+                                    }),
+                               1e-7);
+}
+
+bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
+                      const NetworkStudyInput& input, io::ResultFile& file) {
+  base::Phase phase(problem.log(), "expectation");
+  const UniqueVec u = problem.observable(*input.observable);
+  const UniqueVec half_u = half.observable(*input.observable);
+  const auto functions = NetworkProblem::expectations(problem.chain(), u.get());
+  const auto others = NetworkProblem::expectations(half.chain(), half_u.get());
+  std::vector<double> norms;
+  std::vector<double> errors;
+  std::vector<double> ranks;
+  std::vector<std::vector<std::string>> rows;
+  for (int n = 0; n <= problem.depth(); ++n) {
+    norms.push_back(problem.chain().norm(n, functions[at(n)].get()));
+    errors.push_back(std::abs(norms.back() - half.chain().norm(n, others[at(n)].get())));
+    ranks.push_back(static_cast<double>(problem.sampled().combine[at(n)].cols()));
+    rows.push_back({fmt::format("layer {}", n),
+                    std::to_string(problem.sampled().dictionaries[at(n)].size()),
+                    fmt::format("{:g}", ranks.back()), fmt::format("{:.8g}", norms.back()),
+                    fmt::format("{:.1e}", errors.back())});
+  }
+  const double square = std::pow(norms.back(), 2) + problem.missed();
+  const double share = square > 0 ? problem.missed() / square : 0;
+  phase.finish(fmt::format("{} paths", problem.sampled().samples));
+  const std::string text = input.observable->formula.text;
+  problem.log().table(fmt::format("E[{} | X_n] on dictionaries", text),
+                      {"layer", "functions", "independent", "root mean square", "sampling error"},
+                      rows);
+  if (share > 1e-6) {
+    problem.log().warning(fmt::format("the dictionary of the outputs misses {:.2g} of the mean "
+                                      "square of the observable; add functions ('degree', "
+                                      "'outputs', 'features')",
+                                      share));
+  }
+  const auto layers = static_cast<hsize_t>(norms.size());
+  file.write_small("/expectation/norms", norms, {layers},
+                   {{"meaning", fmt::format("root mean square of E[{} | X_n] over paths", text)},
+                    {"unit", "-"},
+                    {"missed", share}});
+  file.write_small("/expectation/norms_error", errors, {layers},
+                   {{"meaning", "difference from half the paths"}, {"unit", "-"}});
+  file.write_small("/expectation/ranks", ranks, {layers},
+                   {{"meaning", "independent functions of each layer"}, {"unit", "-"}});
+  const UniqueVec one = problem.initial(input.density);
+  const UniqueVec half_one = half.initial(input.density);
+  const double mean = problem.chain().dot(0, one.get(), functions[0].get());
+  const double mean_error = std::abs(mean - half.chain().dot(0, half_one.get(), others[0].get()));
+  file.write_small("/expectation/mean", std::vector<double>{mean}, {},
+                   {{"meaning", "mean of the observable for uniform inputs"},
+                    {"unit", "-"},
+                    {"sampling_error", mean_error}});
+  problem.log().line(
+      fmt::format("  mean over the inputs: {:.8g} (sampling error {:.1e})", mean, mean_error));
+  if (!input.expectation || input.expectation->points.empty()) return true;
+  const auto& points = input.expectation->points;
+  const int layer = static_cast<int>(input.expectation->layer);
+  std::vector<double> flat;
+  for (const auto& point : points) flat.insert(flat.end(), point.begin(), point.end());
+  const std::vector<double> values =
+      operators::values_at(problem.sampled(), layer, functions[at(layer)].get(), flat);
+  const std::vector<double> half_values =
+      operators::values_at(half.sampled(), layer, others[at(layer)].get(), flat);
+  std::vector<double> value_errors;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    value_errors.push_back(std::abs(values[i] - half_values[i]));
+  }
+  const auto count = static_cast<hsize_t>(values.size());
+  file.write_small(
+      "/expectation/points", flat, {count, points[0].size()},
+      {{"meaning", fmt::format("points of layer {}", layer)}, {"unit", "of the variables"}});
+  file.write_small(
+      "/expectation/values", values, {count},
+      {{"meaning", fmt::format("E[{} | X_{} = x] at the points", text, layer)}, {"unit", "-"}});
+  file.write_small("/expectation/sampling_error", value_errors, {count},
+                   {{"meaning", "difference from half the paths"}, {"unit", "-"}});
+  return true;
+}
+
+} // namespace komori::analyses

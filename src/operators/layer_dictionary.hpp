@@ -1,0 +1,95 @@
+/// Operators between layers of any width on dictionaries of functions, from sampled paths.
+///
+/// The functions of layer n span a space with the inner product <f, g> = E[f(X_n) g(X_n)] over the
+/// network's own paths, inputs uniform in their ranges. Gram matrices of all layers come from one
+/// pass over the paths; each space is made orthonormal, so that M(n,n+1) is a small matrix there.
+/// (Extended dynamic mode decomposition between different spaces: Williams, Kevrekidis and Rowley,
+/// J. Nonlinear Sci. 25, 2015.)
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include "base/session.hpp"
+#include "config/declaration.hpp"
+#include "models/network.hpp"
+#include "operators/layer_chain.hpp"
+
+namespace komori::operators {
+
+/// `dictionary` as written.
+struct LayerDictionaryInput {
+  std::int64_t degree = 1;
+  std::int64_t outputs = 1;
+  std::int64_t features = 0;
+  std::int64_t samples = 100'000;
+  std::int64_t seed = 1;
+  double cut = 1e-10;
+};
+void declare(config::Declarer& declarer, LayerDictionaryInput& input);
+
+/// The functions of one layer: 1, powers of what the rest of the network makes of x without noise
+/// (all outputs first, then their squares, ...), Legendre polynomials of single neurons, and tanh
+/// of random combinations of neurons. Local.
+class LayerDictionary {
+public:
+  LayerDictionary(const models::Network& network, std::size_t n,
+                  const std::vector<models::Interval>& range, const LayerDictionaryInput& input);
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t width() const { return network_.width(n_); }
+  /// `points` is [count][width], `values` [count][size].
+  void evaluate(std::size_t count, std::span<const double> points, std::span<double> values) const;
+  /// The neuron that function i depends on alone; -1 for the constant, -2 where on all.
+  std::int64_t neuron(std::size_t i) const;
+
+private:
+  const models::Network& network_;
+  std::size_t n_;
+  std::vector<models::Interval> range_;
+  std::size_t degree_;
+  std::size_t powers_;
+  std::vector<double> output_centre_;
+  std::vector<double> output_scale_;
+  std::vector<double> feature_weights_; ///< [features][width]
+  std::vector<double> feature_biases_;
+  std::size_t size_ = 1;
+};
+
+/// A function of whole paths that is wanted on a layer: its best approximation is kept.
+struct PathFunction {
+  int layer = 0;
+  std::function<double(std::span<const double>)> value; ///< of X_layer
+};
+
+/// The chain of operators on orthonormal functions. `weights` of the chain are 1.
+struct SampledChain {
+  LayerChain chain{};
+  std::vector<LayerDictionary> dictionaries{};
+  /// Per layer: orthonormal functions as combinations of the dictionary's, [size][rank].
+  std::vector<Eigen::MatrixXd> combine{};
+  /// Coefficients of the path functions on their layers, and E[f^2] that the layer misses.
+  std::vector<base::UniqueVec> functions{};
+  std::vector<double> missed{};
+  std::int64_t samples = 0;
+};
+
+/// Samples paths [first, first + count) of the input's seed on all ranks. Throws InputError where a
+/// value on the way is not finite. Collective.
+SampledChain sample_chain(base::Session& session, const models::Network& network,
+                          const LayerDictionaryInput& input, std::int64_t first, std::int64_t count,
+                          const std::vector<PathFunction>& functions);
+
+/// The vector of coefficients of a combination of dictionary functions [size]. Collective.
+base::UniqueVec coefficients(const SampledChain& sampled, int n, const Eigen::VectorXd& values);
+
+/// The values of a function of layer n at `count` points [count][width], on every rank. Collective.
+std::vector<double> values_at(const SampledChain& sampled, int n, Vec function,
+                              std::span<const double> points);
+
+} // namespace komori::operators

@@ -1,0 +1,114 @@
+#include "operators/layer_reduction.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace komori::operators {
+namespace {
+
+using base::check;
+using base::UniqueVec;
+
+std::size_t at(int n) {
+  return static_cast<std::size_t>(n);
+}
+
+std::vector<double> dots(const LayerChain& chain, int n, const LayerProjection& projection, Vec v) {
+  std::vector<double> values;
+  for (const UniqueVec& function : *projection.functions()) {
+    values.push_back(chain.dot(n, function.get(), v));
+  }
+  return values;
+}
+
+/// A function without what its projection resolves.
+UniqueVec rest(const LayerProjection& projection, Vec v) {
+  UniqueVec q = projection.apply(v);
+  check(VecAYPX(q.get(), -1, v));
+  return q;
+}
+
+double norm(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+/// Coefficients at layer 0 with `lags` of memory, from those of the observable.
+std::vector<double> propagated(const ReducedChain& reduced, int depth, std::size_t lags,
+                               const std::vector<double>& outputs) {
+  std::vector<std::vector<double>> c(at(depth) + 1);
+  c.back() = outputs;
+  for (int n = depth - 1; n >= 0; --n) {
+    const auto& omega = reduced.omega[at(n)];
+    c[at(n)].assign(omega[0].rows, 0.0);
+    for (std::size_t lag = 0; lag < std::min(omega.size(), lags + 1); ++lag) {
+      const SmallMatrix& one = omega[lag];
+      for (std::size_t i = 0; i < one.rows; ++i) {
+        for (std::size_t j = 0; j < one.columns; ++j) {
+          c[at(n)][i] += one.values[i * one.columns + j] * c[at(n) + lag + 1][j];
+        }
+      }
+    }
+  }
+  return c[0];
+}
+
+} // namespace
+
+ReducedChain reduce(const LayerChain& chain,
+                    const std::vector<std::unique_ptr<LayerProjection>>& projections, Vec u) {
+  const int depth = chain.depth();
+  ReducedChain reduced;
+  for (int n = 0; n < depth; ++n) {
+    for (int to = n + 1; to <= depth; ++to) {
+      const SmallMatrix empty{.rows = static_cast<std::size_t>(projections[at(n)]->rank()),
+                              .columns = static_cast<std::size_t>(projections[at(to)]->rank())};
+      if (to == n + 1) reduced.omega.emplace_back();
+      reduced.omega[at(n)].push_back(empty);
+      reduced.omega[at(n)].back().values.assign(empty.rows * empty.columns, 0.0);
+    }
+  }
+  // Each function of each layer is carried back through what is not resolved.
+  for (int from = depth; from >= 1; --from) {
+    const auto& functions = *projections[at(from)]->functions();
+    for (std::size_t j = 0; j < functions.size(); ++j) {
+      UniqueVec v = base::duplicate(functions[j].get());
+      check(VecCopy(functions[j].get(), v.get()));
+      for (int n = from - 1; n >= 0; --n) {
+        const UniqueVec image = chain.compose(n, v.get());
+        const std::vector<double> column = dots(chain, n, *projections[at(n)], image.get());
+        SmallMatrix& omega = reduced.omega[at(n)][at(from - n - 1)];
+        for (std::size_t i = 0; i < column.size(); ++i) {
+          omega.values[i * omega.columns + j] = column[i];
+        }
+        v = rest(*projections[at(n)], image.get());
+      }
+    }
+  }
+  const std::vector<double> outputs = dots(chain, depth, *projections[at(depth)], u);
+  UniqueVec g = base::duplicate(u);
+  check(VecCopy(u, g.get()));
+  for (int n = depth - 1; n >= 0; --n) g = chain.compose(n, g.get());
+  const std::vector<double> exact = dots(chain, 0, *projections[0], g.get());
+  const double scale = std::max(norm(exact), 1e-300);
+  const double whole = chain.norm(0, g.get());
+  const UniqueVec hidden = rest(*projections[0], g.get());
+  reduced.unresolved = whole > 0 ? chain.norm(0, hidden.get()) / whole : 0;
+  std::vector<double> terms; // at layer 0: memory by lag, then noise
+  memory_terms(chain, Direction::backward, projections, u, [&](const MemoryTerms& step) {
+    terms = step.memory;
+    terms.push_back(step.noise);
+  });
+  for (std::size_t lags = 0; lags < at(depth); ++lags) {
+    double left_out = 0;
+    for (std::size_t l = lags; l < terms.size(); ++l) left_out += terms[l];
+    reduced.predicted.push_back(left_out / scale);
+    std::vector<double> error = propagated(reduced, depth, lags, outputs);
+    for (std::size_t i = 0; i < error.size(); ++i) error[i] -= exact[i];
+    reduced.measured.push_back(norm(error) / scale);
+  }
+  return reduced;
+}
+
+} // namespace komori::operators

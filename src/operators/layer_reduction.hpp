@@ -1,0 +1,34 @@
+/// A chain of layers shrunk to matrices between the functions its projections resolve.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "operators/layer_chain.hpp"
+
+namespace komori::operators {
+
+/// Row by row.
+struct SmallMatrix {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::vector<double> values{};
+};
+
+/// omega[n][l]: coefficients at layer n from those of layer n + l + 1, on orthonormal functions:
+/// <phi_i, M_n Q M_{n+1} ... Q M_{n+l} phi_j>. With all lags c_n = sum_l omega[n][l] c_{n+l+1} is
+/// exact where the observable is resolved at the outputs.
+struct ReducedChain {
+  std::vector<std::vector<SmallMatrix>> omega{};
+  /// By lags of memory kept, 0 .. depth - 1: norm of the terms left out at layer 0, and the true
+  /// error of the coefficients there, both over ||P g_0||.
+  std::vector<double> predicted{};
+  std::vector<double> measured{};
+  double unresolved = 0; ///< ||Q g_0|| / ||g_0||
+};
+
+/// All projections must have functions. Collective.
+ReducedChain reduce(const LayerChain& chain,
+                    const std::vector<std::unique_ptr<LayerProjection>>& projections, Vec u);
+
+} // namespace komori::operators
