@@ -41,7 +41,7 @@ def draw_current(ax, result, keep, density, flows):
 
 def stationary_panels(result):
     field = result.field("stationary/density")
-    if field is None:
+    if field is None or "cover" in result.file:  # boxes have a panel of their own
         return
     verdict = text(result.attribute("stationary", "verdict", "converged"))
     remark = "" if verdict == "converged" else f" ({verdict})"

@@ -72,7 +72,8 @@ def spectrum_panels(result):
 
 def eigenfunction_panels(result):
     side = next((s for s in ("right", "left") if f"spectrum/{s}" in result.file), None)
-    if side is None or "spectrum/eigenvalues" not in result.file or not result.shape:
+    if side is None or "spectrum/eigenvalues" not in result.file or not result.shape \
+            or "cover" in result.file:
         return
     values, rates, still = result.spectrum()
     name, symbol = ("Eigenfunction", r"$\psi$") if side == "right" else ("Eigendensity", r"$\phi$")

@@ -87,8 +87,11 @@ base::UniqueVec masses_before(const TransferProblem& problem, const CoherentSets
   base::UniqueVec masses = base::duplicate(problem.volumes());
   if (input.density.given()) {
     const config::Formula formula(input.density, variables, constants);
+    problem.require(
+        std::cref(formula), [](double value) { return value >= 0 && std::isfinite(value); },
+        key_of(input) + " is negative or not finite");
     const base::UniqueVec density =
-        problem.grid().sampled([&](std::span<const double> x) { return formula(x); });
+        problem.sampled([&](std::span<const double> x) { return formula(x); });
     check(VecPointwiseMult(masses.get(), density.get(), problem.volumes()));
   } else {
     check(VecCopy(problem.volumes(), masses.get()));

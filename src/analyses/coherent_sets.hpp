@@ -18,7 +18,7 @@ namespace komori::analyses {
 struct CoherentSetsInput {
   std::int64_t pairs = 3;
   std::int64_t steps = 1;
-  config::FormulaText density;
+  config::FormulaText density{};
   double tolerance = 1e-10;
 };
 void declare(config::Declarer& declarer, CoherentSetsInput& input);

@@ -45,6 +45,9 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                    "chain, whose states are cells already."});
   declarer.section("ulam", input.ulam,
                    {.help = "How the matrix of a map on the grid is made (Ulam's method)."});
+  declarer.section("cover", input.cover,
+                   {.help = "In place of 'ulam': only boxes near the attractor of a map without "
+                            "noise, found by bisecting the cells of 'grid'."});
   declarer.section("dictionary", input.dictionary,
                    {.help =
                         "Instead of a grid: the operator on the span of functions (EDMD, generator "
@@ -76,6 +79,10 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                    {.help = "Asks for committors, rates and passage times between sets."});
   declarer.section("coarse_sets", input.coarse_sets,
                    {.help = "Asks for a few sets that the dynamics rarely leaves."});
+  declarer.section("coherent_sets", input.coherent_sets,
+                   {.help =
+                        "Asks for parts of the space that stay together for some steps, of maps "
+                        "and chains."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -104,6 +111,18 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                         "'{}'; remove it",
                                         kind));
   }
+  if (input.cover && kind != "map") {
+    declarer.reject("cover", fmt::format("belongs to a model of kind 'map', but 'model.kind' is "
+                                         "'{}'; remove it",
+                                         kind));
+  }
+  if (input.cover && input.ulam) {
+    declarer.reject("cover", "stands in place of 'ulam'; give one of them");
+  }
+  if (input.coherent_sets && kind == "sde") {
+    declarer.reject("coherent_sets", "belongs to a model of kind 'map' or 'chain', but "
+                                     "'model.kind' is 'sde'; remove it");
+  }
   if (input.scheme && kind != "sde") {
     declarer.reject("scheme", fmt::format("belongs to a model of kind 'sde', but 'model.kind' is "
                                           "'{}'; remove it",
@@ -122,7 +141,7 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                      kind));
   }
   if (!input.stationary && !input.spectrum && !input.transitions && !input.coarse_sets &&
-      !input.time_scales && !input.chapman_kolmogorov) {
+      !input.coherent_sets && !input.time_scales && !input.chapman_kolmogorov) {
     declarer.reject("", "asks for nothing; add 'stationary: {}' or 'spectrum: {}'");
   }
 }
@@ -134,7 +153,7 @@ Driver koopman_driver() {
               "operators of maps, Markov chains, stochastic differential equations and time series",
           .key_help = [] { return config::help<KoopmanInput>().text(); },
           .option_prefixes = {"spectrum_", "stationary_", "time_scales_", "extension_",
-                              "transitions_", "coarse_sets_"},
+                              "transitions_", "coarse_sets_", "coherent_sets_"},
           .work = work};
 }
 

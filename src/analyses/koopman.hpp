@@ -10,6 +10,7 @@
 #include "analyses/chapman_kolmogorov.hpp"
 #include "analyses/checkpoint_input.hpp"
 #include "analyses/coarse_sets.hpp"
+#include "analyses/coherent_sets.hpp"
 #include "analyses/counted_chain.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/driver.hpp"
@@ -21,6 +22,7 @@
 #include "analyses/transfer_transitions.hpp"
 #include "models/model.hpp"
 #include "operators/counts.hpp"
+#include "operators/cover.hpp"
 #include "operators/face_flux.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/axis.hpp"
@@ -49,6 +51,8 @@ struct KoopmanInput {
   std::optional<BootstrapInput> bootstrap{};
   std::optional<TransferTransitionsInput> transitions{};
   std::optional<CoarseSetsInput> coarse_sets{};
+  std::optional<CoherentSetsInput> coherent_sets{};
+  std::optional<operators::CoverInput> cover{};
   CheckpointInput checkpoint{};
 };
 void declare(config::Declarer& declarer, KoopmanInput& input);

@@ -35,6 +35,7 @@ int study_chain(KoopmanRun& run) {
   if (input.transitions) {
     validate(problem.grid(), run.log(), false, *input.transitions, variables, {});
   }
+  if (input.coherent_sets) validate(problem.grid(), *input.coherent_sets, variables, {});
   run.require_room(problem.grid(), static_cast<double>(problem.transfer().nonzeros));
   io::Attributes facts{{"matrix", std::string(problem.rates() ? "rates" : "probabilities")}};
   report_connectivity(problem, facts);

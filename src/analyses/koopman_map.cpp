@@ -7,6 +7,7 @@ namespace komori::analyses {
 
 int study_map(KoopmanRun& run) {
   const KoopmanInput& input = run.input;
+  if (input.cover) return study_cover(run);
   const models::MapInput& model = input.model.map;
   const models::Map map(model);
   const operators::UlamInput ulam = input.ulam.value_or(operators::UlamInput{});
@@ -18,6 +19,9 @@ int study_map(KoopmanRun& run) {
   if (input.transitions) {
     const bool may_leak = ulam.outside == "leak" || grid.has(spaces::Boundary::absorbing);
     validate(grid, run.log(), may_leak, *input.transitions, model.variables, model.parameters);
+  }
+  if (input.coherent_sets) {
+    validate(grid, *input.coherent_sets, model.variables, model.parameters);
   }
   run.require_room(grid,
                    operators::entries_per_row(map, grid, ulam) * static_cast<double>(grid.cells()));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/cover_report.hpp"
 #include "analyses/estimate.hpp"
 #include "analyses/study.hpp"
 #include "base/collective.hpp"
@@ -121,6 +122,12 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
                      .nonzeros = problem.transfer().nonzeros,
                      .facts = std::move(facts),
                      .use = [&](io::Checkpoints& checkpoints) { problem.use(checkpoints); }};
+  if (problem.cover()) {
+    study.sections.push_back({"cover", [&](io::ResultFile& file) {
+                                write_cover(*problem.cover(), problem.grid(), file);
+                                return true;
+                              }});
+  }
   if (input.stationary) {
     study.sections.push_back({"stationary", [&](io::ResultFile& file) {
                                 return stationary(problem, *input.stationary, variables, constants,
@@ -142,6 +149,12 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
   if (input.coarse_sets) {
     study.sections.push_back({"coarse_sets", [&](io::ResultFile& file) {
                                 return coarse_sets(problem, *input.coarse_sets, file);
+                              }});
+  }
+  if (input.coherent_sets) {
+    study.sections.push_back({"coherent_sets", [&](io::ResultFile& file) {
+                                return coherent_sets(problem, *input.coherent_sets, variables,
+                                                     constants, file);
                               }});
   }
   for (KoopmanSection& section : more) study.sections.push_back(std::move(section));

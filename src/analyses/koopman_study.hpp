@@ -65,6 +65,7 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
 int study_chain(KoopmanRun& run);
 int study_dictionary(KoopmanRun& run);
 int study_map(KoopmanRun& run);
+int study_cover(KoopmanRun& run);
 int study_sde(KoopmanRun& run);
 int study_trajectory(KoopmanRun& run);
 

@@ -21,7 +21,7 @@ linalg::SchurSpace leading_space(TransferProblem& problem, const LeadingSpaceReq
   const auto solve = [&](const linalg::EigenRequest& r) {
     return with_checkpoints(problem.checkpoints(), problem.grid(), r, request.phase, nullptr,
                             [&](const linalg::EigenRequest& inner) {
-                              return linalg::general_pairs(problem.matrix(), inner, problem.log());
+                              return linalg::general_space(problem.matrix(), inner, problem.log());
                             });
   };
   linalg::EigenRequest how{.pairs = static_cast<PetscInt>(std::min(request.values, cells)),

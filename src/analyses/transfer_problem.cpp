@@ -1,7 +1,13 @@
 #include "analyses/transfer_problem.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+
+#include <fmt/format.h>
+
+#include "base/collective.hpp"
+#include "base/error.hpp"
 
 namespace komori::analyses {
 
@@ -29,6 +35,14 @@ TransferProblem::TransferProblem(base::Session& session, const operators::ChainS
   norm_ = std::max(transfer_.norm, std::numeric_limits<double>::min());
 }
 
+TransferProblem::TransferProblem(base::Session& session, const models::Map& map,
+                                 operators::Cover cover, const operators::CoverInput& input)
+    : session_(session), cover_(std::move(cover)),
+      grid_(operators::grid_of(session.comm(), *cover_)), volumes_(grid_.vector()),
+      transfer_(operators::assemble_cover(map, *cover_, grid_, input)), lag_(map.lag()) {
+  check(VecSet(volumes_.get(), cover_->tree.volume()));
+}
+
 TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,
                                  operators::TransferMatrix transfer, double lag)
     : session_(session), grid_(std::move(grid)), volumes_(grid_.volumes()),
@@ -43,6 +57,42 @@ TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,
 Mat TransferProblem::transposed() {
   if (!transposed_) check(MatTranspose(matrix(), MAT_INITIAL_MATRIX, transposed_.put()));
   return transposed_.get();
+}
+
+base::UniqueVec TransferProblem::sampled(const spaces::Field& value) const {
+  if (!cover_) return grid_.sampled(value);
+  base::UniqueVec result = grid_.vector();
+  const base::WriteArray values(result.get());
+  std::array<double, spaces::max_dimension> place{};
+  const std::span<double> x(place.data(), static_cast<std::size_t>(cover_->tree.dimension()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    cover_->tree.center(cover_->keys[i], x);
+    values[i] = value(x);
+  }
+  return result;
+}
+
+void TransferProblem::require(const spaces::Field& value, const std::function<bool(double)>& holds,
+                              const std::string& problem) const {
+  if (!cover_) {
+    spaces::require(grid_, value, holds, problem);
+    return;
+  }
+  std::array<double, spaces::max_dimension> place{};
+  const auto d = static_cast<std::size_t>(cover_->tree.dimension());
+  const std::span<double> x(place.data(), d);
+  std::string first;
+  for (std::size_t i = 0; i < cover_->keys.size() && first.empty(); ++i) {
+    cover_->tree.center(cover_->keys[i], x);
+    const double found = value(x);
+    if (holds(found)) continue;
+    first = fmt::format("{} (it is {:.6g}) at ", problem, found);
+    for (std::size_t k = 0; k < d; ++k) {
+      first += fmt::format("{}{} = {:.6g}", k ? ", " : "", cover_->tree.axes()[k].name(), x[k]);
+    }
+  }
+  first = base::first_text(comm(), first); // ranks hold boxes in ascending order
+  if (!first.empty()) throw base::InputError(first);
 }
 
 std::unique_ptr<TransferProblem> TransferProblem::coarsened() const {

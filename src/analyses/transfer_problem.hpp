@@ -1,13 +1,16 @@
 /// A discretised map or a Markov chain that all sections of a Koopman study share.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/session.hpp"
 #include "io/checkpoints.hpp"
 #include "models/map.hpp"
 #include "operators/chain.hpp"
+#include "operators/cover.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/grid.hpp"
 
@@ -26,6 +29,10 @@ public:
   /// A matrix of probabilities that is ready; rows and columns of cells no path is in may be 0.
   TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix transfer,
                   double lag);
+  /// Ulam's matrix of a map on the boxes of a cover, each a cell of the axis "box"; `map` must
+  /// outlive it. Throws InputError. Collective.
+  TransferProblem(base::Session& session, const models::Map& map, operators::Cover cover,
+                  const operators::CoverInput& input);
   /// Rates that somebody else has assembled, e.g. the generator of an SDE.
   TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix rates);
   TransferProblem(const TransferProblem&) = delete;
@@ -36,6 +43,14 @@ public:
   MPI_Comm comm() const noexcept { return session_.comm(); }
   const spaces::Grid& grid() const noexcept { return grid_; }
   Vec volumes() const noexcept { return volumes_.get(); }
+  /// The boxes behind the cells; null where the cells are those of the grid.
+  const operators::Cover* cover() const noexcept { return cover_ ? &*cover_ : nullptr; }
+  /// A function of the variables at the middle of every cell or box. Collective.
+  base::UniqueVec sampled(const spaces::Field& value) const;
+  /// Throws InputError "<problem> (it is <value>) at <place>" that names the first cell where
+  /// `holds(value)` is false. Collective.
+  void require(const spaces::Field& value, const std::function<bool(double)>& holds,
+               const std::string& problem) const;
 
   Mat matrix() const noexcept { return transfer_.matrix.get(); }
   /// P transposed as a matrix of its own, made when first asked for (then collective).
@@ -63,6 +78,7 @@ private:
   base::Session& session_;
   const models::Map* map_ = nullptr;
   operators::UlamInput ulam_;
+  std::optional<operators::Cover> cover_;
   spaces::Grid grid_;
   base::UniqueVec volumes_;
   operators::TransferMatrix transfer_;

@@ -63,6 +63,17 @@ void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
   }
 }
 
+void validate(const TransferProblem& problem, const TransferStationaryInput& input,
+              const std::vector<std::string>& variables,
+              const std::vector<std::pair<std::string, double>>& constants) {
+  for (const auto& [name, text] : input.observables) {
+    const config::Formula formula(text, variables, constants);
+    problem.require(
+        std::cref(formula), [](double value) { return std::isfinite(value); },
+        fmt::format("{}: '{}' is not finite", text.origin.text(), text.path));
+  }
+}
+
 LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input) {
   const PetscInt cells = problem.grid().cells();
   // Equal density is a fair guess, and the answer where volumes are kept.
@@ -155,7 +166,7 @@ bool stationary(TransferProblem& problem, const TransferStationaryInput& input,
   for (const auto& [name, text] : input.observables) {
     const config::Formula formula(text, variables, constants);
     const base::UniqueVec values =
-        problem.grid().sampled([&](std::span<const double> x) { return formula(x); });
+        problem.sampled([&](std::span<const double> x) { return formula(x); });
     const double average = base::dot(values.get(), masses.get());
     file.write_small("/stationary/observables/" + name, std::vector<double>{average}, {1},
                      {{"meaning", "stationary average of " + text.text}, {"unit", "-"}});

@@ -45,4 +45,9 @@ void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
               const std::vector<std::string>& variables,
               const std::vector<std::pair<std::string, double>>& constants);
 
+/// The same at the boxes of a cover. Collective.
+void validate(const TransferProblem& problem, const TransferStationaryInput& input,
+              const std::vector<std::string>& variables,
+              const std::vector<std::pair<std::string, double>>& constants);
+
 } // namespace komori::analyses

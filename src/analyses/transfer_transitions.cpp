@@ -41,6 +41,10 @@ void with_system(TransferProblem& problem, const std::vector<std::string>& varia
     if (!steps) steps = generator_of_steps(problem);
     return steps.get();
   };
+  std::function<base::UniqueVec(const spaces::Field&)> sampled;
+  if (problem.cover()) {
+    sampled = [&](const spaces::Field& value) { return problem.sampled(value); };
+  }
   body({.log = problem.log(),
         .grid = problem.grid(),
         .volumes = problem.volumes(),
@@ -52,6 +56,7 @@ void with_system(TransferProblem& problem, const std::vector<std::string>& varia
         .reversible = false,
         .preferred = problem.grid().cells() <= most_factorised ? linalg::Method::direct
                                                                : linalg::Method::iterative,
+        .sampled = sampled,
         .variables = variables,
         .constants = constants,
         .stationary_density = [&] {

@@ -28,6 +28,8 @@ struct TransitionSystem {
   bool absorbing = false;          ///< paths may leave for ever
   bool reversible = false;         ///< detailed balance is known to hold
   linalg::Method preferred = linalg::Method::direct;
+  /// Where cells are not those of the grid: functions of the variables on them; collective.
+  std::function<base::UniqueVec(const spaces::Field&)> sampled{};
   std::vector<std::string> variables{}; ///< of formulas
   std::vector<std::pair<std::string, double>> constants{};
   std::function<base::UniqueVec()> stationary_density{}; ///< per volume; collective

@@ -26,9 +26,9 @@ std::string key_of(const FormulaText& text) {
 base::UniqueVec members(const TransitionSystem& system, const FormulaText& text) {
   if (!text.given()) return system.grid.vector();
   const Formula formula(text, system.variables, system.constants);
-  spaces::require_finite(system.grid, std::cref(formula), key_of(text));
-  base::UniqueVec set =
-      system.grid.sampled([&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; });
+  const auto holds = [&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; };
+  if (!system.sampled) spaces::require_finite(system.grid, std::cref(formula), key_of(text));
+  base::UniqueVec set = system.sampled ? system.sampled(holds) : system.grid.sampled(holds);
   if (base::sum(set.get()) == 0) {
     throw base::InputError(fmt::format("{} holds for no cell of the grid; widen the condition or "
                                        "refine the grid",
@@ -325,6 +325,10 @@ void validate(const TransitionSystem& system, const TransitionsInput& input) {
   }
   if (base::sum(b.get()) >= system.grid.cells()) {
     throw base::InputError(fmt::format("{} holds for every cell of the grid", key_of(input.to)));
+  }
+  if (system.sampled && !input.points.empty()) {
+    throw base::InputError("'transitions.points' are for grids, not for the boxes of a cover; "
+                           "remove them");
   }
   const base::UniqueVec field = system.grid.vector();
   for (const std::vector<double>& point : input.points) {

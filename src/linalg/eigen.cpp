@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "base/signals.hpp"
 #include "linalg/block_eps.hpp"
+#include "linalg/schur.hpp"
 #include "linalg/solver.hpp"
 
 namespace komori::linalg {
@@ -24,6 +25,7 @@ struct Watch {
   const std::function<bool(bool)>* pause = nullptr;
   double norm = 0;        ///< errors are relative to it; 0: to the eigenvalue
   bool block = false;     ///< all vectors are tested in every iteration, converged or not
+  bool basis = false;     ///< Schur vectors are wanted, not eigenvectors
   bool can_pause = false; ///< the solver takes a convergence test of ours
   PetscInt iteration = 0; ///< the last one
   PetscInt converged = 0; ///< in it
@@ -145,7 +147,7 @@ std::vector<base::UniqueVec> schur_vectors(EPS eps, Mat matrix, PetscInt count) 
 }
 
 /// The pairs found, at most `most`.
-EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt most) {
+EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt most, bool schur) {
   EigenPairs pairs;
   pairs.asked = request.pairs;
   check(EPSGetIterationNumber(eps, &pairs.iterations));
@@ -153,7 +155,7 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
   check(EPSGetConverged(eps, &converged));
   converged = std::min(converged, most);
   std::vector<base::UniqueVec> basis; // SLEPc wants to be asked for it before eigenvectors
-  if (request.basis) basis = schur_vectors(eps, matrix, converged);
+  if (schur) basis = schur_vectors(eps, matrix, converged);
   for (PetscInt i = 0; i < converged; ++i) {
     base::UniqueVec re;
     base::UniqueVec im;
@@ -185,7 +187,7 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
     pairs.vectors.push_back(std::move(im));
     ++i; // the conjugate follows
   }
-  if (request.basis) {
+  if (schur) {
     basis.resize(std::min(basis.size(), pairs.values.size()));
     pairs.vectors = std::move(basis);
   }
@@ -247,7 +249,7 @@ EigenPairs solve(EPS eps, Mat matrix, const EigenRequest& request, Watch& watch)
         watch.pausing && (watch.truly_converged() >= wanted || iterations >= most_iterations);
     if (!watch.pausing || done) {
       const PetscInt most = done ? watch.truly_converged() : std::numeric_limits<PetscInt>::max();
-      EigenPairs pairs = collect(eps, matrix, request, most);
+      EigenPairs pairs = collect(eps, matrix, request, most, watch.basis);
       pairs.iterations = iterations;
       return pairs;
     }
@@ -290,7 +292,8 @@ std::string type_of(EPS eps) {
 }
 
 /// Krylov-Schur with shift-and-invert.
-EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log) {
+EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base::Log& log,
+                        bool basis = false) {
   const bool symmetric = kind == Kind::positive_definite;
   const base::UniqueEps eps = created(matrix, request, symmetric ? EPS_HEP : EPS_NHEP,
                                       EPSKRYLOVSCHUR, EPS_TARGET_MAGNITUDE, PETSC_DEFAULT);
@@ -313,7 +316,7 @@ EigenPairs shift_invert(Mat matrix, const EigenRequest& request, Kind kind, base
   check(KSPSetOptionsPrefix(ksp, prefix.c_str()));
   configure(ksp, matrix, definite ? Kind::positive_definite : Kind::general, request.method,
             std::min(1e-2 * request.tolerance, 1e-10), prefix);
-  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause};
+  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause, .basis = basis};
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
   pairs.solver = fmt::format("{}, shift-and-invert at {:.6g} by {}", type_of(eps.get()),
                              request.shift, describe(ksp));
@@ -382,7 +385,8 @@ EigenPairs row_block_pairs(Mat matrix, const EigenRequest& request, base::Log& l
 }
 
 /// Krylov-Schur for the eigenvalues of largest modulus.
-EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
+EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log,
+                         bool basis = false) {
   const base::UniqueEps eps =
       created(matrix, request, EPS_NHEP, EPSKRYLOVSCHUR, EPS_LARGEST_MAGNITUDE, PETSC_DEFAULT);
   PetscInt size = 0;
@@ -392,7 +396,11 @@ EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log
   const PetscInt space = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
   check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
   // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
-  Watch watch{.log = &log, .solver = "Krylov-Schur", .pause = &request.pause, .norm = request.norm};
+  Watch watch{.log = &log,
+              .solver = "Krylov-Schur",
+              .pause = &request.pause,
+              .norm = request.norm,
+              .basis = basis};
   EigenPairs pairs = solve(eps.get(), matrix, request, watch);
   pairs.solver = fmt::format("{}, largest modulus, space of {}", type_of(eps.get()), space);
   return pairs;
@@ -411,6 +419,11 @@ EigenPairs symmetric_pairs(Mat matrix, const EigenRequest& request, base::Log& l
 EigenPairs general_pairs(Mat matrix, const EigenRequest& request, base::Log& log) {
   if (request.largest) return largest_pairs(matrix, request, log);
   return shift_invert(matrix, request, Kind::general, log);
+}
+
+EigenPairs general_space(Mat matrix, const EigenRequest& request, base::Log& log) {
+  if (request.largest) return largest_pairs(matrix, request, log, true);
+  return shift_invert(matrix, request, Kind::general, log, true);
 }
 
 double eigen_residual(Mat matrix, std::complex<double> value, Vec re, Vec im) {

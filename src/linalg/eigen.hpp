@@ -25,8 +25,6 @@ struct EigenRequest {
   double norm = 1;          ///< of the operator, e.g. its largest absolute row sum
   bool largest = false;     ///< general pairs of largest modulus, by products alone, in place of
                             ///< those nearest to `shift`
-  bool basis = false; ///< general pairs: `vectors` are not eigenvectors but an orthonormal basis
-                      ///< of the invariant space of all values found (Schur vectors)
   Method method = Method::direct;
   std::string prefix;           ///< of PETSc options, e.g. "spectrum_"
   std::vector<Vec> start{};     ///< approximate eigenvectors to begin with; may be empty

@@ -160,7 +160,7 @@ bool add_copies(Mat matrix, EigenRequest request, std::vector<base::UniqueVec>& 
     request.deflation = handles(basis);
     const base::UniqueVec start = random_start(matrix, 77 + round);
     request.start = {start.get()};
-    EigenPairs more = general_pairs(matrix, request, log);
+    EigenPairs more = general_space(matrix, request, log);
     if (more.values.empty()) return false;
     bool belongs = false;
     for (std::size_t i = 0; i < more.values.size(); ++i) {
@@ -181,7 +181,6 @@ SchurSpace schur_space(Mat matrix, EigenRequest request, const Before& before,
   check(MatGetSize(matrix, &size, nullptr));
   const auto asked = static_cast<std::size_t>(std::min(request.pairs, size));
   request.pairs = static_cast<PetscInt>(asked);
-  request.basis = true;
   EigenPairs pairs = solve(request);
   SchurSpace space{.iterations = pairs.iterations, .solver = pairs.solver};
   space.whole = pairs.values.size() >= asked;

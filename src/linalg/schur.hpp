@@ -28,7 +28,11 @@ struct SchurSpace {
   }
 };
 
-/// What solves for general pairs; for checkpoints around it.
+/// As `general_pairs`, but the vectors are an orthonormal basis of the invariant space of all
+/// values found. Collective.
+EigenPairs general_space(Mat matrix, const EigenRequest& request, base::Log& log);
+
+/// Calls `general_space`, e.g. with checkpoints around it.
 using SolvePairs = std::function<EigenPairs(const EigenRequest&)>;
 
 /// The space of the `request.pairs` values that come first by `before`, one more where that would

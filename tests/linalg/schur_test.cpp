@@ -38,7 +38,7 @@ SchurSpace space_of(Mat matrix, PetscInt values) {
   return schur_space(
       matrix, {.pairs = values, .largest = true, .prefix = "schur_"}, slower_step,
       [&](const EigenRequest& request) {
-        return general_pairs(matrix, request, test_session().log());
+        return general_space(matrix, request, test_session().log());
       },
       test_session().log());
 }

@@ -1,0 +1,26 @@
+/// What a result says of the boxes of a cover.
+#pragma once
+
+#include <string>
+
+#include "io/result_file.hpp"
+#include "operators/cover.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::analyses {
+
+/// By what factor the number of boxes grew per bisection, over the last half of them (a multiple
+/// of the dimension, so that all coordinates count alike). Local.
+double growth(const operators::Cover& cover);
+
+/// Box-counting dimension from that growth: dimension of space times log2 of it. Local.
+double box_dimension(const operators::Cover& cover);
+
+/// "12345 of 2^30 boxes, dimension about 1.26". Local.
+std::string describe(const operators::Cover& cover);
+
+/// Writes /cover: {centres[n, d], indices[n, d], radii[d], counts}. `grid` is that of the boxes.
+/// Collective.
+void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::ResultFile& file);
+
+} // namespace komori::analyses

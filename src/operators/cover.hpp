@@ -1,0 +1,62 @@
+/// Set-oriented covers: the boxes near an attractor, and nothing else of the space around it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <mpi.h>
+
+#include "base/log.hpp"
+#include "config/declaration.hpp"
+#include "models/map.hpp"
+#include "operators/ulam.hpp"
+#include "spaces/box_tree.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// `cover` as written.
+struct CoverInput {
+  std::int64_t depth = 0;
+  std::int64_t samples = 4;
+  std::string rule = "midpoint";
+  std::int64_t seed = 1;
+  std::string outside = "error";
+  std::int64_t most = 10'000'000;
+};
+void declare(config::Declarer& declarer, CoverInput& input);
+
+/// Boxes kept, in the order of their keys, cut into one part per rank.
+struct Cover {
+  spaces::BoxTree tree;             ///< at the depth reached
+  std::vector<std::int64_t> keys{}; ///< of this rank, ascending; all below those of the next rank
+  std::int64_t total = 0;
+  std::vector<std::int64_t> counts{}; ///< boxes kept at depth 0, 1, ...
+  std::int64_t added = 0;             ///< of the boxes at the end, those added to close the cover
+};
+
+/// Throws InputError where the section does not fit the model or the grid. Local.
+void validate(const models::Map& map, const std::vector<spaces::Axis>& axes,
+              const CoverInput& input);
+
+/// Covers what the map maps into itself: starting with all cells of the axes, boxes are bisected,
+/// and kept where they are hit by the image of some box (Dellnitz, Hohmann, Numer. Math. 75, 1997;
+/// Dellnitz, Froyland, Junge, in: Ergodic Theory, Analysis, and Efficient Simulation of Dynamical
+/// Systems, 2001). Images are those of sample points. At the end boxes that images reach are added
+/// until all are there, so that a matrix on the cover loses nothing. Keys and images meet at the
+/// rank that owns the range of keys; no rank knows all. The same boxes whatever the number of
+/// ranks. Throws InputError where no box, or more than `most`, is left, or an image is not finite.
+/// Collective.
+Cover build_cover(MPI_Comm comm, const models::Map& map, const std::vector<spaces::Axis>& axes,
+                  const CoverInput& input, base::Log& log);
+
+/// The boxes as an axis of unit cells, and the cover distributed like it. Collective.
+spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
+
+/// Ulam's matrix on the boxes, in the numbering of `grid_of`. Throws InputError where an image lies
+/// off the axes and `outside` is "error". Collective.
+TransferMatrix assemble_cover(const models::Map& map, const Cover& cover, const spaces::Grid& grid,
+                              const CoverInput& input);
+
+} // namespace komori::operators

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Coarse sets, coherent sets, transitions and covers as a user meets them."""
+import unittest
+
+import h5py
+import numpy
+from support import ROOT, DriverTest
+
+CHAIN = (ROOT / "inputs" / "g_pcca_chain.yaml").read_text()
+HENON = """\
+model: {kind: map, variables: [x, y], map: [1 - 1.4*x^2 + y, 0.3*x]}
+grid: {x: {from: -1.5, to: 1.5, cells: 1}, y: {from: -0.5, to: 0.5, cells: 1}}
+cover: {depth: 14, outside: leak}
+stationary: {observables: {mean: x, square: x^2, other: y}}
+"""
+
+
+class Sets(DriverTest):
+    driver = "koopman"
+    input_text = CHAIN
+
+    def test_coarse_sets(self):
+        results = []
+        for ranks in (1, 2, 4):
+            self.succeed("input.yaml", "--quiet", "--output", f"n{ranks}.h5", ranks=ranks)
+            with h5py.File(self.folder / f"n{ranks}.h5") as file:
+                sets = file["coarse_sets"]
+                self.assertEqual(sets.attrs["sets"], 3)
+                self.assertEqual(list(sets["numbers"]), [2, 3, 5])
+                numpy.testing.assert_allclose(
+                    sets["crispness"][:2], [.741514717000221, .815128047451789], rtol=1e-10)
+                for item in sets.values():
+                    self.assertIn("meaning", item.attrs)
+                    self.assertIn("unit", item.attrs)
+                results.append([sets[name][:] for name in
+                                ("memberships", "transition_matrix", "weights", "assignment")])
+        for other in results[1:]:
+            for a, b in zip(results[0], other):
+                numpy.testing.assert_allclose(a, b, atol=1e-9)
+
+    def test_impossible_numbers_and_wrong_keys(self):
+        self.assert_refused(
+            "--set coarse_sets.sets=4: 'coarse_sets.sets' is 4, but eigenvalues 4 and 5 are the "
+            "conjugate pair -0.482771 +- 0.489086i, which sets cannot split; 3 and 5 work",
+            "input.yaml", "--quiet", "--set", "coarse_sets.sets=4", ranks=2)
+        self.assert_refused(
+            "--set coarse_sets.sets=13: 'coarse_sets.sets' asks for 13 sets, but there are only 12 "
+            "cells or states", "input.yaml", "--quiet", "--set", "coarse_sets.sets=13")
+        self.assert_refused(
+            "--set coarse_sets.method=sebo: 'coarse_sets.method' is 'sebo', but must be one of "
+            "gpcca, seba. Did you mean 'seba'?",
+            "input.yaml", "--quiet", "--set", "coarse_sets.method=sebo")
+
+    def test_the_generator_of_an_sde_has_two_sets(self):
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: sde, variables: [x], potential: (x^2-1)^2, diffusion: 0.25}\n"
+            "grid: {x: {from: -2.5, to: 2.5, cells: 64}}\ncoarse_sets: {sets: 2}\n")
+        file = self.result(ranks=2)
+        assigned = file["coarse_sets/assignment"][:]
+        self.assertEqual(set(assigned[:32]), {assigned[0]})
+        self.assertEqual(set(assigned[32:]), {assigned[63]})
+        rates = file["coarse_sets/transition_matrix"][:]
+        # The slowest rate is the sum of both directions'.
+        self.assertAlmostEqual(rates[0, 1] + rates[1, 0], 0.0299654751, 8)
+        numpy.testing.assert_allclose(file["coarse_sets/weights"][:], 0.5, atol=1e-8)
+
+    def test_transitions_of_a_chain(self):
+        (self.folder / "input.yaml").write_text((ROOT / "inputs" / "five_states.yaml").read_text())
+        file = self.result(ranks=2)
+        transitions = file["transitions"]
+        numpy.testing.assert_allclose(
+            transitions["committor_forward"][:], [0, .35714286, .42857143, .35714286, 1], atol=5e-9)
+        self.assertAlmostEqual(transitions.attrs["rate"], .0272727272727, 12)
+        self.assertAlmostEqual(transitions.attrs["flux"], .0108050847458, 12)
+        self.assertAlmostEqual(transitions["mean_first_passage_time"][0], 36.6666666667, 9)
+
+    def test_coherent_sets_of_a_noisy_map(self):
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: map, variables: [x], map: [x + 0.3], noise: {kind: gaussian, sigma: "
+            "0.05}}\ngrid: {x: {from: 0, to: 1, cells: 50, boundary: periodic}}\n"
+            "coherent_sets: {pairs: 3, steps: 2}\n")
+        file = self.result(ranks=2)
+        values = file["coherent_sets/singular_values"][:]
+        # A turn keeps waves, noise damps them: exp(-(2 pi sigma)^2 / 2) per step; cells are finite.
+        numpy.testing.assert_allclose(
+            values, [1] + 2 * [numpy.exp(-(2 * numpy.pi * 0.05) ** 2)], rtol=2e-3)
+        self.assertLess(file["coherent_sets/residuals"][:].max(), 1e-9)
+
+    def test_a_cover_of_the_henon_attractor(self):
+        (self.folder / "input.yaml").write_text(HENON)
+        results = []
+        for ranks in (1, 3):
+            self.succeed("input.yaml", "--quiet", "--output", f"n{ranks}.h5", ranks=ranks)
+            with h5py.File(self.folder / f"n{ranks}.h5") as file:
+                centres = file["cover/centres"][:]
+                density = file["stationary/density"][:]
+                box = numpy.prod(2 * file["cover/radii"][:])
+                self.assertAlmostEqual(density.sum() * box, 1, 10)
+                means = [file[f"stationary/observables/{name}"][0]
+                         for name in ("mean", "square", "other")]
+                numpy.testing.assert_allclose(
+                    means[1], (density * box * centres[:, 0] ** 2).sum(), rtol=1e-12)
+                # Invariance: <y'> = 0.3 <x>, <x'> = 1 - 1.4 <x^2> + <y>, up to the size of boxes.
+                self.assertAlmostEqual(means[2], 0.3 * means[0], delta=0.01)
+                self.assertAlmostEqual(means[0], 1 - 1.4 * means[1] + means[2], delta=0.03)
+                self.assertEqual(file["cover/counts"].shape, (15,))
+                results.append((centres, density))
+        numpy.testing.assert_array_equal(results[0][0], results[1][0])
+        numpy.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-7, atol=1e-7)
+        told = self.succeed("input.yaml", "--check")
+        self.assertIn("boxes are expected at depth 14", told)
+
+    def test_wrong_covers(self):
+        (self.folder / "input.yaml").write_text(HENON.replace(", outside: leak", ", most: 100"))
+        self.assert_refused(
+            "'cover' has 128 boxes at depth 7, but 'cover.most' allows 100; lower 'cover.depth', or "
+            "raise 'cover.most'", "input.yaml", "--quiet", ranks=2)
+        (self.folder / "input.yaml").write_text(HENON + "ulam: {}\n")
+        self.assert_refused("input.yaml:3: 'cover' stands in place of 'ulam'; give one of them",
+                            "input.yaml", "--quiet")
+
+
+if __name__ == "__main__":
+    unittest.main()
