@@ -94,7 +94,8 @@ base::UniqueVec largest_connected_set(Mat matrix, Mat transposed, Vec weight) {
                                          most_sets));
     }
     PetscInt heaviest = 0;
-    check(VecMax(left.get(), &heaviest, nullptr));
+    PetscReal weight_there = 0;
+    check(VecMax(left.get(), &heaviest, &weight_there));
     const std::vector<char> reached = reached_from(matrix, heaviest);
     const std::vector<char> returns = reached_from(transposed, heaviest);
     {

@@ -63,8 +63,10 @@ TEST_F(FromData, bands_of_time_scales_hold_the_exact_ones) {
   for (std::size_t l = 0; l < 3; ++l) {
     for (std::size_t i = 0; i < 2; ++i) {
       const Band b = found.bands[l][i];
-      EXPECT_LT(b.lower, exact[i]) << l << ' ' << i;
-      EXPECT_GT(b.upper, exact[i]) << l << ' ' << i;
+      // Of bands of 95 % one in twenty misses; none does that is twice as wide.
+      const double slack = 0.5 * (b.upper - b.lower);
+      EXPECT_LT(b.lower - slack, exact[i]) << l << ' ' << i;
+      EXPECT_GT(b.upper + slack, exact[i]) << l << ' ' << i;
       EXPECT_LT(b.upper - b.lower, 0.25 * exact[i]) << l << ' ' << i; // about 1500 hops
       EXPECT_NEAR(found.values[l][i], exact[i], 0.15 * exact[i]);
     }
@@ -98,7 +100,7 @@ TEST_F(FromData, the_test_of_chapman_and_kolmogorov_tells_a_chain_from_none) {
   // 0 by hop / 2 per step.
   const double exact = 1. / 3 + 0.5 * std::pow(1 - hop, 20) + 1. / 6 * std::pow(1 - 3 * hop, 20);
   const double two_states = 1. / 3 + 2. / 3 * std::pow(1 - 1.5 * hop, 20);
-  EXPECT_NEAR(lumped.estimated[3][0], exact, 0.02);
+  EXPECT_NEAR(lumped.estimated[3][0], exact, 0.035); // about 1500 independent pairs
   EXPECT_NEAR(lumped.predicted[3][0], two_states, 0.02);
 }
 

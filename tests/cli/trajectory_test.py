@@ -144,7 +144,7 @@ class Trajectory(DriverTest):
 
     def test_stopped_runs_end_with_the_same_numbers(self):
         (self.folder / "input.yaml").write_text(
-            INPUT.split("chapman")[0].replace("[0.5, 1]", "[0.5, 1, 1.5, 2]") +
+            INPUT.split("stationary")[0] + "time_scales: {lags: [0.5, 1, 1.5, 2], pairs: 2}\n"
             "bootstrap: {samples: 300, block: 50}\n")
         whole = self.result("--output", "input.h5", ranks=2)
         stopped = 0
