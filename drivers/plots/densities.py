@@ -13,6 +13,9 @@ def draw_free_energy(ax, result, keep, density):
     with np.errstate(divide="ignore", invalid="ignore"):
         energy = -np.log(density / np.nanmax(density))
     energy = np.where(np.isfinite(energy), energy, np.nan)
+    known = result.field("counts/connected")  # where data say anything
+    if known is not None and len(keep) == len(result.shape):
+        energy = np.where(known(0, result.shape[0]) > 0, energy, np.nan)
     top = min(np.nanmax(energy), HIGHEST_ENERGY) or 1.0
     if len(keep) == 1:
         draw_field(ax, result, keep, energy, label)
