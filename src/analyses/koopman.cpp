@@ -20,8 +20,11 @@ int work(Run& run) {
 
 /// What does not go together with a dictionary.
 void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
-  if (input.model.kind == "chain") {
-    declarer.reject("dictionary", "does not belong to a model of kind 'chain'; remove it");
+  const std::string& kind = input.model.kind;
+  if (kind != "map" && kind != "sde") {
+    declarer.reject("dictionary", fmt::format("belongs to a model of kind 'map' or 'sde', but "
+                                              "'model.kind' is '{}'; remove it",
+                                              kind));
   }
   const auto grid_only = [&](const char* key, bool given) {
     if (given) declarer.reject(key, "belongs to a grid, not to a 'dictionary'; remove one of them");
@@ -98,8 +101,9 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
     declarer.reject("pseudospectrum", "belongs to a 'dictionary'; add one, or remove it");
   }
   if (input.modes) declarer.reject("modes", "belongs to a 'dictionary'; add one, or remove it");
-  if (input.sampling)
+  if (input.sampling) {
     declarer.reject("sampling", "belongs to a 'dictionary'; add one, or remove it");
+  }
   if (!chain && input.grid.empty()) {
     declarer.reject("", fmt::format("'grid' is missing; a model of kind '{}' needs an axis for "
                                     "every variable, e.g. 'grid: {{x: {{from: 0, to: 1, cells: "
@@ -120,8 +124,8 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
     declarer.reject("cover", "stands in place of 'ulam'; give one of them");
   }
   if (input.coherent_sets && kind == "sde") {
-    declarer.reject("coherent_sets", "belongs to a model of kind 'map' or 'chain', but "
-                                     "'model.kind' is 'sde'; remove it");
+    declarer.reject("coherent_sets", "belongs to a model of kind 'map', 'chain' or 'trajectory', "
+                                     "but 'model.kind' is 'sde'; remove it");
   }
   if (input.scheme && kind != "sde") {
     declarer.reject("scheme", fmt::format("belongs to a model of kind 'sde', but 'model.kind' is "

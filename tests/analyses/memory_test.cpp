@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include <Eigen/LU>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
