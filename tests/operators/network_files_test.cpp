@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -71,8 +72,8 @@ protected:
   Layers read(const OnnxBytes& file) const { return read(file.bytes()); }
   std::string refusal(const std::string& bytes) const {
     const std::string message = io::message_of<base::InputError>([&] { read(bytes); });
-    EXPECT_THAT(message,
-                AllOf(StartsWith("'" + folder_.file("net.onnx") + "': "), Not(HasSubstr("\n"))));
+    EXPECT_THAT(message, AllOf(StartsWith(fmt::format("'{}': ", folder_.file("net.onnx"))),
+                               Not(HasSubstr("\n"))));
     return message;
   }
   std::string refusal(const OnnxBytes& file) const { return refusal(file.bytes()); }
