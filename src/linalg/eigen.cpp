@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -129,7 +130,23 @@ bool is_block_lobpcg(EPS eps) {
   return is == PETSC_TRUE;
 }
 
-/// The Schur vectors that belong to the first `count` values found.
+/// Makes vectors orthonormal, each against those before it; twice is enough (Giraud, Langou,
+/// Rozloznik, Comput. Math. Appl. 50, 2005).
+void orthonormalise(std::span<const base::UniqueVec> vectors) {
+  for (std::size_t i = 0; i < vectors.size(); ++i) {
+    for (int pass = 0; pass < 2; ++pass) {
+      for (std::size_t j = 0; j < i; ++j) {
+        check(VecAXPY(vectors[i].get(), -base::dot(vectors[j].get(), vectors[i].get()),
+                      vectors[j].get()));
+      }
+    }
+    check(VecNormalize(vectors[i].get(), nullptr));
+  }
+}
+
+/// An orthonormal basis of the invariant space of the first `count` values found: Schur vectors, or
+/// where SLEPc has turned them into eigenvectors already (as it does when a transformation swaps
+/// the values of a complex pair) these, made orthonormal.
 std::vector<base::UniqueVec> schur_vectors(EPS eps, Mat matrix, PetscInt count) {
   PetscInt converged = 0;
   check(EPSGetConverged(eps, &converged));
@@ -141,7 +158,23 @@ std::vector<base::UniqueVec> schur_vectors(EPS eps, Mat matrix, PetscInt count) 
     handles.push_back(vector.get());
     vectors.push_back(std::move(vector));
   }
-  if (converged > 0) check(EPSGetInvariantSubspace(eps, handles.data()));
+  if (converged == 0) return vectors;
+  check(PetscPushErrorHandler(PetscReturnErrorHandler, nullptr));
+  const PetscErrorCode code = EPSGetInvariantSubspace(eps, handles.data());
+  check(PetscPopErrorHandler());
+  if (code == PETSC_ERR_ARG_WRONGSTATE) {
+    for (PetscInt i = 0; i < converged; ++i) {
+      PetscScalar im = 0;
+      check(EPSGetEigenvalue(eps, i, nullptr, &im));
+      const auto first = static_cast<std::size_t>(i);
+      const bool pair = im != 0 && i + 1 < converged;
+      check(EPSGetEigenvector(eps, i, handles[first], pair ? handles[first + 1] : nullptr));
+      if (pair) ++i;
+    }
+    orthonormalise(vectors);
+  } else {
+    check(code);
+  }
   vectors.resize(static_cast<std::size_t>(count));
   return vectors;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include <Eigen/SVD>
 #include <fmt/format.h>
 #include <slepcsvd.h>
 
@@ -169,6 +170,58 @@ SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& 
   return result;
 }
 
+/// All triplets of a small operator by a dense decomposition, the same on every rank: Lanczos
+/// processes break down where a space is invariant, as most of a small matrix is.
+SingularTriplets decomposed(Mat matrix, PetscInt triplets) {
+  PetscInt rows = 0;
+  PetscInt columns = 0;
+  check(MatGetSize(matrix, &rows, &columns));
+  base::UniqueVec x;
+  base::UniqueVec y;
+  check(MatCreateVecs(matrix, x.put(), y.put()));
+  PetscInt first_row = 0;
+  PetscInt first_column = 0;
+  check(VecGetOwnershipRange(y.get(), &first_row, nullptr));
+  check(VecGetOwnershipRange(x.get(), &first_column, nullptr));
+  Eigen::MatrixXd dense = Eigen::MatrixXd::Zero(rows, columns);
+  for (PetscInt j = 0; j < columns; ++j) {
+    check(VecSet(x.get(), 0));
+    {
+      const base::WriteArray values(x.get());
+      const PetscInt local = j - first_column;
+      if (local >= 0 && local < static_cast<PetscInt>(values.size())) {
+        values[static_cast<std::size_t>(local)] = 1;
+      }
+    }
+    check(MatMult(matrix, x.get(), y.get()));
+    const base::ReadArray image(y.get());
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      dense(first_row + static_cast<PetscInt>(i), j) = image[i];
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, dense.data(), static_cast<int>(dense.size()), MPI_DOUBLE, MPI_SUM,
+                PetscObjectComm(reinterpret_cast<PetscObject>(matrix)));
+  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(dense, Eigen::ComputeThinU | Eigen::ComputeThinV);
+  SingularTriplets result;
+  result.solver = "dense decomposition";
+  const auto fill = [](Vec vec, const auto& column, PetscInt first) {
+    const base::WriteArray values(vec);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = column[first + static_cast<PetscInt>(i)];
+    }
+  };
+  for (PetscInt k = 0; k < std::min({triplets, rows, columns}); ++k) {
+    base::UniqueVec u = base::duplicate(y.get());
+    base::UniqueVec v = base::duplicate(x.get());
+    fill(u.get(), svd.matrixU().col(k), first_row);
+    fill(v.get(), svd.matrixV().col(k), first_column);
+    result.values.push_back(svd.singularValues()[k]);
+    result.left.push_back(std::move(u));
+    result.right.push_back(std::move(v));
+  }
+  return result;
+}
+
 /// Takes over the triplets of `more` that are as large as the smallest one needed; whether any was.
 bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
   bool any = false;
@@ -185,9 +238,8 @@ bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
   return any;
 }
 
-} // namespace
-
-SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log) {
+/// By repeated Lanczos processes: one sees one copy of each value.
+SingularTriplets iterated(Mat matrix, const SingularRequest& request, base::Log& log) {
   constexpr std::uint64_t seed = 20100520;
   constexpr std::uint64_t most_rounds = 20;
   SingularTriplets result = searched(matrix, request.triplets, request, seed, 0, log);
@@ -207,6 +259,18 @@ SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, ba
     result.left.resize(asked);
     result.right.resize(asked);
   }
+  return result;
+}
+
+} // namespace
+
+SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log) {
+  constexpr PetscInt small = 128;
+  PetscInt rows = 0;
+  PetscInt columns = 0;
+  check(MatGetSize(matrix, &rows, &columns));
+  SingularTriplets result = std::max(rows, columns) <= small ? decomposed(matrix, request.triplets)
+                                                             : iterated(matrix, request, log);
   for (std::size_t i = 0; i < result.values.size(); ++i) {
     const Vec u = result.left[i].get();
     const Vec v = result.right[i].get();
