@@ -20,9 +20,9 @@ constexpr std::array<const char*, 4> axis_names{"x", "y", "z", "u"};
 enum class At { products, solves, solves_on_two_ranks, sizes };
 
 struct Stated {
-  const char* row;
-  At at;
-  Target target;
+  const char* row = "";
+  At at = At::products;
+  Target target{};
 };
 
 /// On two cores that share 25 GB/s; shares and ratios carry over to other machines.

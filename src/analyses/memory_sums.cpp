@@ -145,7 +145,7 @@ std::vector<MatrixXd> MemorySums::model(const MatrixXd& omega, double step,
   std::vector<MatrixXd> values{MatrixXd::Identity(k, k)};
   for (std::size_t n = 0; n < steps; ++n) {
     state = (advance * state).eval();
-    values.push_back(state.topRows(k).real());
+    values.emplace_back(state.topRows(k).real());
   }
   return values;
 }
@@ -209,7 +209,7 @@ std::vector<MatrixXd> cut_model(const MatrixXd& omega, const std::vector<MatrixX
       if (j > 0) known += near[j] * r[n - j];
       known += far[j] * r[n - j - 1];
     }
-    r.push_back(lu.solve(r.back() + 0.5 * step * (before - known)));
+    r.emplace_back(lu.solve(r.back() + 0.5 * step * (before - known)));
     before = omega * r.back() - known;
     if (kept > 0) before -= near.front() * r.back();
   }

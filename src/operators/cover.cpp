@@ -67,7 +67,11 @@ void require_few(std::int64_t total, int depth, const CoverInput& input) {
                                      total, depth, input.most));
 }
 
-/// One bisection of all boxes, and the choice of those that are hit.
+/// One bisection of all boxes, and the boxes that images of the halves lie in. Dellnitz and Hohmann
+/// keep of those only what is a half itself. That is right for images of whole boxes, but those of
+/// points lie in other boxes at every depth: a half that points just miss would be lost for good,
+/// and with it what it leads to, until nothing is left. All that is hit has the same limit (what
+/// has a past within the axes), and mends such holes.
 std::vector<std::int64_t> bisected(MPI_Comm comm, const models::Map& map,
                                    const spaces::BoxTree& tree, const CoverInput& input,
                                    const std::vector<std::int64_t>& parents) {
@@ -80,11 +84,7 @@ std::vector<std::int64_t> bisected(MPI_Comm comm, const models::Map& map,
   BoxImages images(map, tree, input);
   const std::vector<std::int64_t> targets = targets_of(comm, images, halves);
   const KeyRanges ranges(comm, halves);
-  const std::vector<std::int64_t> hit = merged(send_lists(comm, ranges.by_owner(targets)));
-  std::vector<std::int64_t> kept;
-  std::set_intersection(halves.begin(), halves.end(), hit.begin(), hit.end(),
-                        std::back_inserter(kept));
-  return kept;
+  return merged(send_lists(comm, ranges.by_owner(targets)));
 }
 
 /// Adds the boxes that images reach until none is missing; returns how many.

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The driver network as a user meets it: numbers, errors, what the result file holds.
 
-Numbers: systems.md, S0, T1 (two layers) and oracles.md, N1 (a repeated layer), computed independently.
+Numbers of the two layers (network of Venturi and Li, Res. Math. Sci. 10, 2023, with uniform noise) and of the
+repeated layer were computed independently with numpy and scipy on two resolutions.
 """
+import math
 import unittest
 
 import h5py
@@ -121,6 +123,31 @@ class Network(DriverTest):
         for other in results[1:]:
             for a, b in zip(results[0], other):
                 numpy.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+    def test_wide_layers_are_held_on_sampled_functions(self):
+        weights = [[[round(1.5 * math.sin(7 * i + 3 * j + n), 4) / columns**0.5 for j in range(columns)]
+                    for i in range(rows)] for n, (rows, columns) in enumerate([(16, 2), (16, 16), (1, 16)])]
+        layers = "".join(f"    - {{weight: {weight}, activation: tanh, noise: {{kind: uniform, half_width: 0.3}}}}\n"
+                         for weight in weights)
+        (self.folder / "input.yaml").write_text(
+            "model:\n  kind: network\n  input: {x: [-1, 1], y: [-1, 1]}\n  layers:\n" + layers +
+            "dictionary: {degree: 1, outputs: 2, samples: 20000}\nobservable: {variables: [z], formula: z}\n"
+            "projection: {kind: basis, rank: 2}\nmemory: {}\nreduction: {tolerance: 0.05}\n")
+        means, errors = [], []
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            self.assertLess(file["memory/backward"].attrs["identity"], 1e-13)
+            # With the memory of all lags kept the reduced layers leave nothing out.
+            self.assertLess(file["reduction/measured_error"][-1], 1e-12)
+            self.assertGreater(file["reduction/measured_error"][0], 1e-6)
+            self.assertLess(file["reduction/network"].attrs["measured_error"], 0.05)
+            kept = file["reduction/network/2.weight"].shape
+            self.assertEqual(32 - kept[0] - kept[1], file["reduction/network"].attrs["dropped"])
+            means.append(file["expectation/mean"][()])
+            errors.append(file["reduction/measured_error"][0])
+            file.close()
+        numpy.testing.assert_allclose(means, means[0], rtol=1e-10, atol=1e-12)
+        numpy.testing.assert_allclose(errors, errors[0], rtol=1e-8)
 
     def test_a_repeated_layer(self):
         (self.folder / "input.yaml").write_text(

@@ -32,7 +32,7 @@ std::string problem_of(const std::string& yaml) {
   return "(no error)";
 }
 
-/// systems.md, S0, T1.
+/// Two layers with uniform noise; numbers computed independently.
 const char* const two_layers = "input: {x: [-1, 1]}\n"
                                "layers:\n"
                                "  - {weight: [[1]], bias: [1], activation: tanh, "

@@ -175,7 +175,8 @@ TEST(Cover, wrong_input_is_refused) {
     });
   };
   EXPECT_THAT(told(leaving, line, {.depth = 3, .samples = 2}),
-              HasSubstr("'model.map[0]' leads to x = -1.83"));
+              HasSubstr("'map[0]' leads to x = -2.7125, beyond the lower end of the axis (-1), "
+                        "from x = -0.9375; widen 'grid.x'"));
   EXPECT_THAT(told(leaving, line, {.depth = 3, .samples = 2}),
               HasSubstr("set 'cover.outside: leak' to let it leave"));
   EXPECT_EQ(told(leaving, line, {.depth = 3, .samples = 2, .outside = "leak"}), "(no error)");
@@ -184,7 +185,7 @@ TEST(Cover, wrong_input_is_refused) {
   EXPECT_THAT(told(map_of("variables: [x], map: [x]"), line, {.depth = 8, .most = 100}),
               HasSubstr("'cover' has 128 boxes at depth 7, but 'cover.most' allows 100"));
   EXPECT_THAT(told(map_of("variables: [x], map: [sqrt(x)]"), line, {.depth = 3}),
-              HasSubstr("'model.map[0]' is not finite (it is nan) at x = -"));
+              HasSubstr("'map[0]' is not finite (it is nan) at x = -"));
   EXPECT_THAT(told(leaving, {support::axis("x", -1, 1, 1024)}, {.depth = 60}),
               HasSubstr("makes 2^70 boxes"));
   EXPECT_THAT(told(map_of("variables: [x], map: [x/2], noise: {kind: gaussian, sigma: 0.1}"), line,

@@ -1,5 +1,5 @@
 /// Operators between the layers of networks: duality, mass, sign, norms, and the Mori-Zwanzig
-/// equation. Numbers: systems.md, S0, T1 and T2 (computed independently).
+/// equation. Numbers were computed independently with numpy and scipy.
 #include "operators/layer_chain.hpp"
 
 #include <cmath>
