@@ -13,6 +13,11 @@
 namespace komori::operators {
 namespace {
 
+/// "nan", whatever its sign.
+std::string value_text(double value) {
+  return std::isnan(value) ? "nan" : fmt::format("{:g}", value);
+}
+
 using base::InputError;
 using spaces::Derivative;
 using spaces::Dictionary;
@@ -59,8 +64,8 @@ void require_inside(const std::vector<std::string>& variables, const std::vector
       from.get(i, point);
       const std::string where = place_text(variables, point);
       if (!std::isfinite(column[i])) {
-        throw InputError(
-            fmt::format("{} is not finite (it is {:g}) at {}", name(k), column[i], where));
+        throw InputError(fmt::format("{} is not finite (it is {}) at {}", name(k),
+                                     value_text(column[i]), where));
       }
       throw InputError(
           fmt::format("{0} leads to {1} = {2:.6g}, beyond the {3} end of 'dictionary.on.{1}' "
@@ -296,8 +301,8 @@ void GeneratorAction::apply(const Dictionary& dictionary, const Points& points,
       drifts[a * count + i] = drift(k, point);
       if (!full) diffusions[(a * size + a) * count + i] = sde_.diffusion(k, point);
       if (!std::isfinite(drifts[a * count + i])) {
-        throw InputError(fmt::format("the drift of {} is not finite (it is {:g}) at {}",
-                                     sde_.variables()[a], drifts[a * count + i],
+        throw InputError(fmt::format("the drift of {} is not finite (it is {}) at {}",
+                                     sde_.variables()[a], value_text(drifts[a * count + i]),
                                      place_text(sde_.variables(), point)));
       }
     }

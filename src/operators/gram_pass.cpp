@@ -53,7 +53,8 @@ void require_finite(const PassInput& input, const spaces::Points& points, const 
       std::vector<double> point(static_cast<std::size_t>(points.dimension()));
       points.get(i, point);
       throw InputError(fmt::format("{} '{}' is not finite (it is {:g}) at the sample {}", what,
-                                   dictionary.name(j), value, place_text(input.variables, point)));
+                                   dictionary.name(j), std::isnan(value) ? std::abs(value) : value,
+                                   place_text(input.variables, point)));
     }
   }
 }

@@ -213,7 +213,7 @@ base::UniqueMat resolvent_matrix(OrthogonalResolvent& resolvent, const Projectio
   check(MatShellSetOperation(shell.get(), MATOP_MULT_TRANSPOSE,
                              reinterpret_cast<Operation>(product_transposed)));
   check(MatShellSetOperation(shell.get(), MATOP_DESTROY, reinterpret_cast<Operation>(destroy)));
-  context.release();
+  static_cast<void>(context.release()); // the matrix owns it now
   return shell;
 }
 

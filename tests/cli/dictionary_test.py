@@ -24,14 +24,14 @@ SETS = {
         "'dictionary.functions' belongs to polynomials, fourier and rbf, but 'family' is "
         "'indicator'; remove it",
     "sampling.points=0":
-        "'sampling.points' is 0, but must be an integer in [1, 1e+10]",
+        "'sampling.points' is 0, but must be an integer in [1, 10000000000]",
     "sampling.weight=-1":
         "'sampling.weight' must be finite and not negative, but is -1 at",
     "model.map=[2*x]":
-        "'model.map[0]' leads to x = -1.99943, beyond the lower end of 'dictionary.on.x' (-1), from "
-        "x = -0.999713; widen 'dictionary.on', or set 'dictionary.outside: extrapolate'",
+        "'model.map[0]' leads to x = -1.99971, beyond the lower end of 'dictionary.on.x' (-1), from "
+        "x = -0.999857; widen 'dictionary.on', or set 'dictionary.outside: extrapolate'",
     "model.map=[ln(-1-x)]":
-        "'model.map[0]' is not finite (it is nan) at x = -0.999713",
+        "'model.map[0]' is not finite (it is nan) at x = -0.999857",
     "pseudospectrum.re.from=2":
         "'pseudospectrum.re.from' must be below 'to'",
     "modes.predict.from=[[0, 1]]":
@@ -58,7 +58,9 @@ class Dictionary(DriverTest):
                 verdicts = file["spectrum/verdict"][:]
                 at = numpy.argmin(abs(values[:, 0] - 0.011652338) + abs(values[:, 1]))
                 self.assertAlmostEqual(residuals[at], 8.8e-6, delta=5e-8)
-                self.assertEqual(verdicts[at], b"converged")
+                # Thirty functions do not have it yet, which its small residual cannot make up for.
+                self.assertEqual(verdicts[at], b"suspect")
+                self.assertGreater(file["spectrum/discretisation_error"][at], 0.1 * values[at, 0])
                 ring = abs(values[:, 1]) > 0.05
                 self.assertGreater(ring.sum(), 10)
                 self.assertTrue((residuals[ring] > 0.2).all())
@@ -86,7 +88,12 @@ class Dictionary(DriverTest):
     def test_wrong_keys(self):
         for assignment, message in SETS.items():
             with self.subTest(assignment):
-                self.assert_refused(message, "input.yaml", "--set", assignment, "--quiet", ranks=2)
+                before = self.files()
+                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertEqual(self.files(), before)
 
     def test_other_sections_do_not_fit(self):
         (self.folder / "input.yaml").write_text(POLLUTION + "stationary: {}\n")
@@ -102,8 +109,9 @@ class Dictionary(DriverTest):
         (self.folder / "input.yaml").write_text(
             "model: {kind: map, variables: [x], map: [x/2]}\n"
             "dictionary: {formulas: [x, 2*x]}\nsampling: {on: {x: [0, 1]}}\nspectrum: {}\n")
-        self.assert_refused("the functions 'x' and '2*x' are proportional at all samples",
-                            "input.yaml", "--quiet", ranks=2)
+        self.assert_refused("the functions 'x' and '2*x' are proportional at all samples, so that the Gram "
+                            "matrix is singular; remove one of them; or set 'dictionary.singular: cut' to "
+                            "leave out what is dependent", "input.yaml", "--quiet", ranks=2)
         (self.folder / "input.yaml").write_text(
             "model: {kind: map, variables: [x], map: [x/2]}\n"
             "dictionary: {family: monomial, degree: 40}\nsampling: {on: {x: [0, 1]}}\n"
