@@ -22,7 +22,8 @@ std::size_t at(int n) {
 /// Function m along one variable, t in [-1, 1].
 double along(const std::string& family, int m, double t) {
   if (family == "fourier") {
-    const double angle = std::numbers::pi * ((m + 1) / 2) * t;
+    const int wave = (m + 1) / 2; // cosine and sine of each
+    const double angle = std::numbers::pi * wave * t;
     return m == 0 ? 1 : m % 2 == 1 ? std::cos(angle) : std::sin(angle);
   }
   double before = 1;

@@ -26,10 +26,10 @@ struct SingularTriplets {
   std::string solver;
 };
 
-/// By a dense decomposition where there are at most 128 rows and columns, otherwise by thick-restart
-/// Lanczos bidiagonalisation, from products with the matrix and its transpose
-/// alone; at most as many as converge. One process sees one copy of a multiple value, so the search
-/// is repeated on what the triplets found leave over. Collective.
+/// By a dense decomposition where there are at most 128 rows and columns, otherwise by
+/// thick-restart Lanczos bidiagonalisation, from products with the matrix and its transpose alone;
+/// at most as many as converge. One process sees one copy of a multiple value, so the search is
+/// repeated on what the triplets found leave over. Collective.
 SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, base::Log& log);
 
 } // namespace komori::linalg

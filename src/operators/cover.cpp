@@ -167,8 +167,7 @@ Cover build_cover(MPI_Comm comm, const models::Map& map, const std::vector<space
     cover.counts.push_back(sum_over(comm, static_cast<std::int64_t>(cover.keys.size())));
     if (cover.counts.back() == 0) {
       throw base::InputError(fmt::format("'cover' keeps no box at depth {}: all images lie off the "
-                                         "axes, or between the sample points' reach; widen 'grid', "
-                                         "or raise 'cover.samples'",
+                                         "axes; widen 'grid'",
                                          depth));
     }
     require_few(cover.counts.back(), depth, input);

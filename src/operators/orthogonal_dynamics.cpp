@@ -66,7 +66,7 @@ base::UniqueMat orthogonal_dynamics(Mat matrix, const Projection& projection, do
   check(MatShellSetOperation(shell.get(), MATOP_MULT_TRANSPOSE,
                              reinterpret_cast<Operation>(product_transposed)));
   check(MatShellSetOperation(shell.get(), MATOP_DESTROY, reinterpret_cast<Operation>(destroy)));
-  context.release();
+  static_cast<void>(context.release()); // the matrix owns it now
   return shell;
 }
 

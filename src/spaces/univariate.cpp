@@ -54,7 +54,8 @@ void fourier(std::span<const double> t, std::size_t terms, int order, std::span<
   const std::size_t count = t.size();
   std::fill_n(values.begin(), count, order == 0 ? 1.0 : 0.0);
   for (std::size_t n = 1; n < terms; ++n) {
-    const double frequency = std::numbers::pi * static_cast<double>((n + 1) / 2);
+    const std::size_t wave = (n + 1) / 2; // cosine and sine of each
+    const double frequency = std::numbers::pi * static_cast<double>(wave);
     const double size = std::numbers::sqrt2 * std::pow(frequency, order);
     // Each derivative goes a quarter of a period on: cos' = cos(. + pi/2).
     const double phase = 0.5 * std::numbers::pi * (order + (n % 2 == 0 ? -1 : 0));
