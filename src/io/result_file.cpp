@@ -28,6 +28,20 @@ hsize_t product(const std::vector<hsize_t>& counts, std::size_t first = 0) {
                          hsize_t{1}, std::multiplies<>());
 }
 
+/// Creates the groups above the last part of an absolute name that are not there yet, without
+/// times: the same values make the same file, whenever it is written.
+void create_groups(hid_t file, const std::string& name) {
+  const PropertyList creation(H5Pcreate(H5P_GROUP_CREATE), "group properties");
+  check_hdf5(H5Pset_obj_track_times(creation.get(), false), "group properties");
+  for (std::size_t end = name.find('/', 1); end != std::string::npos;
+       end = name.find('/', end + 1)) {
+    const std::string group = name.substr(0, end);
+    if (H5Lexists(file, group.c_str(), H5P_DEFAULT) > 0) continue;
+    const Group created(H5Gcreate2(file, group.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                        "group '" + group + "'");
+  }
+}
+
 /// Where share `rank` of `size` equal shares of `count` entries begins.
 hsize_t share_start(hsize_t count, int rank, int size) {
   const auto parts = static_cast<hsize_t>(size);
@@ -100,6 +114,7 @@ ResultFile::ResultFile(MPI_Comm comm, std::string path, hsize_t user_block, bool
     check_hdf5(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST), "format");
     const PropertyList creation(H5Pcreate(H5P_FILE_CREATE), "file creation");
     check_hdf5(H5Pset_userblock(creation.get(), user_block), "user block");
+    check_hdf5(H5Pset_obj_track_times(creation.get(), false), "file creation");
     file_ = File(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
                  "cannot create '" + temporary_ + "'");
   });
@@ -155,14 +170,13 @@ Dataset ResultFile::create_dataset(const std::string& name, hid_t type,
                                    const Attributes& attributes) {
   Dataset dataset;
   together([&] {
-    const PropertyList links(H5Pcreate(H5P_LINK_CREATE), "link properties");
-    check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), "link properties");
+    create_groups(file_.get(), name);
     const PropertyList creation(H5Pcreate(H5P_DATASET_CREATE), "dataset properties");
     // Everything is written, so filling first would only write twice.
     check_hdf5(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), "dataset properties");
     check_hdf5(H5Pset_obj_track_times(creation.get(), false), "dataset properties");
     dataset = Dataset(H5Dcreate2(file_.get(), name.c_str(), type, dataspace(shape).get(),
-                                 links.get(), creation.get(), H5P_DEFAULT),
+                                 H5P_DEFAULT, creation.get(), H5P_DEFAULT),
                       "dataset '" + name + "'");
     write_attributes(dataset.get(), attributes);
     const haddr_t offset = H5Dget_offset(dataset.get());
@@ -291,11 +305,7 @@ void ResultFile::write_text(const std::string& name, const std::string& text,
 void ResultFile::annotate(const std::string& group, const Attributes& attributes) {
   together([&] {
     if (group != "/" && !contains(group)) {
-      const PropertyList links(H5Pcreate(H5P_LINK_CREATE), "link properties");
-      check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), "link properties");
-      const Group created(
-          H5Gcreate2(file_.get(), group.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT),
-          "group '" + group + "'");
+      create_groups(file_.get(), group + "/");
     }
     const Object object(H5Oopen(file_.get(), group.c_str(), H5P_DEFAULT), "'" + group + "'");
     write_attributes(object.get(), attributes);
