@@ -61,7 +61,7 @@ void declare(config::Declarer& declarer, MemoryInput& input) {
   if (declarer.reading()) input.origin = declarer.origin("");
 }
 
-Mat MemorySystem::matrix_with_entries() {
+Mat MemorySystem::matrix_with_entries() const {
   return entries != nullptr ? entries : problem->generator_entries();
 }
 

@@ -43,7 +43,7 @@ struct MemorySystem {
 
   base::Log& log() const { return session.log(); }
   MPI_Comm comm() const { return session.comm(); }
-  Mat matrix_with_entries();
+  Mat matrix_with_entries() const;
 };
 
 /// Throws InputError where the section does not fit the kind of time. Local.

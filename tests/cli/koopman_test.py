@@ -26,7 +26,7 @@ SETS = {
     "ulam.samples=0":
         "'ulam.samples' is 0, but must be an integer in [1, 100000]",
     "model.kind=mapp":
-        "'model.kind' is 'mapp', but must be one of map, chain, sde. Did you mean 'map'?",
+        "'model.kind' is 'mapp', but must be one of map, chain, sde, trajectory. Did you mean 'map'?",
     "model.map=[tanh(2*y)]":
         "'model.map[0]' has an unknown name 'y' at position 8 of 'tanh(2*y)'. Known: x, pi, e.",
     "model.map=[sqrt(x+3)/9]":
