@@ -25,7 +25,7 @@ stationary: {solver: direct}
 # A spectrum that options keep from converging, and then some seconds of work.
 FAILING = """\
 model: {variables: [x], drift: ["1 + x*(1-x)"], diffusion: 0.02}
-grid: {x: {from: 0, to: 1, cells: 3000}}
+grid: {x: {from: 0, to: 1, cells: 6000}}
 spectrum: {pairs: 3, error_estimate: false}
 evolve: {initial: exp(-(x-0.5)^2/0.01), times: [0.5], method: uniformisation, tolerance: 1e-6}
 """
