@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole test suite, as it must pass before a change lands.
 #
-#   tests/run.sh [PART...]     without parts: all of them, in this order, but quick
+#   tests/run.sh [PART...]     without parts: setup format build test tidy
 #
 #   setup     install what is missing (Debian, root)
 #   format    clang-format finds nothing to change
@@ -9,7 +9,7 @@
 #   test      all of ctest: units at 1, 2 and 4 ranks, the drivers' command line, house rules
 #   tidy      clang-tidy finds nothing
 #   wide      units at 1 and 2 ranks, those of analyses at 2 only, with 64-bit indices and under the
-#             address and undefined-behaviour sanitizers (preset wide)
+#             address and undefined-behaviour sanitizers (preset wide); takes as long as all before it
 #   quick     setup format build, then units at 1 and 2 ranks and house rules
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -48,7 +48,7 @@ finish() {
 }
 
 parts=("$@")
-[ $# = 0 ] && parts=(setup format build test tidy wide)
+[ $# = 0 ] && parts=(setup format build test tidy)
 [ "${parts[*]}" = quick ] && parts=(setup format build units)
 for name in "${parts[@]}"; do
   if [ "$(type -t "run_$name")" != function ]; then
