@@ -32,8 +32,9 @@ base::UniqueIs index_set(Problem& problem, const std::vector<bool>& faint) {
 }
 
 /// By linear solves with the rows of G, one function after the other.
-void by_matrix(Problem& problem, const std::vector<std::complex<double>>& values,
-               const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint) {
+void by_matrix(Problem& problem, const std::vector<double>& values,
+               const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint,
+               bool may_factorise) {
   const base::UniqueIs set = index_set(problem, faint);
   const IS cells = set.get();
   PetscInt count = 0;
@@ -45,17 +46,13 @@ void by_matrix(Problem& problem, const std::vector<std::complex<double>>& values
   base::UniqueVec right_side;
   base::UniqueVec solution;
   check(MatCreateVecs(inner.get(), solution.put(), right_side.put()));
-  const bool direct = count <= 20'000;
+  const bool direct = may_factorise && count <= 20'000;
   std::unique_ptr<linalg::LinearSolver> solver;
   double shifted_by = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Vec u = functions[i].get();
-    if (i == 0 && !problem.absorbing()) { // the constant
-      check(VecISSet(u, cells, 1.0));
-      continue;
-    }
-    check(MatShift(inner.get(), shifted_by - values[i].real()));
-    shifted_by = values[i].real();
+    check(MatShift(inner.get(), shifted_by - values[i]));
+    shifted_by = values[i];
     check(VecISSet(u, cells, 0));
     check(MatMult(generator, u, residual.get()));
     check(VecISCopy(residual.get(), cells, SCATTER_REVERSE, right_side.get()));
@@ -177,7 +174,7 @@ void start_from_coarser(Problem& fine, const std::vector<double>& values,
                         const std::vector<base::UniqueVec>& functions,
                         const std::vector<bool>& faint, double tolerance) {
   for (const base::UniqueVec& function : functions) fill(function.get(), faint, 0);
-  constexpr PetscInt smallest = 2000;
+  constexpr PetscInt smallest = 1000;
   const auto coarse = fine.coarsened(2, 8);
   const PetscInt cells = coarse->grid().cells();
   if (cells < smallest || cells > fine.grid().cells() / 2 || !coarse->matrix_free()) return;
@@ -230,6 +227,12 @@ void start_from_coarser(Problem& fine, const std::vector<double>& values,
 void by_stencil(Problem& problem, const std::vector<double>& values,
                 const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint,
                 double tolerance) {
+  // Where few cells stand for the shape of the faint ones, cycles may not converge.
+  constexpr PetscInt few = 8'000;
+  if (problem.grid().cells() <= few) {
+    by_matrix(problem, values, functions, faint, false);
+    return;
+  }
   start_from_coarser(problem, values, functions, faint, tolerance);
   const operators::SymmetricStencil stencil = operators::symmetric_stencil(problem.fluxes());
   operators::BlockMultigrid cycle(stencil.killed_outside(padded(stencil.block, faint)), 0,
@@ -266,21 +269,21 @@ void extend_to_faint_cells(Problem& problem, const std::vector<std::complex<doub
   if (counts[0] == 0 || counts[0] == counts[1]) return;
   // The values given at the rim are themselves good to some three digits.
   constexpr double tolerance = 1e-5;
+  std::vector<double> rates;
+  std::vector<base::UniqueVec> unknown;
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    rates.push_back(values[i].real());
+    unknown.push_back(base::UniqueVec::share(functions[i].get()));
+  }
+  if (!problem.absorbing()) { // the first is the constant
+    fill(functions[0].get(), faint, 1);
+    rates.erase(rates.begin());
+    unknown.erase(unknown.begin());
+  }
   if (problem.matrix_free()) {
-    std::vector<double> rates;
-    std::vector<base::UniqueVec> unknown;
-    for (std::size_t i = 0; i < functions.size(); ++i) {
-      rates.push_back(values[i].real());
-      unknown.push_back(base::UniqueVec::share(functions[i].get()));
-    }
-    if (!problem.absorbing()) { // the first is the constant
-      fill(functions[0].get(), faint, 1);
-      rates.erase(rates.begin());
-      unknown.erase(unknown.begin());
-    }
     by_stencil(problem, rates, unknown, faint, tolerance);
   } else {
-    by_matrix(problem, values, functions, faint);
+    by_matrix(problem, rates, unknown, faint, true);
   }
 }
 

@@ -290,6 +290,22 @@ TEST(GeneralPairs, agree_with_dense_algebra_and_keep_pairs_whole) {
   }
 }
 
+TEST(GeneralPairs, go_on_from_vectors_that_span_an_invariant_space) {
+  const base::UniqueMat matrix = distributed(rotations());
+  EigenRequest request{.pairs = 3, .tolerance = 1e-13, .shift = 0.37, .prefix = "test_"};
+  const EigenPairs fewer = general_pairs(matrix.get(), request, test_session().log());
+  for (const base::UniqueVec& vector : fewer.vectors) request.start.push_back(vector.get());
+  request.pairs = 9;
+  const EigenPairs started = general_pairs(matrix.get(), request, test_session().log());
+  request.start.clear();
+  const EigenPairs afresh = general_pairs(matrix.get(), request, test_session().log());
+  ASSERT_TRUE(started.complete());
+  ASSERT_EQ(started.values.size(), afresh.values.size());
+  for (std::size_t i = 0; i < afresh.values.size(); ++i) {
+    EXPECT_LE(std::abs(started.values[i] - afresh.values[i]), 1e-11) << i; // a normal matrix
+  }
+}
+
 TEST(GeneralPairs, iterative_solves_give_the_same_values) {
   support::Case c({.drift = {"-x + y", "-x - y"}, .noise = {"1"}},
                   {axis("x", -4, 4, 40), axis("y", -4, 4, 40)});
