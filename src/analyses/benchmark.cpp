@@ -123,15 +123,15 @@ private:
     const auto timed = [&](const std::function<void(const operators::FaceFluxes&)>& body) {
       return median([&] { body(operators::FaceFluxes(cells, model, {})); }, repeats());
     };
-    rate("generation, assembled (AIJ)", nonzeros,
-         timed([](const operators::FaceFluxes& f) { operators::assemble_generator(f); }),
-         "formulas, rates, matrix");
-    rate("generation, matrix-free", nonzeros,
+    rate("generation of rates", nonzeros,
          timed([](const operators::FaceFluxes& f) { const operators::FaceStencil s(f, false); }),
-         "formulas, rates");
+         "formulas and rates: a matrix-free operator");
+    rate("generation of a matrix (AIJ)", nonzeros,
+         timed([](const operators::FaceFluxes& f) { operators::assemble_generator(f); }),
+         "the same and PETSc's matrix");
     const double updated =
         median([&] { operators::update_generator(fluxes, false, generator); }, repeats());
-    rate("re-assembly", nonzeros, updated, "rates into a matrix that is there");
+    rate("re-assembly", nonzeros, updated, "new rates into a matrix that is there");
   }
 
   /// The standard map of inputs/standard_map.yaml at the golden mean's last torus.

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "operators/rate_loops.hpp"
+
 namespace komori::operators {
 namespace {
 
@@ -73,8 +75,7 @@ void FaceLines::compute(const Index& first, std::size_t count) {
     const std::size_t part = std::min(chunk, count - start);
     works(first, start, part);
     if (!constant_) diffusions(first, start, part);
-    rates(start, part);
-    patch(first, start, part);
+    rates(first, start, part);
     if (couplings_.size() == 0) continue;
     base::apply(base::Elementary::sqrt, up_.data() + start, b_.lower.data(), base::padded(part));
     base::apply(base::Elementary::sqrt, down_.data() + start, b_.upper.data(), base::padded(part));
@@ -155,69 +156,26 @@ void FaceLines::diffusions(const Index& first, std::size_t start, std::size_t co
   from_cells(upper, b_.upper.data());
 }
 
-void FaceLines::rates(std::size_t start, std::size_t count) {
-  const double* const work = b_.work.data();
-  const double* const face = b_.face.data();
-  double* const peclet = b_.peclet.data();
-  double* const size = b_.size.data();
-  double* const growth = b_.growth.data();
-  const std::size_t n = base::padded(count);
-  if (constant_) {
-    const double diffusion = *constant_;
-    for (std::size_t i = 0; i < n; ++i) peclet[i] = work[i] / diffusion;
-  } else {
-    for (std::size_t i = 0; i < count; ++i) peclet[i] = work[i] / face[i];
-  }
-  double* const up = up_.data() + start;
-  double* const down = down_.data() + start;
-  if (fluxes_.square_root_) {
-    for (std::size_t i = 0; i < n; ++i) size[i] = 0.5 * peclet[i];
-    base::apply(base::Elementary::exp, size, up, n);
-    for (std::size_t i = 0; i < n; ++i) size[i] = -size[i];
-    base::apply(base::Elementary::exp, size, down, n);
-  } else { // Bernoulli's function of both signs, without cancellation
-    for (std::size_t i = 0; i < n; ++i) size[i] = std::abs(peclet[i]);
-    base::apply(base::Elementary::expm1, size, growth, n);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double ratio = size[i] / growth[i];
-      const double small = size[i] < 1e-10 ? 1 - 0.5 * size[i] : ratio;
-      const double large = small + size[i];
-      up[i] = peclet[i] > 0 ? large : small;
-      down[i] = peclet[i] > 0 ? small : large;
-    }
-  }
-  const double* const up_scale = up_scale_.data() + scale_at(start);
-  const double* const down_scale = down_scale_.data() + scale_at(start);
-  if (constant_) {
-    const double diffusion = *constant_;
-    for (std::size_t i = 0; i < n; ++i) {
-      up[i] *= diffusion * up_scale[i];
-      down[i] *= diffusion * down_scale[i];
-    }
-    return;
-  }
-  const double* const lower = b_.lower.data();
-  const double* const upper = b_.upper.data();
-  for (std::size_t i = 0; i < count; ++i) {
-    up[i] *= lower[i] * up_scale[i];
-    down[i] *= upper[i] * down_scale[i];
-  }
+void FaceLines::rates(const Index& first, std::size_t start, std::size_t count) {
+  const bool finite = compute_rates({.work = b_.work.data(),
+                                     .face = constant_ ? nullptr : b_.face.data(),
+                                     .lower = b_.lower.data(),
+                                     .upper = b_.upper.data(),
+                                     .diffusion = constant_.value_or(0),
+                                     .up_scale = up_scale_.data() + scale_at(start),
+                                     .down_scale = down_scale_.data() + scale_at(start),
+                                     .size = b_.size.data(),
+                                     .growth = b_.growth.data(),
+                                     .up = up_.data() + start,
+                                     .down = down_.data() + start},
+                                    count, fluxes_.square_root_);
+  if (!finite) patch(first, start, count);
 }
 
 /// Faces without diffusion, and those where a rate is not a number, one by one.
 void FaceLines::patch(const Index& first, std::size_t start, std::size_t count) {
   double* const up = up_.data() + start;
   double* const down = down_.data() + start;
-  int strange = constant_ && !(*constant_ > 0) ? 1 : 0;
-  constexpr double largest = std::numeric_limits<double>::max();
-  for (std::size_t i = 0; i < count; ++i) {
-    strange |= static_cast<int>(!(up[i] <= largest)) | static_cast<int>(!(down[i] <= largest));
-  }
-  if (!constant_) {
-    const double* const face = b_.face.data();
-    for (std::size_t i = 0; i < count; ++i) strange |= static_cast<int>(!(face[i] > 0));
-  }
-  if (strange == 0) return;
   for (std::size_t i = 0; i < count; ++i) {
     const double diffusion = constant_ ? *constant_ : b_.face.data()[i];
     if (diffusion > 0 && std::isfinite(up[i]) && std::isfinite(down[i])) continue;

@@ -32,14 +32,14 @@ public:
 private:
   static constexpr std::size_t chunk = 256; ///< faces worked on at once, in the innermost cache
   struct Buffers {
-    base::LaneArray work{chunk}, peclet{chunk}, size{chunk}, growth{chunk}, face{chunk},
-        lower{chunk}, upper{chunk};
+    base::LaneArray work{chunk}, size{chunk}, growth{chunk}, face{chunk}, lower{chunk},
+        upper{chunk};
   };
 
   void set_scales(const spaces::Index& first, std::size_t count);
   void works(const spaces::Index& first, std::size_t start, std::size_t count);
   void diffusions(const spaces::Index& first, std::size_t start, std::size_t count);
-  void rates(std::size_t start, std::size_t count);
+  void rates(const spaces::Index& first, std::size_t start, std::size_t count);
   void patch(const spaces::Index& first, std::size_t start, std::size_t count);
   spaces::Index cell_at(spaces::Index first, std::size_t i) const;
   /// Where the scales of the faces from number `start` of the line on lie.
