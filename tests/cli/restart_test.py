@@ -29,6 +29,13 @@ grid: {x: {from: 0, to: 1, cells: 6000}}
 spectrum: {pairs: 3, error_estimate: false}
 evolve: {initial: exp(-(x-0.5)^2/0.01), times: [0.5], method: uniformisation, tolerance: 1e-6}
 """
+# One long series of products, in which the work is one pass over memory each.
+SERIES = """\
+model: {variables: [x, y], potential: (x^2-1)^2 + y^2 + x*y/2, diffusion: 0.25}
+grid: {x: {from: -2.5, to: 2.5, cells: 256}, y: {from: -2.5, to: 2.5, cells: 256}}
+evolve: {initial: exp(-((x+1)^2+y^2)/0.02), times: [0.2, 60], method: chebyshev, tolerance: 1e-9}
+checkpoint: {every: 1h}
+"""
 # Stops the block solver once per iteration; each run makes little progress and saves it.
 IMPATIENT = ("--set", "checkpoint.every=1ms")
 
@@ -41,7 +48,7 @@ class Restart(DriverTest):
         with h5py.File(self.folder / "whole.h5") as file:
             return file["spectrum/eigenvalues"][:, 0]
 
-    def interrupt(self, ranks, *options, at="discretisation"):
+    def interrupt(self, ranks, *options, at="discretisation", by=signal.SIGTERM):
         """Starts the run, asks it to stop once the solver is at work; returns standard error."""
         words = command(["input.yaml", "--restart", "auto", *options], ranks)
         settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
@@ -52,7 +59,7 @@ class Restart(DriverTest):
             for line in process.stdout:
                 if at in line:
                     break
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(by)
             _, stderr = process.communicate(timeout=120)
         return process.returncode, stderr
 
@@ -72,6 +79,24 @@ class Restart(DriverTest):
             self.assertEqual(file["stationary"].attrs["verdict"].decode(), "converged")
         numpy.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
         self.assertNotIn("input.checkpoint-1.h5", self.files())
+
+    def test_a_series_goes_on_to_the_same_bits(self):
+        (self.folder / "input.yaml").write_text(SERIES)
+        for form in ("matrix_free", "assembled"):
+            asked = ("--set", f"operator={form}")
+            self.succeed("input.yaml", "--quiet", "--output", "whole.h5", "--overwrite", *asked,
+                         ranks=2)
+            code, stderr = self.interrupt(2, "--overwrite", *asked, at="product",
+                                          by=signal.SIGUSR2) # which mpirun passes on
+            self.assertEqual(code, 75, stderr)
+            told = self.succeed("input.yaml", "--restart", "auto", "--overwrite", *asked, ranks=2)
+            self.assertIn("resuming from 'input.checkpoint-", told)
+            with h5py.File(self.folder / "input.h5") as file, h5py.File(
+                self.folder / "whole.h5"
+            ) as whole:
+                self.assertEqual(file["run"].attrs["resumed"], 1)
+                numpy.testing.assert_array_equal(
+                    file["evolve/density"][:], whole["evolve/density"][:], form)
 
     def test_a_run_saved_at_every_step_ends_with_the_same_numbers(self):
         expected = self.reference()
