@@ -164,6 +164,57 @@ TEST_F(Counts, the_reversible_estimate_is_the_most_likely_one) {
   }
 }
 
+TEST_F(Counts, the_reversible_estimate_of_a_metastable_chain) {
+  // Two groups of ten states that meet once in 10^5 steps, counts of no symmetry.
+  constexpr PetscInt n = 20;
+  const spaces::Grid grid = states(n);
+  const auto count = [](PetscInt i, PetscInt j) {
+    if (i / 10 != j / 10) return i % 10 == 0 && j % 10 == 0 ? (i < j ? 3.0 : 1.0) : 0.0;
+    return static_cast<double>((i * 7 + j * 13) % 5) * 1000 + (i == j ? 90'000 : i < j ? 40 : 10);
+  };
+  base::UniqueMat counts;
+  base::check(MatCreateAIJ(grid.comm(), grid.local_cells(), grid.local_cells(), n, n, n, nullptr, n,
+                           nullptr, counts.put()));
+  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+    for (PetscInt j = 0; j < n; ++j) {
+      if (count(cell[0], j) == 0) continue;
+      base::check(MatSetValue(counts.get(), grid.first() + local, grid.number({j}),
+                              count(cell[0], j), INSERT_VALUES));
+    }
+  });
+  base::check(MatAssemblyBegin(counts.get(), MAT_FINAL_ASSEMBLY));
+  base::check(MatAssemblyEnd(counts.get(), MAT_FINAL_ASSEMBLY));
+  base::UniqueMat transposed;
+  base::check(MatTranspose(counts.get(), MAT_INITIAL_MATRIX, transposed.put()));
+  const std::vector<double> p =
+      dense(grid, reversible_estimate(counts.get(), transposed.get(), 1e-10).get());
+  // Masses follow from detailed balance along links; every link must then hold it.
+  std::vector<double> x(n, 1);
+  for (std::size_t i = 1; i < n; ++i) {
+    const std::size_t from = i == 10 ? 0 : i < 10 ? 0 : 10;
+    x[i] = x[from] * p[from * n + i] / p[i * n + from];
+  }
+  std::vector<double> sums(n, 0);
+  double both = 0;
+  for (PetscInt i = 0; i < n; ++i) {
+    for (PetscInt j = 0; j < n; ++j) sums[static_cast<std::size_t>(i)] += count(i, j);
+    both += x[static_cast<std::size_t>(i)];
+  }
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  for (double& mass : x) mass *= 2 * total / both; // masses as the fixed point has them
+  // x_ij = (c_ij + c_ji) / (c_i / x_i + c_j / x_j), Bowman et al. 2009.
+  for (PetscInt i = 0; i < n; ++i) {
+    for (PetscInt j = 0; j < n; ++j) {
+      const auto a = static_cast<std::size_t>(i);
+      const auto b = static_cast<std::size_t>(j);
+      const double there = count(i, j) + count(j, i);
+      const double flow = there / (sums[a] / x[a] + sums[b] / x[b]);
+      EXPECT_NEAR(x[a] * p[a * n + b], flow, 1e-8 * flow) << i << ' ' << j;
+    }
+  }
+}
+
 TEST_F(Counts, samples_of_blocks) {
   std::vector<double> values;
   for (int i = 0; i < 1000; ++i) values.push_back((i * 7 % 11 + i / 90) % 3);
