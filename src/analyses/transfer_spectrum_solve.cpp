@@ -10,6 +10,7 @@
 #include "analyses/transfer_spectrum.hpp"
 #include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
+#include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -25,6 +26,7 @@ struct Search {
   TransferProblem& problem;
   const TransferSpectrumInput& input;
   Mat matrix;
+  bool transposed;
   std::string phase;
   EigenPairs* finished;
   std::string& coverage;
@@ -35,6 +37,37 @@ struct Search {
         [&](const EigenRequest& r) { return linalg::general_pairs(matrix, r, problem.log()); });
   }
 };
+
+/// Grids of fewer cells than this are solved as fast as any coarser one.
+constexpr PetscInt smallest_nested = 20'000;
+
+/// Approximate vectors of a map's matrix (of its transposed one: masses) from grids of half as many
+/// cells per axis, each begun on the next coarser one; empty where there is none. Slow functions of
+/// a map are smooth enough for a coarse grid to know most of them, and cheap there. Collective.
+std::vector<base::UniqueVec> nested_start(const TransferProblem& problem, bool transposed,
+                                          PetscInt pairs) {
+  std::vector<base::UniqueVec> vectors;
+  if (problem.grid().cells() < smallest_nested) return vectors;
+  const auto coarse = problem.coarsened();
+  if (!coarse) return vectors;
+  const std::vector<base::UniqueVec> begun = nested_start(*coarse, transposed, pairs);
+  EigenRequest request{.pairs = pairs,
+                       .tolerance = 1e-3,
+                       .norm = coarse->norm(),
+                       .largest = true,
+                       .prefix = "spectrum_",
+                       .max_iterations = 30};
+  for (const base::UniqueVec& vector : begun) request.start.push_back(vector.get());
+  const Mat matrix = transposed ? coarse->transposed() : coarse->matrix();
+  const EigenPairs pairs_found = linalg::general_pairs(matrix, request, problem.log());
+  const base::UniqueMat up = spaces::interpolation(coarse->grid(), problem.grid());
+  for (const base::UniqueVec& vector : pairs_found.vectors) {
+    vectors.push_back(problem.grid().vector());
+    check(MatMult(up.get(), vector.get(), vectors.back().get()));
+    check(VecNormalize(vectors.back().get(), nullptr));
+  }
+  return vectors;
+}
 
 /// Pairs nearest to a number, by shift-and-invert; `scale` moves the shift off an eigenvalue.
 EigenPairs nearest_pairs(const Search& search, EigenRequest& request, double target, double scale) {
@@ -83,7 +116,14 @@ EigenPairs find(const Search& search) {
     constexpr std::int64_t most_factorised = 100'000;
     const bool may_factorise = input.solver == "auto" && cells <= most_factorised;
     if (may_factorise) request.max_iterations = 300;
+    std::vector<base::UniqueVec> start;
+    const bool resumes = problem.checkpoints() && problem.checkpoints()->pending(search.phase);
+    if (request.largest && !resumes) {
+      start = nested_start(problem, search.transposed, request.pairs);
+    }
+    for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
     if (request.largest) pairs = search.run(request);
+    request.start.clear();
     const bool short_of = pairs.values.size() < asked;
     if (short_of && (may_factorise || input.solver == "direct")) {
       if (request.largest) {
@@ -128,11 +168,11 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   const io::Checkpoints* checkpoints = problem.checkpoints();
   const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
   if ((left || both) && !resumes_right) {
-    densities =
-        find({problem, input, problem.transposed(), "spectrum left", nullptr, result.coverage});
+    densities = find(
+        {problem, input, problem.transposed(), true, "spectrum left", nullptr, result.coverage});
   }
   if (right || both) {
-    functions = find({problem, input, problem.matrix(), "spectrum right",
+    functions = find({problem, input, problem.matrix(), false, "spectrum right",
                       left || both ? &densities : nullptr, result.coverage});
   }
   EigenPairs& leading = right ? functions : densities;

@@ -1,6 +1,8 @@
 #include "analyses/transfer_spectrum.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include <gmock/gmock.h>
@@ -134,6 +136,37 @@ TEST(TransferSpectrum, chirikov_map) {
     MapCase c(model, square(n));
     const std::vector<Complex> found = values(*c, 4);
     for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(near(found[i], Complex(wanted[i]), 1e-8)) << i;
+  }
+}
+
+TEST(TransferSpectrum, large_grids_begin_on_coarser_ones) {
+  // Two wells with noise along each axis, which know nothing of each other: eigenvalues of the
+  // plane are products of those of the lines.
+  const std::string noise = ", noise: {kind: uniform, half_width: 0.03}";
+  const auto line = [](const char* name) {
+    return support::axis(name, 0, 1, 150, Boundary::periodic);
+  };
+  MapCase one("variables: [x], map: [x-0.02*sin(4*pi*x)]" + noise, {line("x")}, {.samples = 4});
+  const std::vector<Complex> along = values(*one, 6);
+  std::vector<double> products;
+  for (const Complex a : along) {
+    for (const Complex b : along) products.push_back((a * b).real());
+  }
+  std::sort(products.begin(), products.end(), std::greater<>());
+  MapCase both("variables: [x, y], map: [x-0.02*sin(4*pi*x), y-0.02*sin(4*pi*y)]" + noise,
+               {line("x"), line("y")}, {.samples = 4});
+  ASSERT_NE(both->coarsened(), nullptr);
+  for (const char* side : {"right", "left"}) {
+    TransferSpectrumInput input;
+    input.pairs = 4;
+    input.sides = side;
+    input.conditions = false;
+    const TransferSpectrum found = compute_spectrum(*both, input);
+    ASSERT_EQ(found.values.size(), 4) << side;
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_TRUE(near(found.values[i], Complex(products[i]), 1e-9)) << side << i;
+      EXPECT_LE(found.residuals[i], 1e-9) << side << i;
+    }
   }
 }
 
