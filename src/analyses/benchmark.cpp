@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "analyses/benchmark_solves.hpp"
+#include "analyses/benchmark_dense.hpp"
 #include "analyses/problem.hpp"
 #include "base/collective.hpp"
 #include "base/error.hpp"
@@ -28,9 +28,9 @@ namespace {
 using base::check;
 
 /// Runs all parts and keeps what they took.
-class Benchmark : public BenchmarkSolves {
+class Benchmark : public BenchmarkDense {
 public:
-  using BenchmarkSolves::BenchmarkSolves;
+  using BenchmarkDense::BenchmarkDense;
 
   void run() {
     base::Phase phase(session_.log(), "benchmark");
@@ -38,6 +38,7 @@ public:
     products();
     generation();
     ulam();
+    dictionary_pass();
     eigensolve();
     stationary_density_of_a_rotation();
     series();
@@ -219,6 +220,10 @@ void declare(config::Declarer& declarer, BenchmarkInput& input) {
                    {.help = "Cells of the largest eigensolve whose iterations are compared with "
                             "those of a tenth of solve_cells."},
                    Range::between(1000, 1e10));
+  declarer.integer("dictionary_functions", input.dictionary_functions,
+                   {.help = "Functions of the dictionary, about."}, Range::between(3, 10'000));
+  declarer.integer("dictionary_samples", input.dictionary_samples,
+                   {.help = "Samples of the pass of the dictionary."}, Range::between(1, 1e10));
   declarer.integer("repeats", input.repeats,
                    {.help = "Measurements of which the median counts; solves run once."},
                    Range::between(1, 1000));

@@ -15,6 +15,8 @@ struct BenchmarkInput {
   std::int64_t product_cells = 8'000'000;
   std::int64_t solve_cells = 1'000'000;
   std::int64_t largest_cells = 8'000'000;
+  std::int64_t dictionary_functions = 500;
+  std::int64_t dictionary_samples = 1'000'000;
   std::int64_t repeats = 5;
   bool compare = true;
 };

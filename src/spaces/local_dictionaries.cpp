@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include <Eigen/Core>
 #include <fmt/format.h>
 
 namespace komori::spaces {
@@ -27,7 +28,8 @@ void RadialDictionary::evaluate(const Points& points, const Derivative& order,
       const double* x = points.x.data() + k * count;
       for (std::size_t i = 0; i < count; ++i) out[i] += (x[i] - c[k]) * (x[i] - c[k]);
     }
-    for (std::size_t i = 0; i < count; ++i) out[i] = std::exp(-0.5 * inverse * out[i]);
+    Eigen::Map<Eigen::ArrayXd> squares(out, static_cast<Eigen::Index>(count));
+    squares = (-0.5 * inverse * squares).exp(); // several at a time
     // d/dx_k: -u_k, twice: u_k^2 - 1/w^2, of two variables: u_k u_l, with u = (x - c) / w^2.
     for (std::size_t k = 0; k < c.size(); ++k) {
       if (order[k] == 0) continue;

@@ -50,17 +50,43 @@ void advance(Family family, std::span<const double> t, std::size_t terms, int or
   }
 }
 
+/// Frequencies after which sines and cosines are computed afresh, so that rounding stays below some
+/// 1e-14.
+constexpr std::size_t renewed = 32;
+
 void fourier(std::span<const double> t, std::size_t terms, int order, std::span<double> values) {
   const std::size_t count = t.size();
   std::fill_n(values.begin(), count, order == 0 ? 1.0 : 0.0);
-  for (std::size_t n = 1; n < terms; ++n) {
-    const std::size_t wave = (n + 1) / 2; // cosine and sine of each
+  std::vector<double> first(2 * count); // cosine and sine of pi t
+  std::vector<double> now(2 * count);   // of pi t times the frequency
+  for (std::size_t i = 0; i < count && terms > 1; ++i) {
+    now[i] = first[i] = std::cos(std::numbers::pi * t[i]);
+    now[count + i] = first[count + i] = std::sin(std::numbers::pi * t[i]);
+  }
+  for (std::size_t wave = 1; 2 * wave - 1 < terms; ++wave) {
     const double frequency = std::numbers::pi * static_cast<double>(wave);
+    if (wave % renewed == 0) {
+      for (std::size_t i = 0; i < count; ++i) {
+        now[i] = std::cos(frequency * t[i]);
+        now[count + i] = std::sin(frequency * t[i]);
+      }
+    } else if (wave > 1) { // the sums of angles
+      for (std::size_t i = 0; i < count; ++i) {
+        const double c = now[i] * first[i] - now[count + i] * first[count + i];
+        now[count + i] = now[count + i] * first[i] + now[i] * first[count + i];
+        now[i] = c;
+      }
+    }
+    // Each derivative goes a quarter of a period on: cos, -sin, -cos; sin, cos, -sin.
     const double size = std::numbers::sqrt2 * std::pow(frequency, order);
-    // Each derivative goes a quarter of a period on: cos' = cos(. + pi/2).
-    const double phase = 0.5 * std::numbers::pi * (order + (n % 2 == 0 ? -1 : 0));
-    double* next = values.data() + n * count;
-    for (std::size_t i = 0; i < count; ++i) next[i] = size * std::cos(frequency * t[i] + phase);
+    for (std::size_t n = 2 * wave - 1; n <= 2 * wave && n < terms; ++n) {
+      const bool cosine = (n + static_cast<std::size_t>(order)) % 2 == 1;
+      const bool negative = n % 2 == 1 ? order > 0 : order > 1;
+      const double scale = negative ? -size : size;
+      const double* from = now.data() + (cosine ? 0 : count);
+      double* next = values.data() + n * count;
+      for (std::size_t i = 0; i < count; ++i) next[i] = scale * from[i];
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import unittest
 from support import DriverTest
 
 SMALL = ("--set", "product_cells=20000", "--set", "solve_cells=10000", "--set", "largest_cells=40000",
-         "--set", "repeats=2")
+         "--set", "repeats=2", "--set", "dictionary_functions=30", "--set", "dictionary_samples=50000")
 
 
 class Benchmark(DriverTest):
@@ -18,8 +18,8 @@ class Benchmark(DriverTest):
         self.assertIn("blas", result["blas"])
         names = [m["name"] for m in result["measurements"]]
         for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "re-assembly",
-                     "Ulam assembly", "ten eigenpairs", "three dimensions", "one rank over all",
-                     "iterations", "stationary density", "Chebyshev"):
+                     "Ulam assembly", "dictionary pass", "ten eigenpairs", "three dimensions",
+                     "one rank over all", "iterations", "stationary density", "Chebyshev"):
             self.assertTrue(any(name in text for text in names), f"{name} in {names}")
         for measurement in result["measurements"]:
             # The spread of the iterations is 0 where the grids need equally many.
@@ -38,7 +38,8 @@ class Benchmark(DriverTest):
     def test_refuses_what_it_does_not_know(self):
         self.assert_refused(
             "--set repeat=3: unknown key 'repeat'. Did you mean 'repeats'? Allowed here: dimension, "
-            "product_cells, solve_cells, largest_cells, repeats, compare",
+            "product_cells, solve_cells, largest_cells, dictionary_functions, dictionary_samples, repeats, "
+            "compare",
             "--set", "repeat=3", driver="benchmark",
         )
 
