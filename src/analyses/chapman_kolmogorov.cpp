@@ -15,19 +15,6 @@ namespace {
 using base::check;
 using Constants = std::vector<std::pair<std::string, double>>;
 
-/// 1 on the cells of each set: those at whose centre its formula is not 0. Collective.
-std::vector<base::UniqueVec> indicators(const spaces::Grid& grid,
-                                        const ChapmanKolmogorovInput& input,
-                                        const Constants& constants) {
-  std::vector<base::UniqueVec> sets;
-  for (const auto& [name, text] : input.sets) {
-    const config::Formula formula(text, grid.names(), constants);
-    sets.push_back(
-        grid.sampled([&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; }));
-  }
-  return sets;
-}
-
 /// The stationary masses of a chain: its leading left eigenvector, scaled to the sum 1.
 base::UniqueVec stationary_masses(Mat matrix, const std::vector<Vec>& start) {
   base::UniqueMat transposed;
@@ -133,15 +120,49 @@ void write(io::ResultFile& file, const std::string& what, const std::string& mea
 
 } // namespace
 
+NamedSets sets_of(const spaces::Grid& grid, const ChapmanKolmogorovInput& input,
+                  const Constants& constants) {
+  NamedSets result;
+  for (const auto& [name, text] : input.sets) {
+    const config::Formula formula(text, grid.names(), constants);
+    result.names.push_back(name);
+    result.indicators.push_back(
+        grid.sampled([&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; }));
+  }
+  return result;
+}
+
+NamedSets sets_of(Vec assignment, std::size_t count) {
+  NamedSets result;
+  const base::ReadArray number(assignment);
+  for (std::size_t j = 0; j < count; ++j) {
+    result.names.push_back(fmt::format("set {}", j));
+    result.indicators.push_back(base::duplicate(assignment));
+    const base::WriteArray inside(result.indicators.back().get());
+    for (std::size_t i = 0; i < inside.size(); ++i) {
+      inside[i] = number[i] == static_cast<double>(j) ? 1 : 0;
+    }
+  }
+  return result;
+}
+
 void declare(config::Declarer& declarer, ChapmanKolmogorovInput& input) {
   declarer.reals("steps", input.steps,
                  {.help = "After how many steps of 'model.lag' prediction and data are compared."},
                  config::Range::at_least(1));
   declarer.named_formulas("sets", "<set>", input.sets,
                           {.help = "Sets of cells: where a formula of the variables is not 0, e.g. "
-                                   "'x < 0'. They must not overlap.",
-                           .need = config::Need::required});
+                                   "'x < 0'. They must not overlap."});
+  declarer.boolean("coarse", input.coarse,
+                   {.help = "Instead of 'sets': those that 'coarse_sets' finds."});
   if (!declarer.reading()) return;
+  if (input.coarse && !input.sets.empty()) {
+    declarer.reject("coarse", "stands in place of 'sets'; give one of them");
+  }
+  if (!input.coarse && input.sets.empty()) {
+    declarer.reject("sets", "names nothing; add e.g. 'sets: {left: x < 0, right: x > 0}', or "
+                            "'coarse: true'");
+  }
   for (std::size_t i = 0; i < input.steps.size(); ++i) {
     const double k = input.steps[i];
     if (k != std::floor(k) || k > 1e9 || (i > 0 && k <= input.steps[i - 1])) {
@@ -156,7 +177,7 @@ void validate(const operators::TrajectorySource& source, const spaces::Grid& gri
     source.require_pairs(static_cast<std::int64_t>(k) * source.lag_frames(),
                          fmt::format("'chapman_kolmogorov.steps' holds {:g}", k));
   }
-  const std::vector<base::UniqueVec> sets = indicators(grid, input, constants);
+  const std::vector<base::UniqueVec> sets = sets_of(grid, input, constants).indicators;
   base::UniqueVec covered = grid.vector();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     const config::FormulaText& text = input.sets[i].second;
@@ -178,11 +199,11 @@ void validate(const operators::TrajectorySource& source, const spaces::Grid& gri
 
 ChapmanKolmogorov compute_chapman_kolmogorov(const CountedData& data, TransferProblem& problem,
                                              const ChapmanKolmogorovInput& input,
-                                             const Constants& constants) {
-  const std::vector<base::UniqueVec> sets = indicators(problem.grid(), input, constants);
+                                             const NamedSets& named) {
+  const std::vector<base::UniqueVec>& sets = named.indicators;
   const std::size_t m = sets.size();
   ChapmanKolmogorov result;
-  for (const auto& set : input.sets) result.names.push_back(set.first);
+  result.names = named.names;
   result.steps = whole(input.steps);
   const std::vector<std::int64_t> lags = lags_of(data.source(), result.steps);
   const base::UniqueVec masses = stationary_masses(problem.matrix(), {});
@@ -235,10 +256,10 @@ ChapmanKolmogorov compute_chapman_kolmogorov(const CountedData& data, TransferPr
 }
 
 void chapman_kolmogorov(const CountedData& data, TransferProblem& problem,
-                        const ChapmanKolmogorovInput& input, const Constants& constants,
+                        const ChapmanKolmogorovInput& input, const NamedSets& named,
                         io::ResultFile& file) {
   base::Phase phase(problem.log(), "Chapman-Kolmogorov");
-  const ChapmanKolmogorov result = compute_chapman_kolmogorov(data, problem, input, constants);
+  const ChapmanKolmogorov result = compute_chapman_kolmogorov(data, problem, input, named);
   phase.finish(fmt::format("{} sets, {} samples", result.names.size(), data.bootstrap().samples));
   const std::size_t m = result.names.size();
   const std::size_t steps = result.steps.size();

@@ -15,6 +15,7 @@ namespace komori::analyses {
 struct ChapmanKolmogorovInput {
   std::vector<double> steps{1, 2, 3, 4, 5};
   std::vector<std::pair<std::string, config::FormulaText>> sets;
+  bool coarse = false;
 };
 void declare(config::Declarer& declarer, ChapmanKolmogorovInput& input);
 
@@ -30,6 +31,16 @@ struct ChapmanKolmogorov {
   int disagree = 0; ///< entries whose bands are apart
 };
 
+/// Sets of cells, by name: 1 on each, 0 elsewhere.
+struct NamedSets {
+  std::vector<std::string> names;
+  std::vector<base::UniqueVec> indicators;
+};
+/// Of formulas of the variables; of the numbers that cells are assigned to. Collective.
+NamedSets sets_of(const spaces::Grid& grid, const ChapmanKolmogorovInput& input,
+                  const std::vector<std::pair<std::string, double>>& constants);
+NamedSets sets_of(Vec assignment, std::size_t count);
+
 /// Throws InputError where steps do not fit the data, or sets are empty or overlap. Collective.
 void validate(const operators::TrajectorySource& source, const spaces::Grid& grid,
               const ChapmanKolmogorovInput& input,
@@ -38,15 +49,13 @@ void validate(const operators::TrajectorySource& source, const spaces::Grid& gri
 /// Prediction: mean over the cells a of set A, weighted with the stationary density of the chain,
 /// of (P^k 1_B)(a). Estimate: of the pairs at k lags that begin in A, the share that ends in B
 /// (Prinz et al., J. Chem. Phys. 134, 174105, 2011, section IV.F). Collective.
-ChapmanKolmogorov
-compute_chapman_kolmogorov(const CountedData& data, TransferProblem& problem,
-                           const ChapmanKolmogorovInput& input,
-                           const std::vector<std::pair<std::string, double>>& constants);
+ChapmanKolmogorov compute_chapman_kolmogorov(const CountedData& data, TransferProblem& problem,
+                                             const ChapmanKolmogorovInput& input,
+                                             const NamedSets& named);
 
 /// The whole section: compute, write /chapman_kolmogorov, print. Collective.
 void chapman_kolmogorov(const CountedData& data, TransferProblem& problem,
-                        const ChapmanKolmogorovInput& input,
-                        const std::vector<std::pair<std::string, double>>& constants,
+                        const ChapmanKolmogorovInput& input, const NamedSets& named,
                         io::ResultFile& file);
 
 } // namespace komori::analyses

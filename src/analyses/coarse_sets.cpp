@@ -142,11 +142,8 @@ void declare(config::Declarer& declarer, CoarseSetsInput& input) {
                 {.min = 1e-15, .max = 1e-2});
 }
 
-bool coarse_sets(TransferProblem& problem, const CoarseSetsInput& input, io::ResultFile& file) {
-  base::Phase phase(problem.log(), "coarse_sets");
-  const CoarseSets sets = compute_coarse_sets(problem, input);
-  phase.finish(
-      fmt::format("{} sets, {} eigenvalues, {}", sets.count(), sets.values.size(), sets.solver));
+bool report(const TransferProblem& problem, const CoarseSetsInput& input, const CoarseSets& sets,
+            io::ResultFile& file) {
   if (!sets.coverage.empty()) problem.log().line("    " + sets.coverage);
   write(problem, input, sets, file);
   print(problem, input, sets);
@@ -155,6 +152,14 @@ bool coarse_sets(TransferProblem& problem, const CoarseSetsInput& input, io::Res
                           "another number of sets, or use 'method: gpcca'");
   }
   return sets.complete;
+}
+
+bool coarse_sets(TransferProblem& problem, const CoarseSetsInput& input, io::ResultFile& file) {
+  base::Phase phase(problem.log(), "coarse_sets");
+  const CoarseSets sets = compute_coarse_sets(problem, input);
+  phase.finish(
+      fmt::format("{} sets, {} eigenvalues, {}", sets.count(), sets.values.size(), sets.solver));
+  return report(problem, input, sets, file);
 }
 
 } // namespace komori::analyses

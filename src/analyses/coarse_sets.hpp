@@ -63,6 +63,11 @@ void validate(std::int64_t states, const CoarseSetsInput& input);
 /// Collective.
 CoarseSets compute_coarse_sets(TransferProblem& problem, const CoarseSetsInput& input);
 
+/// Writes /coarse_sets and prints. Returns false, saying so, where something did not converge.
+/// Collective.
+bool report(const TransferProblem& problem, const CoarseSetsInput& input, const CoarseSets& sets,
+            io::ResultFile& file);
+
 /// The whole section: solve, write /coarse_sets, print. Returns false where something did not
 /// converge. Collective.
 bool coarse_sets(TransferProblem& problem, const CoarseSetsInput& input, io::ResultFile& file);

@@ -7,17 +7,8 @@
 #include "linalg/pair_order.hpp"
 
 namespace komori::analyses {
-namespace {
 
 using base::check;
-
-/// Blocks of `input.block`, or a hundredth of the data.
-std::int64_t block_frames(const operators::TrajectorySource& source, const BootstrapInput& input) {
-  if (input.block > 0) return models::frames_of(input.block, source.dt(), "'bootstrap.block'");
-  return std::max<std::int64_t>(1, source.frames() / 100);
-}
-
-} // namespace
 
 void declare(config::Declarer& declarer, BootstrapInput& input) {
   using config::Range;
@@ -33,6 +24,11 @@ void declare(config::Declarer& declarer, BootstrapInput& input) {
   declarer.real("confidence", input.confidence, {.help = "What share of samples a band holds."},
                 {.min = 0, .max = 1, .min_excluded = true, .max_excluded = true});
   declarer.integer("seed", input.seed, {.help = "Of the draws."}, Range::at_least(0));
+}
+
+std::int64_t block_frames(const operators::TrajectorySource& source, const BootstrapInput& input) {
+  if (input.block > 0) return models::frames_of(input.block, source.dt(), "'bootstrap.block'");
+  return std::max<std::int64_t>(1, source.frames() / 100);
 }
 
 Band band(std::vector<double> values, double confidence) {

@@ -23,6 +23,10 @@ struct BootstrapInput {
 };
 void declare(config::Declarer& declarer, BootstrapInput& input);
 
+/// The length of a block in frames: as asked for, or a hundredth of the data. Throws InputError.
+/// Local.
+std::int64_t block_frames(const operators::TrajectorySource& source, const BootstrapInput& input);
+
 /// A lower and an upper bound.
 struct Band {
   double lower = 0;

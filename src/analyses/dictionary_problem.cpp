@@ -45,6 +45,7 @@ std::unique_ptr<operators::Action> make_action(const models::ModelInput& model,
   const auto outside =
       section.outside == "error" ? operators::Outside::error : operators::Outside::extrapolate;
   if (model.kind == "sde") return std::make_unique<operators::GeneratorAction>(model.sde);
+  if (model.kind == "trajectory") return std::make_unique<operators::PairAction>();
   if (section.operator_name == "transfer") {
     return std::make_unique<operators::TransferAction>(model.map, *section.inverse, extents,
                                                        outside);
@@ -121,6 +122,15 @@ void declare(config::Declarer& declarer, DictionarySection& input) {
                      "Directions in which the Gram matrix of functions scaled to norm 1 has less "
                      "than this share of its largest eigenvalue are left out."},
                 {.min = 1e-16, .max = 0.1});
+  declarer.choice("images", input.images, {"random", "exact"},
+                  {.help =
+                       "trajectory: whether the later frame of a pair is a sample of a random "
+                       "image, so that residuals are those of means over cells of 'grid' that two "
+                       "halves of the data share, or follows exactly from the earlier one."});
+  declarer.real("held_out", input.held_out,
+                {.help = "trajectory: share of the blocks ('bootstrap.block') that 'spectrum' and "
+                         "'modes' do without, for residuals elsewhere; 0: none."},
+                {.min = 0, .max = 0.5});
   declarer.choice("singular", input.singular, {"auto", "cut", "error"},
                   {.help =
                        "A singular Gram matrix. error: always refused; cut: never; auto: refused "
@@ -139,17 +149,19 @@ void declare(config::Declarer& declarer, DictionarySection& input) {
 DictionaryProblem::DictionaryProblem(base::Session& session, const models::ModelInput& model,
                                      const DictionarySection& section,
                                      const spaces::SamplingInput& sampling,
-                                     const Observables& observables)
+                                     const Observables& observables,
+                                     const BootstrapInput& bootstrap)
     : session_(session), section_(section), observables_(observables) {
   const bool sde = model.kind == "sde";
-  names_ = sde ? spaces::Names{model.sde.variables, model.sde.parameters}
-               : spaces::Names{model.map.variables, model.map.parameters};
-  lag_ = sde ? 1 : model.map.lag;
+  const bool data = model.kind == "trajectory";
+  names_ = sde    ? spaces::Names{model.sde.variables, model.sde.parameters}
+           : data ? spaces::Names{model.trajectory.variables, model.trajectory.parameters}
+                  : spaces::Names{model.map.variables, model.map.parameters};
   const std::string where = section.functions.origin.text();
-  if (sde && section.operator_name == "transfer") {
+  if ((sde || data) && section.operator_name == "transfer") {
     throw InputError(fmt::format("{}: 'dictionary.operator: transfer' belongs to a model of kind "
-                                 "'map', but 'model.kind' is 'sde'",
-                                 where));
+                                 "'map', but 'model.kind' is '{}'",
+                                 where, model.kind));
   }
   if (section.operator_name == "transfer" && model.map.noise) {
     throw InputError(fmt::format("{}: 'dictionary.operator: transfer' is for maps without noise; "
@@ -162,12 +174,12 @@ DictionaryProblem::DictionaryProblem(base::Session& session, const models::Model
                                  where));
   }
   extents_ = spaces::extents(section.functions, names_);
-  samples_ = spaces::make_samples(sampling, names_, extents_);
-  others_ = samples_->others();
+  take_samples(model, sampling, bootstrap);
   action_ = make_action(model, section, extents_, sampling.noise_points);
   spaces::Draw drawn;
   if (spaces::needs_points(section.functions)) {
     drawn = spaces::drawn(*samples_, points_for_centers);
+    for (std::vector<double>& point : drawn) point.resize(names_.variables.size());
   }
   dictionary_ = spaces::make_dictionary(section.functions, names_, drawn);
   if (action_->generator() && !dictionary_->differentiable()) {
@@ -181,6 +193,33 @@ DictionaryProblem::DictionaryProblem(base::Session& session, const models::Model
   std::vector<config::FormulaText> texts;
   for (const auto& observable : observables_) texts.push_back(observable.second);
   observed_ = std::make_unique<spaces::FormulaDictionary>(texts, names_);
+}
+
+void DictionaryProblem::take_samples(const models::ModelInput& model,
+                                     const spaces::SamplingInput& sampling,
+                                     const BootstrapInput& bootstrap) {
+  if (model.kind != "trajectory") {
+    lag_ = model.kind == "sde" ? 1 : model.map.lag;
+    samples_ = spaces::make_samples(sampling, names_, extents_);
+    others_ = samples_->others();
+    return;
+  }
+  pairs_ = std::make_unique<PairData>(comm(), model.trajectory, bootstrap, section_.held_out,
+                                      extents_, section_.outside == "error");
+  const std::int64_t lag = pairs_->source().lag_frames();
+  lag_ = pairs_->source().lag();
+  samples_ = pairs_->estimate(lag);
+  others_ = pairs_->held_out(lag);
+  if (samples_->count() > 0) return;
+  throw InputError(fmt::format("{}: 'dictionary.held_out' leaves no pair of frames at the lag {:g} "
+                               "for the estimate; lower it, or 'bootstrap.block'",
+                               section_.functions.origin.text(), lag_));
+}
+
+operators::GramMatrices DictionaryProblem::finished(operators::GramPass& pass) const {
+  operators::GramMatrices gram = pass.result();
+  if (pairs_ && estimator() == operators::Estimator::reversible) gram.g = 0.5 * (gram.g + gram.l);
+  return gram;
 }
 
 operators::Estimator DictionaryProblem::estimator() const {
@@ -258,7 +297,7 @@ bool gram_section(DictionaryProblem& problem, io::ResultFile& file) {
           "gram", [&](io::CheckpointWriter& writer) { writer.numbers("sums", pass.state()); });
     }
   }
-  problem.keep(pass.result());
+  problem.keep(problem.finished(pass));
   const operators::GramMatrices& gram = problem.gram(file);
   const double seconds = phase.seconds();
   const double flops =

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "analyses/pair_data.hpp"
 #include "base/session.hpp"
 #include "config/declaration.hpp"
 #include "io/checkpoints.hpp"
@@ -31,6 +32,8 @@ struct DictionarySection {
   std::string outside = "error";
   double rank_cut = 1e-12;
   std::string singular = "auto";
+  std::string images = "random";
+  double held_out = 0.2;
 };
 void declare(config::Declarer& declarer, DictionarySection& input);
 
@@ -41,9 +44,10 @@ using Observables = std::vector<std::pair<std::string, config::FormulaText>>;
 class DictionaryProblem {
 public:
   /// Throws InputError. Collective.
+  /// `bootstrap` says how trajectories are cut into blocks.
   DictionaryProblem(base::Session& session, const models::ModelInput& model,
                     const DictionarySection& section, const spaces::SamplingInput& sampling,
-                    const Observables& observables);
+                    const Observables& observables, const BootstrapInput& bootstrap = {});
   DictionaryProblem(const DictionaryProblem&) = delete;
   DictionaryProblem& operator=(const DictionaryProblem&) = delete;
 
@@ -57,6 +61,10 @@ public:
   const spaces::Samples& samples() const noexcept { return *samples_; }
   /// Other samples of the same measure; null where data are all there is.
   const spaces::Samples* others() const noexcept { return others_.get(); }
+  /// Where the samples are from; null unless they are a trajectory's.
+  const PairData* pairs() const noexcept { return pairs_.get(); }
+  /// What is known of images are samples of random ones, which residuals must not count.
+  bool random_images() const noexcept { return pairs_ && section_.images == "random"; }
   const DictionarySection& section() const noexcept { return section_; }
   const Observables& observables() const noexcept { return observables_; }
   /// The operator is a generator: continuous time.
@@ -72,17 +80,24 @@ public:
   /// The matrix of all functions, of the rank kept; made once. Collective.
   const operators::KoopmanMatrix& matrix(const io::ResultFile& file);
   void keep(operators::GramMatrices gram) { gram_ = std::move(gram); }
+  /// Of a pass that has come to its end. Of data under detailed balance both frames of a pair are
+  /// of the same measure: G is the mean over both then. Collective.
+  operators::GramMatrices finished(operators::GramPass& pass) const;
 
   io::Checkpoints* checkpoints() const noexcept { return checkpoints_; }
   void use(io::Checkpoints& checkpoints) noexcept { checkpoints_ = &checkpoints; }
 
 private:
+  void take_samples(const models::ModelInput& model, const spaces::SamplingInput& sampling,
+                    const BootstrapInput& bootstrap);
+
   base::Session& session_;
   DictionarySection section_;
   spaces::Names names_;
   std::vector<spaces::Extent> extents_;
   double lag_ = 1;
   Observables observables_;
+  std::unique_ptr<PairData> pairs_;
   std::unique_ptr<operators::Action> action_;
   std::unique_ptr<spaces::Samples> samples_;
   std::unique_ptr<spaces::Samples> others_;

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/signals.hpp"
 #include "linalg/dense.hpp"
+#include "operators/conditional_residuals.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -140,6 +141,35 @@ std::vector<double> distances(DictionaryProblem& problem, const operators::GramM
   return errors;
 }
 
+/// Residuals at the samples and at others.
+void measure(DictionaryProblem& problem, const spaces::Grid& grid, DictionarySpectrum& s) {
+  // It can be done again from the Gram matrices: a stop saves nothing of it.
+  const auto pause = [&](double done) {
+    problem.log().progress(done, fmt::format("{} pairs", s.values.size()));
+    base::stop_if_asked(problem.comm(), "the residuals were not complete");
+  };
+  s.independent.assign(s.values.size(), none);
+  if (problem.random_images()) {
+    for (const bool held_out : {false, true}) {
+      const auto halves = problem.pairs()->halves(problem.pairs()->source().lag_frames(), held_out);
+      std::vector<double>& list = held_out ? s.independent : s.residuals;
+      list.assign(s.values.size(), none);
+      if (halves.empty()) continue;
+      operators::ConditionalResiduals found =
+          operators::conditional_residuals(grid, problem.pass(halves[0].get()),
+                                           problem.pass(halves[1].get()), s.values, s.right, pause);
+      list = std::move(found.values);
+      if (!held_out) s.averaged = found.share;
+    }
+    return;
+  }
+  s.residuals =
+      operators::measured_residuals(problem.comm(), problem.pass(), s.values, s.right, pause);
+  if (!problem.others()) return;
+  s.independent = operators::measured_residuals(problem.comm(), problem.pass(problem.others()),
+                                                s.values, s.right, pause);
+}
+
 void judge(const DictionaryProblem& problem, const TransferSpectrumInput& input, double norm,
            DictionarySpectrum& s) {
   for (std::size_t i = 0; i < s.values.size(); ++i) {
@@ -153,7 +183,11 @@ void judge(const DictionaryProblem& problem, const TransferSpectrumInput& input,
     // A generator's eigenvalue 0 is known to rounding at best.
     const double scale = problem.rates() ? size + 1e-8 * norm : size;
     const bool rounding = !problem.rates() && s.uncertainty[i] > 0.01 * size;
-    const bool drifts = s.discretisation_error[i] > 0.1 * scale;
+    // Where residuals at the samples and at others agree, the samples stand for their measure, so
+    // that the residual is the operator's own and decides. Where they do not, or none are known,
+    // functions are fitted to the samples, which shows when the dictionary changes.
+    const bool measured = s.independent[i] <= 2 * s.residuals[i] + s.uncertainty[i];
+    const bool drifts = !measured && s.discretisation_error[i] > 0.1 * scale;
     s.rates.push_back(rounding          ? none
                       : problem.rates() ? -s.values[i].real()
                                         : -std::log(size) / problem.lag() + 0.0);
@@ -183,6 +217,10 @@ void filter(DictionarySpectrum& s) {
   pick(s.bounds);
   pick(s.discretisation_error);
   pick(s.verdicts);
+  if (s.bands) {
+    pick(s.bands->real);
+    pick(s.bands->imaginary);
+  }
   for (MatrixXd* columns : {&s.right, &s.left}) {
     MatrixXd old = std::move(*columns);
     columns->resize(old.rows(), static_cast<Index>(kept.size()));
@@ -195,7 +233,7 @@ void filter(DictionarySpectrum& s) {
 } // namespace
 
 DictionarySpectrum dictionary_spectrum(DictionaryProblem& problem,
-                                       const TransferSpectrumInput& input,
+                                       const TransferSpectrumInput& input, const spaces::Grid& grid,
                                        const io::ResultFile& file) {
   base::Phase phase(problem.log(), "spectrum");
   const operators::KoopmanMatrix& matrix = problem.matrix(file);
@@ -216,21 +254,15 @@ DictionarySpectrum dictionary_spectrum(DictionaryProblem& problem,
   phase.finish(fmt::format("{} of {} pairs", s.values.size(), s.all));
 
   base::Phase residuals(problem.log(), "residuals");
-  // It can be done again from the Gram matrices: a stop saves nothing of it.
-  const auto pause = [&](double done) {
-    problem.log().progress(done, fmt::format("{} pairs", s.values.size()));
-    base::stop_if_asked(problem.comm(), "the residuals were not complete");
-  };
-  s.residuals =
-      operators::measured_residuals(problem.comm(), problem.pass(), s.values, s.right, pause);
-  s.independent.assign(s.values.size(), none);
-  if (problem.others()) {
-    s.independent = operators::measured_residuals(problem.comm(), problem.pass(problem.others()),
-                                                  s.values, s.right, pause);
-  }
+  measure(problem, grid, s);
   residuals.finish(problem.others() ? fmt::format("{}, and {}", problem.samples().text(),
                                                   problem.others()->text())
                                     : problem.samples().text());
+  if (problem.pairs() && problem.pairs()->bootstrap().samples > 0) {
+    base::Phase bands(problem.log(), "bands");
+    s.bands = eigenvalue_bands(problem, s.values);
+    bands.finish(fmt::format("{} samples", problem.pairs()->bootstrap().samples));
+  }
   judge(problem, input, matrix.k.norm(), s);
   return s;
 }
@@ -323,7 +355,11 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
           "1/time");
   numbers("time_scales", scales, "implied time scales 1/rate; NaN where nothing decays", "time");
   numbers("residuals", s.residuals,
-          "||K v - mu v|| / ||v|| of the operator itself, measured at the samples", unit);
+          problem.random_images()
+              ? "||K v - mu v|| / ||v|| of the operator itself, by means over cells of the grid; "
+                "or the noise of this estimate where that is larger"
+              : "||K v - mu v|| / ||v|| of the operator itself, measured at the samples",
+          unit);
   numbers("independent_residuals", s.independent,
           "the same at other samples of the same measure; NaN where there are none", unit);
   numbers("condition", s.condition, "1/|w^H v| of left and right vectors of norm 1", "-");
@@ -337,6 +373,23 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
           "distance to the nearest eigenvalue of a dictionary of three quarters of the degree; NaN "
           "where there is none",
           unit);
+  if (s.bands) {
+    const auto ends = [&](const char* name, double Band::*end, const char* which) {
+      std::vector<double> list;
+      for (std::size_t i = 0; i < s.values.size(); ++i) {
+        list.push_back(s.bands->real[i].*end);
+        list.push_back(s.bands->imaginary[i].*end);
+      }
+      file.write_small(fmt::format("/spectrum/{}", name), list, {n, 2},
+                       {{"meaning", fmt::format("{} ends of the bootstrap's bands of real and "
+                                                "imaginary part",
+                                                which)},
+                        {"unit", unit}});
+    };
+    ends("eigenvalues_lower", &Band::lower, "lower");
+    ends("eigenvalues_upper", &Band::upper, "upper");
+  }
+  if (problem.random_images()) file.annotate("/spectrum", {{"averaged", s.averaged}});
   file.write_strings("/spectrum/verdict", s.verdicts,
                      {{"meaning", std::string("converged | suspect")}, {"unit", std::string("-")}});
   file.annotate("/spectrum", {{"solver", std::string("LAPACK, dense")},
@@ -371,7 +424,7 @@ void print(const DictionaryProblem& problem, const DictionarySpectrum& s) {
 
 bool dictionary_spectrum_section(DictionaryProblem& problem, const TransferSpectrumInput& input,
                                  const spaces::Grid& grid, io::ResultFile& file) {
-  DictionarySpectrum s = dictionary_spectrum(problem, input, file);
+  DictionarySpectrum s = dictionary_spectrum(problem, input, grid, file);
   if (input.filter == "residual") filter(s);
   write(problem, input, s, file);
   if (!s.values.empty()) {

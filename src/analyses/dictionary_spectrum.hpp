@@ -2,11 +2,13 @@
 #pragma once
 
 #include <complex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
+#include "analyses/dictionary_bands.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "io/result_file.hpp"
@@ -27,14 +29,17 @@ struct DictionarySpectrum {
   std::vector<double> bounds;      ///< of the error of mu where K is symmetric; NaN elsewhere
   std::vector<double> discretisation_error; ///< distance to the smaller dictionary's; NaN: unknown
   std::vector<std::string> verdicts;        ///< converged | suspect
+  std::optional<EigenvalueBands> bands;     ///< of the data, where asked for
   Eigen::MatrixXd right;                    ///< coefficients of the functions, one column a pair
   Eigen::MatrixXd left;
+  double averaged = 1; ///< share of the samples in cells that give residuals of random images
   std::size_t all = 0; ///< eigenvalues of the matrix, of which these were chosen
 };
 
-/// All pairs asked for, with residuals and verdicts. Collective.
+/// All pairs asked for, with residuals and verdicts; of random images residuals are those of means
+/// over the cells of `grid`. Collective.
 DictionarySpectrum dictionary_spectrum(DictionaryProblem& problem,
-                                       const TransferSpectrumInput& input,
+                                       const TransferSpectrumInput& input, const spaces::Grid& grid,
                                        const io::ResultFile& file);
 
 /// The whole section: solve, judge, write /spectrum, print the table; eigenfunctions are evaluated

@@ -21,18 +21,42 @@ int work(Run& run) {
 /// What does not go together with a dictionary.
 void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
   const std::string& kind = input.model.kind;
-  if (kind != "map" && kind != "sde") {
-    declarer.reject("dictionary", fmt::format("belongs to a model of kind 'map' or 'sde', but "
-                                              "'model.kind' is '{}'; remove it",
-                                              kind));
+  const bool data = kind == "trajectory";
+  if (kind == "chain") {
+    declarer.reject("dictionary", "belongs to a model of kind 'map', 'sde' or 'trajectory', but "
+                                  "'model.kind' is 'chain'; remove it");
   }
-  const auto grid_only = [&](const char* key, bool given) {
+  const std::pair<const char*, bool> of_grids[]{
+      {"ulam", input.ulam.has_value()},
+      {"cover", input.cover.has_value()},
+      {"scheme", input.scheme.has_value()},
+      {"counts", input.counts.has_value()},
+      {"stationary", input.stationary.has_value()},
+      {"transitions", input.transitions.has_value()},
+      {"coarse_sets", input.coarse_sets.has_value()},
+      {"coherent_sets", input.coherent_sets.has_value()},
+      {"chapman_kolmogorov", input.chapman_kolmogorov.has_value()}};
+  for (const auto& [key, given] : of_grids) {
     if (given) declarer.reject(key, "belongs to a grid, not to a 'dictionary'; remove one of them");
-  };
-  grid_only("ulam", input.ulam.has_value());
-  grid_only("scheme", input.scheme.has_value());
-  grid_only("stationary", input.stationary.has_value());
-  if (!input.spectrum && !input.pseudospectrum && !input.modes) {
+  }
+  const std::pair<const char*, bool> of_data[]{{"time_scales", input.time_scales.has_value()},
+                                               {"bootstrap", input.bootstrap.has_value()}};
+  for (const auto& [key, given] : of_data) {
+    if (given && !data) {
+      declarer.reject(key, fmt::format("belongs to a model of kind 'trajectory', but 'model.kind' "
+                                       "is '{}'; remove it",
+                                       kind));
+    }
+  }
+  if (data && input.sampling) {
+    declarer.reject("sampling", "belongs to a model of kind 'map' or 'sde'; the samples of a "
+                                "trajectory are its frames; remove it");
+  }
+  if (data && input.pseudospectrum && input.dictionary->images == "random") {
+    declarer.reject("pseudospectrum", "needs images without noise; set 'dictionary.images: exact' "
+                                      "if the frames follow from each other, or remove it");
+  }
+  if (!input.spectrum && !input.pseudospectrum && !input.modes && !input.time_scales) {
     declarer.reject("", "asks for nothing; add 'spectrum: {}', 'pseudospectrum: {}' or 'modes'");
   }
 }
@@ -144,6 +168,10 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                      "'{}'; remove it",
                                      kind));
   }
+  if (input.chapman_kolmogorov && input.chapman_kolmogorov->coarse && !input.coarse_sets) {
+    declarer.reject("chapman_kolmogorov", "has 'coarse: true', which needs 'coarse_sets'; add e.g. "
+                                          "'coarse_sets: {sets: 3}'");
+  }
   if (!input.stationary && !input.spectrum && !input.transitions && !input.coarse_sets &&
       !input.coherent_sets && !input.time_scales && !input.chapman_kolmogorov) {
     declarer.reject("", "asks for nothing; add 'stationary: {}' or 'spectrum: {}'");
@@ -156,7 +184,7 @@ Driver koopman_driver() {
               "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
               "operators of maps, Markov chains, stochastic differential equations and time series",
           .key_help = [] { return config::help<KoopmanInput>().text(); },
-          .option_prefixes = {"spectrum_", "stationary_", "time_scales_", "extension_",
+          .option_prefixes = {"spectrum_", "stationary_", "counts_", "time_scales_", "extension_",
                               "transitions_", "coarse_sets_", "coherent_sets_"},
           .work = work};
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/dictionary_bands.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/dictionary_spectrum.hpp"
 #include "analyses/estimate.hpp"
@@ -89,6 +90,7 @@ void introduce(const KoopmanRun& run, const DictionaryProblem& problem, const Si
                   dictionary.size() > 2 ? ", ..., " + dictionary.name(dictionary.size() - 1) : ""));
   log.line(fmt::format("  {}, {:.3g} evaluation{} of the dictionary each", problem.samples().text(),
                        problem.action().evaluations() + 1, "s"));
+  if (problem.pairs()) introduce_data(log, problem.pairs()->source());
   log.line(fmt::format("  about {:.3g} GFlop for Gram matrices and {} per rank, {} rank{}",
                        size.flops / 1e9, base::bytes_text(size.bytes), run.session().size(),
                        run.session().size() == 1 ? "" : "s"));
@@ -100,8 +102,10 @@ int study_dictionary(KoopmanRun& run) {
   const KoopmanInput& input = run.input;
   DictionaryProblem problem(run.session(), input.model, *input.dictionary,
                             input.sampling.value_or(spaces::SamplingInput{}),
-                            input.modes ? input.modes->observables : Observables{});
+                            input.modes ? input.modes->observables : Observables{},
+                            input.bootstrap.value_or(BootstrapInput{.samples = 0}));
   if (input.modes) validate(problem, *input.modes);
+  if (input.time_scales) (void)lags_of(problem.pairs()->source(), *input.time_scales);
   const spaces::Grid grid = output_grid(problem, input);
   const Size size = predict(problem, grid);
   introduce(run, problem, size);
@@ -110,7 +114,8 @@ int study_dictionary(KoopmanRun& run) {
                  {.bytes_per_rank = size.bytes});
   // Every rank looks at the same first samples: most mistakes show there.
   const auto first = std::min<std::int64_t>(operators::GramPass::block, problem.samples().count());
-  operators::sample_block(problem.pass(), 0, static_cast<std::size_t>(first));
+  operators::PointBlock block;
+  operators::sample_block(problem.pass(), 0, static_cast<std::size_t>(first), block);
   if (run.check_only()) return run.stop_at_check();
   KoopmanStudy study{.grid = grid, .nonzeros = -1, .use = [&](io::Checkpoints& checkpoints) {
                        problem.use(checkpoints);
@@ -121,6 +126,11 @@ int study_dictionary(KoopmanRun& run) {
     study.sections.push_back({"spectrum", [&](io::ResultFile& file) {
                                 return dictionary_spectrum_section(problem, *input.spectrum, grid,
                                                                    file);
+                              }});
+  }
+  if (input.time_scales) {
+    study.sections.push_back({"time_scales", [&](io::ResultFile& file) {
+                                return dictionary_time_scales(problem, *input.time_scales, file);
                               }});
   }
   if (input.pseudospectrum) {

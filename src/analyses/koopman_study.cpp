@@ -146,7 +146,7 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
                                 return true;
                               }});
   }
-  if (input.coarse_sets) {
+  if (input.coarse_sets && input.model.kind != "trajectory") { // data have sets of their own
     study.sections.push_back({"coarse_sets", [&](io::ResultFile& file) {
                                 return coarse_sets(problem, *input.coarse_sets, file);
                               }});

@@ -55,6 +55,9 @@ struct KoopmanStudy {
 /// Runs the sections: file, checkpoints, record. Returns the exit code. Collective.
 int carry_out(KoopmanRun& run, const KoopmanStudy& study);
 
+/// Says what a trajectory holds.
+void introduce_data(base::Log& log, const operators::TrajectorySource& source);
+
 /// All that is asked of a matrix of transition probabilities or rates, and then `more`. Collective.
 int study_transfer(KoopmanRun& run, TransferProblem& problem,
                    const std::vector<std::string>& variables,

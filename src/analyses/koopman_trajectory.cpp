@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "analyses/chapman_kolmogorov.hpp"
+#include "analyses/coarse_sets_data.hpp"
 #include "analyses/koopman_study.hpp"
 #include "analyses/study.hpp"
 #include "analyses/time_scales.hpp"
@@ -10,13 +11,6 @@
 
 namespace komori::analyses {
 namespace {
-
-void introduce(base::Log& log, const operators::TrajectorySource& source) {
-  log.line(fmt::format("  {} frames in {} piece{}, {:g} apart; {} pairs at lag {:g}",
-                       source.frames(), source.pieces().size(),
-                       source.pieces().size() == 1 ? "" : "s", source.dt(),
-                       source.pairs(source.lag_frames()), source.lag()));
-}
 
 /// Says which part of the data the chain stands for.
 void report(base::Log& log, const operators::TransitionCounts& counts,
@@ -54,6 +48,13 @@ void write_visits(const spaces::Grid& grid, const operators::EstimatedChain& cha
 
 } // namespace
 
+void introduce_data(base::Log& log, const operators::TrajectorySource& source) {
+  log.line(fmt::format("  {} frames in {} piece{}, {:g} apart; {} pairs at lag {:g}",
+                       source.frames(), source.pieces().size(),
+                       source.pieces().size() == 1 ? "" : "s", source.dt(),
+                       source.pairs(source.lag_frames()), source.lag()));
+}
+
 int study_trajectory(KoopmanRun& run) {
   const KoopmanInput& input = run.input;
   const models::TrajectoryInput& model = input.model.trajectory;
@@ -67,14 +68,15 @@ int study_trajectory(KoopmanRun& run) {
     validate(source, grid, *input.chapman_kolmogorov, model.parameters);
   }
   std::optional<CountedData> data;
-  if (input.time_scales || input.chapman_kolmogorov) {
+  if (input.time_scales || input.chapman_kolmogorov || input.coarse_sets) {
     data.emplace(source, grid, how, input.bootstrap.value_or(BootstrapInput{}));
   }
-  introduce(run.log(), source);
+  introduce_data(run.log(), source);
   base::Phase counting(run.log(), "counting");
   operators::TransitionCounts counts(source, grid, source.lag_frames(), how);
   operators::EstimatedChain chain = operators::estimate_chain(counts.data(), how);
   if (input.spectrum) validate(chain.states, *input.spectrum);
+  if (input.coarse_sets) validate(chain.states, *input.coarse_sets);
   run.require_room(grid, static_cast<double>(chain.transfer.nonzeros));
   if (run.check_only()) return run.stop_at_check();
   counting.finish(fmt::format("{} transitions", chain.transfer.nonzeros));
@@ -93,10 +95,19 @@ int study_trajectory(KoopmanRun& run) {
                       return true;
                     }});
   }
+  std::optional<DataSets> sets;
+  if (input.coarse_sets) {
+    sets.emplace(problem, chain.inside.get(), *data, *input.coarse_sets,
+                 run.run.command_line.quiet ? base::Log::Level::quiet : base::Log::Level::normal);
+    more.push_back({"coarse_sets", [&](io::ResultFile& file) { return sets->section(file); }});
+  }
   if (input.chapman_kolmogorov) {
     more.push_back({"chapman_kolmogorov", [&](io::ResultFile& file) {
-                      chapman_kolmogorov(*data, problem, *input.chapman_kolmogorov,
-                                         model.parameters, file);
+                      const ChapmanKolmogorovInput& test = *input.chapman_kolmogorov;
+                      const NamedSets named =
+                          test.coarse ? sets_of(sets->sets().assignment.get(), sets->sets().count())
+                                      : sets_of(problem.grid(), test, model.parameters);
+                      chapman_kolmogorov(*data, problem, test, named, file);
                       return true;
                     }});
   }

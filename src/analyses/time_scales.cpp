@@ -12,20 +12,6 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-/// Time scales of the eigenvalues after the first.
-std::vector<double> scales_of(const std::vector<std::complex<double>>& values, std::size_t count,
-                              double lag) {
-  std::vector<double> scales(count, nan);
-  for (std::size_t i = 1; i < values.size() && i <= count; ++i) {
-    const double modulus = std::abs(values[i]);
-    const bool decays = modulus > 0 && modulus < 1;
-    if (decays && (values[i].imag() != 0 || values[i].real() > 0)) {
-      scales[i - 1] = -lag / std::log(modulus);
-    }
-  }
-  return scales;
-}
-
 /// What is known at one lag, as numbers for a checkpoint: scales, lower, upper, kept.
 std::vector<double> at_lag(const CountedData& data, std::int64_t lag, std::size_t count,
                            base::Log& log) {
@@ -48,17 +34,33 @@ std::vector<double> at_lag(const CountedData& data, std::int64_t lag, std::size_
     log.progress(static_cast<double>(s + 1) / static_cast<double>(data.bootstrap().samples),
                  fmt::format("lag {:g}, sample {}", time, s + 1));
   });
-  std::vector<Band> bands;
-  for (auto& values : sampled) {
-    bands.push_back(band(std::move(values), data.bootstrap().confidence));
-  }
-  for (const Band& b : bands) row.push_back(b.lower);
-  for (const Band& b : bands) row.push_back(b.upper);
+  append_bands(row, std::move(sampled), data.bootstrap().confidence);
   row.push_back(chain.kept);
   return row;
 }
 
 } // namespace
+
+std::vector<double> scales_of(const std::vector<std::complex<double>>& values, std::size_t count,
+                              double lag) {
+  std::vector<double> scales(count, nan);
+  for (std::size_t i = 1; i < values.size() && i <= count; ++i) {
+    const double modulus = std::abs(values[i]);
+    const bool decays = modulus > 0 && modulus < 1;
+    if (decays && (values[i].imag() != 0 || values[i].real() > 0)) {
+      scales[i - 1] = -lag / std::log(modulus);
+    }
+  }
+  return scales;
+}
+
+void append_bands(std::vector<double>& row, std::vector<std::vector<double>> sampled,
+                  double confidence) {
+  std::vector<Band> bands;
+  for (auto& values : sampled) bands.push_back(band(std::move(values), confidence));
+  for (const Band& b : bands) row.push_back(b.lower);
+  for (const Band& b : bands) row.push_back(b.upper);
+}
 
 void declare(config::Declarer& declarer, TimeScalesInput& input) {
   declarer.reals("lags", input.lags,
@@ -81,10 +83,9 @@ std::vector<std::int64_t> lags_of(const operators::TrajectorySource& source,
   return lags;
 }
 
-TimeScales compute_time_scales(const CountedData& data, const TimeScalesInput& input,
-                               base::Log& log, io::Checkpoints* checkpoints) {
-  const std::vector<std::int64_t> lags = lags_of(data.source(), input);
-  const auto count = static_cast<std::size_t>(input.pairs);
+TimeScales collect_time_scales(const std::vector<std::int64_t>& lags, double dt, std::size_t count,
+                               io::Checkpoints* checkpoints,
+                               const std::function<std::vector<double>(std::int64_t)>& at_lag) {
   const std::size_t width = 3 * count + 1;
   std::vector<double> rows; // of the lags that are done
   if (checkpoints) {
@@ -92,7 +93,7 @@ TimeScales compute_time_scales(const CountedData& data, const TimeScalesInput& i
                          [&](io::CheckpointReader& reader) { rows = reader.numbers("rows"); });
   }
   while (rows.size() < width * lags.size()) {
-    const std::vector<double> row = at_lag(data, lags[rows.size() / width], count, log);
+    const std::vector<double> row = at_lag(lags[rows.size() / width]);
     rows.insert(rows.end(), row.begin(), row.end());
     if (!checkpoints) continue;
     checkpoints->step("time_scales",
@@ -101,7 +102,7 @@ TimeScales compute_time_scales(const CountedData& data, const TimeScalesInput& i
   TimeScales result;
   for (std::size_t l = 0; l < lags.size(); ++l) {
     const double* row = rows.data() + l * width;
-    result.lags.push_back(static_cast<double>(lags[l]) * data.source().dt());
+    result.lags.push_back(static_cast<double>(lags[l]) * dt);
     result.values.emplace_back(row, row + count);
     result.bands.emplace_back();
     for (std::size_t i = 0; i < count; ++i) {
@@ -112,13 +113,25 @@ TimeScales compute_time_scales(const CountedData& data, const TimeScalesInput& i
   return result;
 }
 
+TimeScales compute_time_scales(const CountedData& data, const TimeScalesInput& input,
+                               base::Log& log, io::Checkpoints* checkpoints) {
+  const auto count = static_cast<std::size_t>(input.pairs);
+  return collect_time_scales(lags_of(data.source(), input), data.source().dt(), count, checkpoints,
+                             [&](std::int64_t lag) { return at_lag(data, lag, count, log); });
+}
+
 void time_scales(const CountedData& data, const TimeScalesInput& input, base::Log& log,
                  io::Checkpoints* checkpoints, io::ResultFile& file) {
   base::Phase phase(log, "time scales");
   const TimeScales result = compute_time_scales(data, input, log, checkpoints);
   phase.finish(fmt::format("{} lags, {} samples", result.lags.size(), data.bootstrap().samples));
+  write_time_scales(result, {data.bootstrap(), data.block_time(), data.blocks()}, log, file);
+}
+
+void write_time_scales(const TimeScales& result, const BandSource& source, base::Log& log,
+                       io::ResultFile& file) {
   const std::size_t lags = result.lags.size();
-  const auto count = static_cast<std::size_t>(input.pairs);
+  const std::size_t count = lags > 0 ? result.values.front().size() : 0;
   std::vector<double> values;
   std::vector<double> lower;
   std::vector<double> upper;
@@ -157,17 +170,17 @@ void time_scales(const CountedData& data, const TimeScalesInput& input, base::Lo
   file.write_small("/time_scales/kept", result.kept, {lags},
                    {{"meaning", std::string("share of the pairs within the connected set")},
                     {"unit", std::string("-")}});
-  file.annotate("/time_scales", {{"samples", data.bootstrap().samples},
-                                 {"confidence", data.bootstrap().confidence},
-                                 {"block", data.block_time()},
-                                 {"blocks", data.blocks()}});
+  file.annotate("/time_scales", {{"samples", source.bootstrap.samples},
+                                 {"confidence", source.bootstrap.confidence},
+                                 {"block", source.block_time},
+                                 {"blocks", source.blocks}});
   std::vector<std::string> header{"lag"};
   for (std::size_t i = 1; i <= count; ++i) header.push_back(fmt::format("time scale {}", i));
   log.table("Implied time scales", header, rows);
-  if (data.bootstrap().samples > 0 && data.block_time() < slowest) {
+  if (source.bootstrap.samples > 0 && source.block_time < slowest) {
     log.warning(fmt::format("time_scales: blocks of {:g} are shorter than the slowest time scale "
                             "{:g}, so that the bands are too narrow; raise 'bootstrap.block'",
-                            data.block_time(), slowest));
+                            source.block_time, slowest));
   }
   if (!complete) {
     log.warning(

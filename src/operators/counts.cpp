@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "models/noise.hpp"
+#include "operators/cell_locator.hpp"
 
 namespace komori::operators {
 namespace {
@@ -34,62 +35,36 @@ struct TransitionHash {
 class CellFinder {
 public:
   CellFinder(const TrajectorySource& source, const spaces::Grid& grid, const CountsInput& input)
-      : source_(source), grid_(grid), skip_(input.outside == "skip") {
-    for (int k = 0; k < grid.dimension(); ++k) kernels_.emplace_back(grid.axis(k), nullptr);
-  }
+      : source_(source), locator_(grid), skip_(input.outside == "skip") {}
 
   /// The natural position of the cell of each frame of a window; -1 where it is outside.
   const std::vector<std::int64_t>& find(const Window& window) {
     const std::size_t d = source_.dimension();
     cells_.resize(window.frames.size() / d);
     for (std::size_t i = 0; i < cells_.size(); ++i) {
-      std::int64_t natural = 0;
-      for (std::size_t k = 0; k < d; ++k) {
-        const double x = window.frames[i * d + k];
-        const spaces::Axis& axis = grid_.axis(static_cast<int>(k));
-        const bool sane = std::abs(x - axis.from()) <= 1e9 * axis.length();
-        const std::int64_t cell = sane ? kernels_[k].place(x) : -1;
-        const bool inside = axis.periodic() ? sane : cell >= 0 && cell < axis.cells();
-        if (!inside) {
-          if (!skip_) refuse(window, i, x, axis);
-          natural = -1;
-          break;
-        }
-        natural =
-            natural * axis.cells() +
-            (axis.periodic() ? axis.wrapped(static_cast<PetscInt>(cell % axis.cells())) : cell);
-      }
-      cells_[i] = natural;
+      const std::span<const double> x = window.frames.subspan(i * d, d);
+      cells_[i] = locator_.natural(x);
+      if (cells_[i] < 0 && !skip_) refuse(window, i, x);
     }
     return cells_;
   }
 
 private:
-  [[noreturn]] void refuse(const Window& window, std::size_t i, double x,
-                           const spaces::Axis& axis) const {
+  [[noreturn]] void refuse(const Window& window, std::size_t i, std::span<const double> x) const {
+    const int k = locator_.outside(x);
+    const spaces::Axis& axis = locator_.grid().axis(k);
     throw base::InputError(fmt::format(
         "{}: {} = {:g} lies outside 'grid.{}' from {:g} to {:g}; widen it, or set 'counts.outside: "
         "skip' to leave out such frames",
-        source_.place(window.piece, window.first + static_cast<std::int64_t>(i)), axis.name(), x,
-        axis.name(), axis.from(), axis.to()));
+        source_.place(window.piece, window.first + static_cast<std::int64_t>(i)), axis.name(),
+        x[static_cast<std::size_t>(k)], axis.name(), axis.from(), axis.to()));
   }
 
   const TrajectorySource& source_;
-  const spaces::Grid& grid_;
+  CellLocator locator_;
   bool skip_;
-  std::vector<models::AxisKernel> kernels_;
   std::vector<std::int64_t> cells_;
 };
-
-/// The number of the cell at a natural position.
-PetscInt number_of(const spaces::Grid& grid, std::int64_t natural) {
-  spaces::Index cell{};
-  for (int k = grid.dimension() - 1; k >= 0; --k) {
-    cell[static_cast<std::size_t>(k)] = static_cast<PetscInt>(natural % grid.axis(k).cells());
-    natural /= grid.axis(k).cells();
-  }
-  return grid.number(cell);
-}
 
 } // namespace
 
@@ -118,6 +93,13 @@ BlockSamples::BlockSamples(const TrajectorySource& source, std::int64_t length, 
 std::int64_t BlockSamples::block(std::int64_t piece, std::int64_t frame) const {
   const auto p = static_cast<std::size_t>(piece);
   return std::min(first_[p] + frame / length_, first_[p + 1] - 1);
+}
+
+std::int64_t BlockSamples::end(std::int64_t piece, std::int64_t frame) const {
+  const std::int64_t here = block(piece, frame);
+  const auto p = static_cast<std::size_t>(piece);
+  if (here + 1 == first_[p + 1]) return std::numeric_limits<std::int64_t>::max();
+  return (here - first_[p] + 1) * length_;
 }
 
 std::vector<std::int32_t> BlockSamples::drawn(std::int64_t s) const {
@@ -167,8 +149,8 @@ TransitionCounts::TransitionCounts(const TrajectorySource& source, const spaces:
   std::vector<PetscInt> rows(slots.size());
   std::vector<PetscInt> columns(slots.size());
   for (const auto& [transition, slot] : slots) {
-    rows[slot] = number_of(grid, transition.from);
-    columns[slot] = number_of(grid, transition.to);
+    rows[slot] = CellLocator::number(grid, transition.from);
+    columns[slot] = CellLocator::number(grid, transition.to);
   }
   check(MatCreate(grid.comm(), matrix_.put()));
   check(MatSetSizes(matrix_.get(), grid.local_cells(), grid.local_cells(), grid.cells(),

@@ -32,6 +32,8 @@ public:
 
   std::int64_t blocks() const noexcept { return first_.back(); }
   std::int64_t block(std::int64_t piece, std::int64_t frame) const;
+  /// The first frame of the piece after the block that holds `frame`; of its last block, none.
+  std::int64_t end(std::int64_t piece, std::int64_t frame) const;
   /// How often each block was drawn for sample `s`, 0 <= s.
   std::vector<std::int32_t> drawn(std::int64_t s) const;
 

@@ -66,25 +66,27 @@ std::span<double> part(MatrixXd& values, std::size_t first, std::size_t columns)
 
 } // namespace
 
-SampledBlock sample_block(const PassInput& input, std::int64_t first, std::size_t count) {
+void sample_block(const PassInput& input, std::int64_t first, std::size_t count,
+                  PointBlock& block) {
   const std::size_t n = input.dictionary.size();
   const std::size_t m = input.observables ? input.observables->size() : 0;
-  SampledBlock block{std::vector<double>(count),
-                     MatrixXd(static_cast<Index>(count), static_cast<Index>(2 * n + m))};
-  std::vector<double> x(count * static_cast<std::size_t>(input.samples.dimension()));
-  input.samples.take(first, x, block.weights);
-  const spaces::Points points{x, count};
-  input.dictionary.evaluate(points, {}, part(block.values, 0, n));
-  require_finite(input, points, block.values, 0, n, input.dictionary, "the function");
-  input.action.apply(input.dictionary, points, part(block.values, n, n));
-  require_finite(input, points, block.values, static_cast<Index>(n), n, input.dictionary,
+  block.dimension = input.variables.size();
+  block.x.resize(count * static_cast<std::size_t>(input.samples.dimension()));
+  block.sampled.weights.resize(count);
+  block.sampled.values.resize(static_cast<Index>(count), static_cast<Index>(2 * n + m));
+  input.samples.take(first, block.x, block.sampled.weights);
+  MatrixXd& values = block.sampled.values;
+  const spaces::Points points = block.points();
+  input.dictionary.evaluate(points, {}, part(values, 0, n));
+  require_finite(input, points, values, 0, n, input.dictionary, "the function");
+  input.action.apply(input.dictionary, {block.x, count}, part(values, n, n));
+  require_finite(input, points, values, static_cast<Index>(n), n, input.dictionary,
                  "the operator's image of the function");
   if (m > 0) {
-    input.observables->evaluate(points, {}, part(block.values, 2 * n, m));
-    require_finite(input, points, block.values, static_cast<Index>(2 * n), m, *input.observables,
+    input.observables->evaluate(points, {}, part(values, 2 * n, m));
+    require_finite(input, points, values, static_cast<Index>(2 * n), m, *input.observables,
                    "the observable");
   }
-  return block;
 }
 
 GramPass::GramPass(MPI_Comm comm, const PassInput& input) : comm_(comm), input_(input) {
@@ -109,13 +111,16 @@ double GramPass::flops(std::size_t functions, std::size_t observables) {
 void GramPass::add_block(std::int64_t number) {
   const std::int64_t first = number * block;
   const auto count = static_cast<std::size_t>(std::min(block, input_.samples.count() - first));
-  SampledBlock sampled = sample_block(input_, first, count);
-  for (std::size_t i = 0; i < count; ++i) {
-    weight_ += sampled.weights[i];
-    sampled.weights[i] = std::sqrt(sampled.weights[i]);
+  sample_block(input_, first, count, sampled_);
+  SampledBlock& sampled = sampled_.sampled;
+  bool equal = true;
+  for (double& weight : sampled.weights) {
+    weight_ += weight;
+    equal = equal && weight == 1;
+    weight = std::sqrt(weight);
   }
   const Eigen::Map<const Eigen::VectorXd> roots(sampled.weights.data(), static_cast<Index>(count));
-  sampled.values.array().colwise() *= roots.array();
+  if (!equal) sampled.values.array().colwise() *= roots.array();
   const auto n = static_cast<PetscBLASInt>(sums_.rows());
   const auto k = static_cast<PetscBLASInt>(count);
   const double one = 1;
@@ -187,35 +192,25 @@ GramMatrices GramPass::result() {
   return matrices;
 }
 
-namespace {
+PairValues::PairValues(const SampledBlock& block, const std::vector<std::complex<double>>& values,
+                       const MatrixXd& columns)
+    : values_(values), before_(linalg::product(block.values.leftCols(columns.rows()), columns)),
+      after_(linalg::product(block.values.rightCols(columns.rows()), columns)) {}
 
-/// Adds the squares of K v - lambda v and of v at the samples of one block.
-void add_squares(const SampledBlock& block, const std::vector<std::complex<double>>& values,
-                 const MatrixXd& columns, std::vector<double>& sums) {
-  const auto n = columns.rows();
-  const MatrixXd before = linalg::product(block.values.leftCols(n), columns);
-  const MatrixXd after = linalg::product(block.values.rightCols(n), columns);
-  for (std::size_t p = 0; p < values.size(); ++p) {
-    const std::complex<double> value = values[p];
-    const bool real = value.imag() == 0;
-    const double sign = value.imag() < 0 ? -1 : 1;
-    const auto c = static_cast<Index>(p) - (value.imag() < 0 ? 1 : 0);
-    for (std::size_t i = 0; i < block.weights.size(); ++i) {
-      const auto row = static_cast<Index>(i);
-      const std::complex<double> v(before(row, c), real ? 0 : sign * before(row, c + 1));
-      const std::complex<double> kv(after(row, c), real ? 0 : sign * after(row, c + 1));
-      sums[2 * p] += block.weights[i] * std::norm(kv - value * v);
-      sums[2 * p + 1] += block.weights[i] * std::norm(v);
-    }
-  }
+std::pair<std::complex<double>, std::complex<double>> PairValues::at(std::size_t i,
+                                                                     std::size_t p) const {
+  const double imaginary = values_[p].imag();
+  const auto row = static_cast<Index>(i);
+  const auto c = static_cast<Index>(p) - (imaginary < 0 ? 1 : 0);
+  if (imaginary == 0) return {before_(row, c), after_(row, c)};
+  const double sign = imaginary < 0 ? -1 : 1;
+  return {{before_(row, c), sign * before_(row, c + 1)},
+          {after_(row, c), sign * after_(row, c + 1)}};
 }
 
-} // namespace
-
-std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
-                                       const std::vector<std::complex<double>>& values,
-                                       const MatrixXd& columns,
-                                       const std::function<void(double)>& pause) {
+void for_each_block(MPI_Comm comm, const PassInput& input, const MatrixXd& columns,
+                    const std::function<void(const PointBlock&)>& visit,
+                    const std::function<void(double)>& pause) {
   int rank = 0;
   int size = 1;
   MPI_Comm_rank(comm, &rank);
@@ -224,24 +219,43 @@ std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
   plain.observables = nullptr;
   const std::int64_t samples = input.samples.count();
   const std::int64_t blocks = (samples + GramPass::block - 1) / GramPass::block;
-  std::vector<double> sums(2 * values.size(), 0.0); // of |K v - lambda v|^2 and of |v|^2
   // About a fifth of a second between two looks at the others.
   const double evaluated = 200 * input.action.evaluations() * static_cast<double>(columns.rows());
   const double multiplied = 4.0 * static_cast<double>(columns.size());
   const auto rounds = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(2e9 / ((evaluated + multiplied) * GramPass::block)), 1, 1000);
+  PointBlock block;
   for (std::int64_t next = 0; next < blocks; next += rounds * size) {
     together(comm, [&] {
       for (std::int64_t round = 0; round < rounds; ++round) {
         const std::int64_t first = (next + round * size + rank) * GramPass::block;
         if (first >= samples) break;
         const auto count = static_cast<std::size_t>(std::min(GramPass::block, samples - first));
-        add_squares(sample_block(plain, first, count), values, columns, sums);
+        sample_block(plain, first, count, block);
+        visit(block);
       }
     });
     if (pause)
       pause(std::min(1.0, static_cast<double>(next + rounds * size) / static_cast<double>(blocks)));
   }
+}
+
+std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
+                                       const std::vector<std::complex<double>>& values,
+                                       const MatrixXd& columns,
+                                       const std::function<void(double)>& pause) {
+  std::vector<double> sums(2 * values.size(), 0.0); // of |K v - lambda v|^2 and of |v|^2
+  const auto add = [&](const PointBlock& block) {
+    const PairValues pairs(block.sampled, values, columns);
+    for (std::size_t p = 0; p < values.size(); ++p) {
+      for (std::size_t i = 0; i < block.sampled.weights.size(); ++i) {
+        const auto [v, kv] = pairs.at(i, p);
+        sums[2 * p] += block.sampled.weights[i] * std::norm(kv - values[p] * v);
+        sums[2 * p + 1] += block.sampled.weights[i] * std::norm(v);
+      }
+    }
+  };
+  for_each_block(comm, input, columns, add, pause);
   sum_over_ranks(comm, sums.data(), sums.size());
   std::vector<double> residuals;
   for (std::size_t p = 0; p < values.size(); ++p) {

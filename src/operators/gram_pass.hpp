@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Core>
@@ -34,8 +35,27 @@ struct PassInput {
   const Action& action;
   const spaces::Samples& samples;
   const spaces::Dictionary* observables = nullptr;
-  std::vector<std::string> variables{}; ///< names, for messages
+  std::vector<std::string> variables{}; ///< names of the state's coordinates
 };
+
+/// Values of a dictionary and of the operator on it at some samples.
+struct SampledBlock {
+  std::vector<double> weights;
+  Eigen::MatrixXd values; ///< columns [psi, K psi, observables], rows the points
+};
+/// The same with the points themselves.
+struct PointBlock {
+  std::size_t dimension = 0; ///< of the state
+  std::vector<double> x;     ///< by coordinate; beyond the state's what the operator takes
+  SampledBlock sampled;
+  spaces::Points points() const {
+    const std::size_t count = sampled.weights.size();
+    return {std::span(x).first(count * dimension), count};
+  }
+};
+/// Fills a block, which keeps its memory. Throws InputError where a function has no finite value,
+/// naming it and the place. Local.
+void sample_block(const PassInput& input, std::int64_t first, std::size_t count, PointBlock& block);
 
 /// Goes through the samples in blocks; block b belongs to rank b mod size in every round of blocks,
 /// so that what is done can be named by one number and continued on any number of ranks.
@@ -73,15 +93,31 @@ private:
   std::int64_t stride_ = 1; ///< rounds of blocks in one `advance`
   Eigen::MatrixXd sums_;    ///< upper triangle of the Gram matrix of [psi, K psi, observables]
   double weight_ = 0;
+  PointBlock sampled_; ///< the block in hand
 };
 
-/// Values of a dictionary and of the operator on it at some samples.
-struct SampledBlock {
-  std::vector<double> weights;
-  Eigen::MatrixXd values; ///< columns [psi, K psi, observables], rows the points
+/// Visits all samples in blocks, each on one rank, without the observables. `columns` are what a
+/// block is multiplied with, which says how long one takes. Calls `pause` with the share done now
+/// and then, on all ranks; what it throws there ends the visit, as does an InputError of `visit`.
+/// Collective.
+void for_each_block(MPI_Comm comm, const PassInput& input, const Eigen::MatrixXd& columns,
+                    const std::function<void(const PointBlock&)>& visit,
+                    const std::function<void(double)>& pause);
+
+/// Values v = sum of columns(j, i) psi_j and K v at the samples of one block; complex pairs as in
+/// `linalg::GeneralPairs`.
+class PairValues {
+public:
+  PairValues(const SampledBlock& block, const std::vector<std::complex<double>>& values,
+             const Eigen::MatrixXd& columns);
+  /// v and K v of pair p at sample i.
+  std::pair<std::complex<double>, std::complex<double>> at(std::size_t i, std::size_t p) const;
+
+private:
+  const std::vector<std::complex<double>>& values_;
+  Eigen::MatrixXd before_;
+  Eigen::MatrixXd after_;
 };
-/// Throws InputError where a function has no finite value, naming it and the place. Local.
-SampledBlock sample_block(const PassInput& input, std::int64_t first, std::size_t count);
 
 /// ||K v - lambda v|| / ||v|| of functions v = sum of columns(j, i) psi_j, measured at samples;
 /// complex pairs as in `linalg::GeneralPairs`. Calls `pause` with the share done now and then, on

@@ -83,7 +83,7 @@ std::string dependence(const GramMatrices& gram, const spaces::Dictionary& dicti
   if (gram.samples < n) {
     return fmt::format(
         "the dictionary has {} functions, but there are only {} samples, so that the "
-        "Gram matrix is singular; raise 'sampling.points', or take fewer functions",
+        "Gram matrix is singular; take more of them, or fewer functions",
         n, gram.samples);
   }
   VectorXd inverse;

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <filesystem>
 #include <numeric>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -44,48 +43,36 @@ void agree(MPI_Comm comm, const std::string& problem) {
 
 } // namespace
 
-/// Frames of one file after the other, with the file kept open.
-class TrajectorySource::Reader {
-public:
-  explicit Reader(const TrajectorySource& source) : source_(source) {}
-
-  /// Rows of the array, all columns.
-  std::span<const double> rows(const Piece& piece, std::int64_t first, std::int64_t count) {
-    if (!file_ || open_ != piece.file) {
-      file_.emplace(source_.paths_[static_cast<std::size_t>(piece.file)], source_.input_.dataset);
-      open_ = piece.file;
-    }
-    const bool fits = file_->columns() == source_.width_ && piece.part < file_->parts() &&
-                      piece.first + first + count <= file_->rows();
-    if (!fits) {
-      throw base::InputError(fmt::format("'{}': the file has changed while it was read",
-                                         source_.paths_[static_cast<std::size_t>(open_)]));
-    }
-    rows_.resize(static_cast<std::size_t>(count * source_.width_));
-    file_->read(piece.part, piece.first + first, count, rows_);
-    return rows_;
+std::span<const double> TrajectorySource::Reader::rows(const Piece& piece, std::int64_t first,
+                                                       std::int64_t count) {
+  if (!file_ || open_ != piece.file) {
+    file_.emplace(source_.paths_[static_cast<std::size_t>(piece.file)], source_.input_.dataset);
+    open_ = piece.file;
   }
-  /// Frames: the columns of the variables.
-  std::span<const double> frames(const Piece& piece, std::int64_t first, std::int64_t count) {
-    const std::span<const double> all = rows(piece, first, count);
-    if (source_.input_.columns.empty()) return all;
-    const auto width = static_cast<std::size_t>(source_.width_);
-    frames_.clear();
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      for (const std::int64_t k : source_.columns_) {
-        frames_.push_back(all[i * width + static_cast<std::size_t>(k)]);
-      }
-    }
-    return frames_;
+  const bool fits = file_->columns() == source_.width_ && piece.part < file_->parts() &&
+                    piece.first + first + count <= file_->rows();
+  if (!fits) {
+    throw base::InputError(fmt::format("'{}': the file has changed while it was read",
+                                       source_.paths_[static_cast<std::size_t>(open_)]));
   }
+  rows_.resize(static_cast<std::size_t>(count * source_.width_));
+  file_->read(piece.part, piece.first + first, count, rows_);
+  return rows_;
+}
 
-private:
-  const TrajectorySource& source_;
-  std::optional<io::ArrayFile> file_;
-  std::int64_t open_ = -1;
-  std::vector<double> rows_;
-  std::vector<double> frames_;
-};
+std::span<const double> TrajectorySource::Reader::frames(const Piece& piece, std::int64_t first,
+                                                         std::int64_t count) {
+  const std::span<const double> all = rows(piece, first, count);
+  if (source_.input_.columns.empty()) return all;
+  const auto width = static_cast<std::size_t>(source_.width_);
+  frames_.clear();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    for (const std::int64_t k : source_.columns_) {
+      frames_.push_back(all[i * width + static_cast<std::size_t>(k)]);
+    }
+  }
+  return frames_;
+}
 
 TrajectorySource::TrajectorySource(MPI_Comm comm, const models::TrajectoryInput& input)
     : comm_(comm), input_(input) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -73,12 +74,28 @@ public:
   void for_each_window(std::int64_t extent, const std::function<void(const Window&)>& visit,
                        std::int64_t block = 1 << 16) const;
 
+  /// Reads frames wherever they lie; the last file stays open for the next call. What it returns
+  /// lives until then. Functions are local and throw InputError for what is wrong with a file.
+  class Reader {
+  public:
+    explicit Reader(const TrajectorySource& source) : source_(source) {}
+    /// Rows of the array of a piece, all columns.
+    std::span<const double> rows(const Piece& piece, std::int64_t first, std::int64_t count);
+    /// Frames: the columns of the variables.
+    std::span<const double> frames(const Piece& piece, std::int64_t first, std::int64_t count);
+
+  private:
+    const TrajectorySource& source_;
+    std::optional<io::ArrayFile> file_;
+    std::int64_t open_ = -1;
+    std::vector<double> rows_;
+    std::vector<double> frames_;
+  };
+
 private:
   void open_files();
   void split_at_breaks();
   void split_at_jumps();
-  /// Reads frames of a piece: `columns` of the array, which stays open for the next call.
-  class Reader;
 
   MPI_Comm comm_;
   models::TrajectoryInput input_;

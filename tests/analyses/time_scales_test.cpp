@@ -86,7 +86,7 @@ TEST_F(FromData, the_test_of_chapman_and_kolmogorov_tells_a_chain_from_none) {
     operators::EstimatedChain chain = operators::estimate_chain(counts.data(), {});
     TransferProblem problem(test_session(), grid, std::move(chain.transfer), 0.5);
     validate(source, grid, asked, {});
-    return compute_chapman_kolmogorov(data, problem, asked, {});
+    return compute_chapman_kolmogorov(data, problem, asked, sets_of(grid, asked, {}));
   };
   const ChapmanKolmogorov markov = run(support::grid({support::axis("x", -0.5, 2.5, 3)}));
   EXPECT_EQ(markov.disagree, 0);

@@ -12,6 +12,7 @@ model: {kind: trajectory, variables: [x], files: [a.npy, b.npy], dt: 0.5}
 grid: {x: {from: -0.5, to: 2.5, cells: 3}}
 stationary: {}
 spectrum: {pairs: 3, sides: both}
+coarse_sets: {sets: 2}
 time_scales: {lags: [0.5, 1], pairs: 2}
 chapman_kolmogorov: {steps: [1, 2, 4], sets: {low: x < 0.5, high: x > 1.5}}
 bootstrap: {samples: 10, block: 50}
@@ -46,6 +47,10 @@ SETS = {
         "leave out such frames",
     "model.files=[a.npy,c.npy]":
         "'c.npy': cannot be read: No such file or directory",
+    "chapman_kolmogorov.coarse=true":
+        "'chapman_kolmogorov.coarse' stands in place of 'sets'; give one of them",
+    "coarse_sets.sets=4":
+        "'coarse_sets.sets' asks for 4 sets, but there are only 3 cells or states",
     "chapman_kolmogorov.sets.high=x < 9":
         "shares cells with a set before it",
 }
@@ -79,12 +84,15 @@ class Trajectory(DriverTest):
             numpy.testing.assert_array_equal(file["counts/visits"][:], counts.sum(axis=1))
             self.assertEqual(file["grid"].attrs["kept_pairs"], 1)
         for other in results[1:]:
-            for group in ("time_scales", "chapman_kolmogorov"):
+            for group in ("time_scales", "chapman_kolmogorov", "coarse_sets"):
                 for name, data in results[0][group].items():
                     if data.dtype.kind == "f":
                         numpy.testing.assert_allclose(
                             other[group][name][:], data[:], rtol=1e-7, atol=1e-9, err_msg=name)
         file = results[0]
+        sets = file["coarse_sets/transition_matrix"][:]
+        numpy.testing.assert_allclose(numpy.linalg.eigvals(sets).real.max(), 1, atol=1e-9)
+        self.assertTrue((file["coarse_sets/transition_matrix_lower"][:] <= sets).all())
         low, high = file["time_scales/lower"][:], file["time_scales/upper"][:]
         self.assertTrue((low < high).all())
         predicted = file["chapman_kolmogorov/predicted"][:]
