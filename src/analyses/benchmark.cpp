@@ -19,6 +19,7 @@
 #include "config/reader.hpp"
 #include "io/blas.hpp"
 #include "io/run_record.hpp"
+#include "models/map.hpp"
 #include "operators/face_stencil.hpp"
 #include "operators/ulam.hpp"
 

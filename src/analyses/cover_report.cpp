@@ -23,8 +23,20 @@ double box_dimension(const operators::Cover& cover) {
 }
 
 std::string describe(const operators::Cover& cover) {
-  return fmt::format("{} of {:.4g} boxes, {} of them added to close it, box dimension about {:.3f}",
-                     cover.total, cover.tree.all_boxes(), cover.added, box_dimension(cover));
+  return fmt::format("{} of {:.4g} boxes, {} of them added to close it, {} more with twice as many "
+                     "points per axis, box dimension about {:.3f}",
+                     cover.total, cover.tree.all_boxes(), cover.added, cover.missed,
+                     box_dimension(cover));
+}
+
+std::string missing(const operators::Cover& cover, std::int64_t samples) {
+  constexpr double few = 0.01; // of the boxes: at the rim there are always some
+  const double share = static_cast<double>(cover.missed) / static_cast<double>(cover.total);
+  if (share <= few) return "";
+  return fmt::format("cover: {0} points per box along each axis reach {1} boxes that {2} points "
+                     "miss, {3:.2g} % of the {4} there are: the cover is too small; raise "
+                     "'cover.samples'",
+                     2 * samples, cover.missed, samples, 100 * share, cover.total);
 }
 
 void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::ResultFile& file) {
@@ -63,6 +75,7 @@ void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::Re
                            {"depth", std::int64_t{tree.depth()}},
                            {"boxes", cover.total},
                            {"added", cover.added},
+                           {"missed", cover.missed},
                            {"box_dimension", box_dimension(cover)}});
 }
 

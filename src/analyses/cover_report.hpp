@@ -1,6 +1,7 @@
 /// What a result says of the boxes of a cover.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "io/result_file.hpp"
@@ -18,6 +19,9 @@ double box_dimension(const operators::Cover& cover);
 
 /// "12345 of 2^30 boxes, dimension about 1.26". Local.
 std::string describe(const operators::Cover& cover);
+
+/// What there is to say of boxes that too few sample points have missed; empty if nothing. Local.
+std::string missing(const operators::Cover& cover, std::int64_t samples);
 
 /// Writes /cover: {centres[n, d], indices[n, d], radii[d], counts}. `grid` is that of the boxes.
 /// Collective.

@@ -41,7 +41,7 @@ MatrixXd read_matrix(const io::ResultFile& file, const std::string& name) {
 std::unique_ptr<operators::Action> make_action(const models::ModelInput& model,
                                                const DictionarySection& section,
                                                const std::vector<spaces::Extent>& extents,
-                                               std::int64_t noise_points) {
+                                               const spaces::SamplingInput& sampling) {
   const auto outside =
       section.outside == "error" ? operators::Outside::error : operators::Outside::extrapolate;
   if (model.kind == "sde") return std::make_unique<operators::GeneratorAction>(model.sde);
@@ -50,7 +50,11 @@ std::unique_ptr<operators::Action> make_action(const models::ModelInput& model,
     return std::make_unique<operators::TransferAction>(model.map, *section.inverse, extents,
                                                        outside);
   }
-  return std::make_unique<operators::MapAction>(model.map, extents, outside, noise_points);
+  if (model.kind == "flow") {
+    return std::make_unique<operators::StepAction>(model.flow, extents, outside, sampling.paths);
+  }
+  return std::make_unique<operators::StepAction>(model.map, extents, outside,
+                                                 sampling.noise_points);
 }
 
 void write_gram(const DictionaryProblem& problem, const operators::GramMatrices& gram,
@@ -154,11 +158,13 @@ DictionaryProblem::DictionaryProblem(base::Session& session, const models::Model
     : session_(session), section_(section), observables_(observables) {
   const bool sde = model.kind == "sde";
   const bool data = model.kind == "trajectory";
+  const bool flow = model.kind == "flow";
   names_ = sde    ? spaces::Names{model.sde.variables, model.sde.parameters}
            : data ? spaces::Names{model.trajectory.variables, model.trajectory.parameters}
+           : flow ? spaces::Names{model.flow.variables, model.flow.parameters}
                   : spaces::Names{model.map.variables, model.map.parameters};
   const std::string where = section.functions.origin.text();
-  if ((sde || data) && section.operator_name == "transfer") {
+  if (model.kind != "map" && section.operator_name == "transfer") {
     throw InputError(fmt::format("{}: 'dictionary.operator: transfer' belongs to a model of kind "
                                  "'map', but 'model.kind' is '{}'",
                                  where, model.kind));
@@ -175,7 +181,7 @@ DictionaryProblem::DictionaryProblem(base::Session& session, const models::Model
   }
   extents_ = spaces::extents(section.functions, names_);
   take_samples(model, sampling, bootstrap);
-  action_ = make_action(model, section, extents_, sampling.noise_points);
+  action_ = make_action(model, section, extents_, sampling);
   spaces::Draw drawn;
   if (spaces::needs_points(section.functions)) {
     drawn = spaces::drawn(*samples_, points_for_centers);
@@ -199,7 +205,7 @@ void DictionaryProblem::take_samples(const models::ModelInput& model,
                                      const spaces::SamplingInput& sampling,
                                      const BootstrapInput& bootstrap) {
   if (model.kind != "trajectory") {
-    lag_ = model.kind == "sde" ? 1 : model.map.lag;
+    lag_ = model.kind == "sde" ? 1 : model.kind == "flow" ? model.flow.lag : model.map.lag;
     samples_ = spaces::make_samples(sampling, names_, extents_);
     others_ = samples_->others();
     return;

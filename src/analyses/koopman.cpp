@@ -14,6 +14,7 @@ int work(Run& run) {
   if (study.input.dictionary) return study_dictionary(study);
   if (kind == "chain") return study_chain(study);
   if (kind == "map") return study_map(study);
+  if (kind == "flow") return study_flow(study);
   if (kind == "trajectory") return study_trajectory(study);
   return study_sde(study);
 }
@@ -23,8 +24,9 @@ void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
   const std::string& kind = input.model.kind;
   const bool data = kind == "trajectory";
   if (kind == "chain") {
-    declarer.reject("dictionary", "belongs to a model of kind 'map', 'sde' or 'trajectory', but "
-                                  "'model.kind' is 'chain'; remove it");
+    declarer.reject("dictionary",
+                    "belongs to a model of kind 'map', 'flow', 'sde' or 'trajectory', "
+                    "but 'model.kind' is 'chain'; remove it");
   }
   const std::pair<const char*, bool> of_grids[]{
       {"ulam", input.ulam.has_value()},
@@ -49,8 +51,9 @@ void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
     }
   }
   if (data && input.sampling) {
-    declarer.reject("sampling", "belongs to a model of kind 'map' or 'sde'; the samples of a "
-                                "trajectory are its frames; remove it");
+    declarer.reject("sampling",
+                    "belongs to a model of kind 'map', 'flow' or 'sde'; the samples of a "
+                    "trajectory are its frames; remove it");
   }
   if (data && input.pseudospectrum && input.dictionary->images == "random") {
     declarer.reject("pseudospectrum", "needs images without noise; set 'dictionary.images: exact' "
@@ -70,11 +73,12 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.named_sections("grid", "<axis>", input.grid,
                           {.help = "One axis per variable of the model, at most six; none for a "
                                    "chain, whose states are cells already."});
-  declarer.section("ulam", input.ulam,
-                   {.help = "How the matrix of a map on the grid is made (Ulam's method)."});
+  declarer.section(
+      "ulam", input.ulam,
+      {.help = "How the matrix of a map or flow on the grid is made (Ulam's method)."});
   declarer.section("cover", input.cover,
-                   {.help = "In place of 'ulam': only boxes near the attractor of a map without "
-                            "noise, found by bisecting the cells of 'grid'."});
+                   {.help = "In place of 'ulam': only boxes near the attractor of a map or flow "
+                            "without noise, found by bisecting the cells of 'grid'."});
   declarer.section("dictionary", input.dictionary,
                    {.help =
                         "Instead of a grid: the operator on the span of functions (EDMD, generator "
@@ -108,8 +112,8 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                    {.help = "Asks for a few sets that the dynamics rarely leaves."});
   declarer.section("coherent_sets", input.coherent_sets,
                    {.help =
-                        "Asks for parts of the space that stay together for some steps, of maps "
-                        "and chains."});
+                        "Asks for parts of the space that stay together for some steps, of maps, "
+                        "flows and chains."});
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
@@ -134,22 +138,23 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
                                     "128}}}}'",
                                     kind));
   }
-  if (input.ulam && kind != "map") {
-    declarer.reject("ulam", fmt::format("belongs to a model of kind 'map', but 'model.kind' is "
-                                        "'{}'; remove it",
+  const bool steps = kind == "map" || kind == "flow";
+  if (input.ulam && !steps) {
+    declarer.reject("ulam", fmt::format("belongs to a model of kind 'map' or 'flow', but "
+                                        "'model.kind' is '{}'; remove it",
                                         kind));
   }
-  if (input.cover && kind != "map") {
-    declarer.reject("cover", fmt::format("belongs to a model of kind 'map', but 'model.kind' is "
-                                         "'{}'; remove it",
+  if (input.cover && !steps) {
+    declarer.reject("cover", fmt::format("belongs to a model of kind 'map' or 'flow', but "
+                                         "'model.kind' is '{}'; remove it",
                                          kind));
   }
   if (input.cover && input.ulam) {
     declarer.reject("cover", "stands in place of 'ulam'; give one of them");
   }
   if (input.coherent_sets && kind == "sde") {
-    declarer.reject("coherent_sets", "belongs to a model of kind 'map', 'chain' or 'trajectory', "
-                                     "but 'model.kind' is 'sde'; remove it");
+    declarer.reject("coherent_sets", "belongs to a model of kind 'map', 'flow', 'chain' or "
+                                     "'trajectory', but 'model.kind' is 'sde'; remove it");
   }
   if (input.scheme && kind != "sde") {
     declarer.reject("scheme", fmt::format("belongs to a model of kind 'sde', but 'model.kind' is "
@@ -180,12 +185,12 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
 
 Driver koopman_driver() {
   return {.name = koopman_name,
-          .summary =
-              "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
-              "operators of maps, Markov chains, stochastic differential equations and time series",
+          .summary = "spectra, eigenfunctions and stationary densities of the Koopman and transfer "
+                     "operators of maps, flows, Markov chains, stochastic differential equations "
+                     "and time series",
           .key_help = [] { return config::help<KoopmanInput>().text(); },
           .option_prefixes = {"spectrum_", "stationary_", "counts_", "time_scales_", "extension_",
-                              "transitions_", "coarse_sets_", "coherent_sets_"},
+                              "transitions_", "coarse_sets_", "coherent_sets_", "flow_"},
           .work = work};
 }
 

@@ -1,5 +1,5 @@
-/// The driver `koopman`: transfer and Koopman operators of maps, Markov chains, SDEs and
-/// trajectories.
+/// The driver `koopman`: transfer and Koopman operators of maps, flows, Markov chains, SDEs
+/// and trajectories.
 #pragma once
 
 #include <optional>
@@ -35,7 +35,7 @@ inline constexpr const char* koopman_name = "koopman";
 /// The whole input file.
 struct KoopmanInput {
   std::string title{};
-  models::ModelInput model{.accepted = {"map", "chain", "sde", "trajectory"}};
+  models::ModelInput model{.accepted = {"map", "flow", "chain", "sde", "trajectory"}};
   std::vector<std::pair<std::string, spaces::AxisInput>> grid{};
   std::optional<operators::UlamInput> ulam{};
   std::optional<DictionarySection> dictionary{};

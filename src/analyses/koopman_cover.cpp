@@ -19,22 +19,22 @@ double expected_boxes(const operators::Cover& shallow, std::int64_t depth) {
 
 } // namespace
 
-int study_cover(KoopmanRun& run) {
+int study_cover(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more) {
   const KoopmanInput& input = run.input;
-  const models::MapInput& model = input.model.map;
-  const models::Map map(model);
-  const std::vector<spaces::Axis> axes = make_axes(model.variables, model.parameters, input.grid);
-  operators::validate(map, axes, *input.cover);
+  const std::vector<spaces::Axis> axes = make_axes(step.variables(), step.parameters(), input.grid);
+  operators::validate(step, axes, *input.cover);
   MPI_Comm comm = run.session().comm();
   operators::CoverInput how = *input.cover;
   // Boxes are cheap beside what is done with them; only a look at what is coming is cut short.
   constexpr std::int64_t look = 18;
   if (run.check_only()) how.depth = std::min(how.depth, look);
   base::Phase bisecting(run.log(), "cover");
-  operators::Cover cover = operators::build_cover(comm, map, axes, how, run.log());
+  operators::Cover cover = operators::build_cover(comm, step, axes, how, run.log());
   const double boxes = expected_boxes(cover, input.cover->depth);
   bisecting.finish(describe(cover));
-  const double entries = std::pow(2.0, map.dimension()) + 2;
+  const std::string lacking = missing(cover, how.samples);
+  if (!lacking.empty()) run.log().warning(lacking);
+  const double entries = std::pow(2.0, step.dimension()) + 2;
   const spaces::Grid grid = operators::grid_of(comm, cover);
   if (run.check_only()) {
     run.require_room(grid, entries * static_cast<double>(grid.cells()));
@@ -46,10 +46,10 @@ int study_cover(KoopmanRun& run) {
   if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);
   run.require_room(grid, entries * static_cast<double>(grid.cells()));
   base::Phase assembly(run.log(), "assembly");
-  TransferProblem problem(run.session(), map, std::move(cover), how);
+  TransferProblem problem(run.session(), step, std::move(cover), how);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
-  if (input.stationary) validate(problem, *input.stationary, model.variables, model.parameters);
-  return study_transfer(run, problem, model.variables, model.parameters, {});
+  if (input.stationary) validate(problem, *input.stationary, step.variables(), step.parameters());
+  return study_transfer(run, problem, step.variables(), step.parameters(), {}, std::move(more));
 }
 
 } // namespace komori::analyses

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -8,11 +9,13 @@
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/dictionary_spectrum.hpp"
 #include "analyses/estimate.hpp"
+#include "analyses/integration_error.hpp"
 #include "analyses/koopman_study.hpp"
 #include "analyses/modes.hpp"
 #include "analyses/pseudospectrum.hpp"
 #include "analyses/study.hpp"
 #include "base/memory.hpp"
+#include "linalg/solver.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -96,6 +99,26 @@ void introduce(const KoopmanRun& run, const DictionaryProblem& problem, const Si
                        run.session().size() == 1 ? "" : "s"));
 }
 
+/// A flow with what its integration is worth, over the places that the samples cover.
+struct FlowStudy {
+  FlowStudy(const KoopmanRun& run, const DictionaryProblem& problem) : flow(run.input.model.flow) {
+    linalg::require_options_used(models::OdeSolver::prefix());
+    const spaces::Draw points = spaces::drawn(problem.samples(), 2000);
+    std::vector<double> from = points.front();
+    std::vector<double> to = from;
+    for (const std::vector<double>& point : points) {
+      for (std::size_t k = 0; k < point.size(); ++k) {
+        from[k] = std::min(from[k], point[k]);
+        to[k] = std::max(to[k], point[k]);
+      }
+    }
+    require_same_steps(run.input, flow, from, to);
+    error = integration_error(problem.comm(), flow, from, to, std::vector<double>(from.size()));
+  }
+  models::Flow flow;
+  IntegrationError error{};
+};
+
 } // namespace
 
 int study_dictionary(KoopmanRun& run) {
@@ -116,6 +139,11 @@ int study_dictionary(KoopmanRun& run) {
   const auto first = std::min<std::int64_t>(operators::GramPass::block, problem.samples().count());
   operators::PointBlock block;
   operators::sample_block(problem.pass(), 0, static_cast<std::size_t>(first), block);
+  std::optional<FlowStudy> flow;
+  if (input.model.kind == "flow") {
+    flow.emplace(run, problem);
+    report(run.log(), flow->flow, flow->error);
+  }
   if (run.check_only()) return run.stop_at_check();
   KoopmanStudy study{.grid = grid, .nonzeros = -1, .use = [&](io::Checkpoints& checkpoints) {
                        problem.use(checkpoints);
@@ -141,6 +169,12 @@ int study_dictionary(KoopmanRun& run) {
   if (input.modes) {
     study.sections.push_back({"modes", [&](io::ResultFile& file) {
                                 return modes_section(problem, *input.modes, file);
+                              }});
+  }
+  if (flow) {
+    study.sections.push_back({"integration", [&](io::ResultFile& file) {
+                                write_integration(flow->flow, flow->error, file);
+                                return true;
                               }});
   }
   return carry_out(run, study);

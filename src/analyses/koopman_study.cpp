@@ -79,6 +79,7 @@ void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
   const auto cells = static_cast<double>(grid.cells());
   const Estimate predicted = predict(input, cells, nonzeros, session().size());
   introduce(input, session(), grid, predicted);
+  if (remarks) remarks();
   require_memory(session().comm(),
                  {.cells = cells, .ranks = session().size(), .matrix_free = false}, predicted);
 }

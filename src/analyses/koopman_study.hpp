@@ -35,6 +35,7 @@ struct KoopmanRun {
   KoopmanInput input;
   std::string output;
   io::CheckpointPolicy policy;
+  std::function<void()> remarks; ///< what is to be said once the problem is introduced, if anything
 };
 
 /// A part of the result: returns false, or throws ConvergenceError, where it did not converge.
@@ -68,8 +69,18 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
 int study_chain(KoopmanRun& run);
 int study_dictionary(KoopmanRun& run);
 int study_map(KoopmanRun& run);
-int study_cover(KoopmanRun& run);
+int study_flow(KoopmanRun& run);
 int study_sde(KoopmanRun& run);
 int study_trajectory(KoopmanRun& run);
+
+/// The study of a map or a flow on a grid, and on a cover; `more` sections follow. Return the exit
+/// code. Throw InputError. Collective.
+int study_step(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more = {});
+int study_cover(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more = {});
+
+/// Throws InputError where a section takes steps to be alike, but the flow changes with time.
+/// The box is where its formulas are looked at. Local.
+void require_same_steps(const KoopmanInput& input, const models::Flow& flow,
+                        const std::vector<double>& from, const std::vector<double>& to);
 
 } // namespace komori::analyses

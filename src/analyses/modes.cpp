@@ -92,7 +92,7 @@ MatrixXd predictions(const DictionaryProblem& problem, const operators::KoopmanM
 
 /// Observables along the paths of a map without noise, in the same form; empty for others.
 MatrixXd paths(const DictionaryProblem& problem, const ModesInput& input) {
-  const auto* map = dynamic_cast<const operators::MapAction*>(&problem.action());
+  const auto* map = dynamic_cast<const operators::StepAction*>(&problem.action());
   if (!map || map->noisy()) return {};
   std::vector<config::FormulaText> texts;
   for (const auto& observable : input.observables) texts.push_back(observable.second);

@@ -13,7 +13,7 @@ namespace komori::analyses {
 
 using base::check;
 
-TransferProblem::TransferProblem(base::Session& session, const models::Map& map, spaces::Grid grid,
+TransferProblem::TransferProblem(base::Session& session, const models::Step& map, spaces::Grid grid,
                                  const operators::UlamInput& ulam)
     : session_(session), map_(&map), ulam_(ulam), grid_(std::move(grid)), volumes_(grid_.volumes()),
       lag_(map.lag()) {
@@ -22,7 +22,10 @@ TransferProblem::TransferProblem(base::Session& session, const models::Map& map,
   const auto kernels = map.kernels(grid_);
   const bool smooth = std::all_of(kernels.begin(), kernels.end(),
                                   [](const models::AxisKernel& k) { return k.noisy(); });
-  order_ = smooth ? 2 : 1;
+  order_ = smooth || map.diffusive() ? 2 : 1;
+  if (!map.random()) return;
+  draws_ = 1;
+  for (int k = 0; k < grid_.dimension(); ++k) draws_ *= ulam_.samples;
 }
 
 TransferProblem::TransferProblem(base::Session& session, const operators::ChainSource& source,
@@ -35,12 +38,13 @@ TransferProblem::TransferProblem(base::Session& session, const operators::ChainS
   norm_ = std::max(transfer_.norm, std::numeric_limits<double>::min());
 }
 
-TransferProblem::TransferProblem(base::Session& session, const models::Map& map,
+TransferProblem::TransferProblem(base::Session& session, const models::Step& map,
                                  operators::Cover cover, const operators::CoverInput& input)
-    : session_(session), cover_(std::move(cover)),
+    : session_(session), map_(&map), cover_(std::move(cover)), cover_input_(input),
       grid_(operators::grid_of(session.comm(), *cover_)), volumes_(grid_.vector()),
       transfer_(operators::assemble_cover(map, *cover_, grid_, input)), lag_(map.lag()) {
   check(VecSet(volumes_.get(), cover_->tree.volume()));
+  order_ = 1;
 }
 
 TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,
@@ -97,6 +101,15 @@ void TransferProblem::require(const spaces::Field& value, const std::function<bo
 
 std::unique_ptr<TransferProblem> TransferProblem::coarsened() const {
   if (!map_) return nullptr;
+  if (cover_) {
+    operators::CoverInput wider = cover_input_;
+    wider.depth = cover_->tree.depth() - cover_->tree.dimension();
+    if (wider.depth < 1) return nullptr;
+    const auto axes = cover_->tree.axes();
+    operators::Cover boxes =
+        operators::build_cover(comm(), *map_, {axes.begin(), axes.end()}, wider, session_.log());
+    return std::make_unique<TransferProblem>(session_, *map_, std::move(boxes), wider);
+  }
   spaces::Grid coarse = grid_.coarsened(2, 4);
   if (coarse.cells() == grid_.cells()) return nullptr;
   return std::make_unique<TransferProblem>(session_, *map_, std::move(coarse), ulam_);

@@ -8,7 +8,7 @@
 
 #include "base/session.hpp"
 #include "io/checkpoints.hpp"
-#include "models/map.hpp"
+#include "models/step.hpp"
 #include "operators/chain.hpp"
 #include "operators/cover.hpp"
 #include "operators/ulam.hpp"
@@ -22,7 +22,7 @@ namespace komori::analyses {
 class TransferProblem {
 public:
   /// Ulam's matrix of a map, which must outlive it. Throws InputError. Collective.
-  TransferProblem(base::Session& session, const models::Map& map, spaces::Grid grid,
+  TransferProblem(base::Session& session, const models::Step& map, spaces::Grid grid,
                   const operators::UlamInput& ulam);
   /// The matrix of a chain; `lag` is the time of a step. Throws InputError. Collective.
   TransferProblem(base::Session& session, const operators::ChainSource& source, double lag);
@@ -31,7 +31,7 @@ public:
                   double lag);
   /// Ulam's matrix of a map on the boxes of a cover, each a cell of the axis "box"; `map` must
   /// outlive it. Throws InputError. Collective.
-  TransferProblem(base::Session& session, const models::Map& map, operators::Cover cover,
+  TransferProblem(base::Session& session, const models::Step& map, operators::Cover cover,
                   const operators::CoverInput& input);
   /// Rates that somebody else has assembled, e.g. the generator of an SDE.
   TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix rates);
@@ -67,7 +67,10 @@ public:
   /// How the error of eigenvalues falls with the cells' width: 2 where noise smoothes every axis, 1
   /// otherwise, 0 where there is no grid behind the cells.
   int order() const noexcept { return order_; }
-  /// The same on a grid of half as many cells per axis; null where that is no other problem.
+  /// Independent draws behind each row; 0 where rows are not frequencies of drawn transitions.
+  std::int64_t draws() const noexcept { return draws_; }
+  /// The same on a grid of half as many cells per axis, or a cover of boxes twice as wide; null
+  /// where that is no other problem.
   std::unique_ptr<TransferProblem> coarsened() const;
 
   /// Where long phases save their state; null for a problem that is not the run's own.
@@ -76,9 +79,10 @@ public:
 
 private:
   base::Session& session_;
-  const models::Map* map_ = nullptr;
+  const models::Step* map_ = nullptr;
   operators::UlamInput ulam_;
   std::optional<operators::Cover> cover_;
+  operators::CoverInput cover_input_;
   spaces::Grid grid_;
   base::UniqueVec volumes_;
   operators::TransferMatrix transfer_;
@@ -87,6 +91,7 @@ private:
   double lag_ = 1;
   bool rates_ = false;
   int order_ = 0;
+  std::int64_t draws_ = 0;
   io::Checkpoints* checkpoints_ = nullptr;
 };
 

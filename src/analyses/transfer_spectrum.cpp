@@ -48,6 +48,7 @@ void judge(const TransferProblem& problem, const TransferSpectrumInput& input,
     const double backward = s.residuals[i] / problem.norm();
     const double moved = std::isnan(s.uncertainty[i]) ? 0 : s.uncertainty[i];
     const double of_grid = std::isnan(s.discretisation_error[i]) ? 0 : s.discretisation_error[i];
+    const double of_paths = std::isnan(s.sampling_error[i]) ? 0 : s.sampling_error[i];
     bool rounding = false;
     double slope = 1; // |d rate / d eigenvalue|
     double rate = 0;
@@ -62,7 +63,7 @@ void judge(const TransferProblem& problem, const TransferSpectrumInput& input,
     // The eigenvalue 1 of a closed system is known; others must be known well enough for a rate.
     const double still = problem.rates() ? 100 * round_off * problem.norm() : 1e-12 / problem.lag();
     const bool stationary = problem.closed() && i == 0 && std::abs(rate) <= still;
-    const bool vague = !stationary && slope * (moved + of_grid) > 0.1 * std::abs(rate);
+    const bool vague = !stationary && slope * (moved + of_grid + of_paths) > 0.1 * std::abs(rate);
     s.rates.push_back(rate);
     if (backward > 10 * input.tolerance) {
       s.verdicts.emplace_back("not converged");
@@ -119,6 +120,14 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
                                "half as many cells per axis; NaN where not estimated")},
        {"unit", unit},
        {"order", static_cast<double>(problem.order())}});
+  if (problem.draws() > 0) {
+    file.write_small(
+        "/spectrum/sampling_error", s.sampling_error, {n},
+        {{"meaning", std::string("standard error of the eigenvalue because transitions "
+                                 "are drawn; NaN where not estimated")},
+         {"unit", unit},
+         {"draws", problem.draws()}});
+  }
   file.write_strings("/spectrum/verdict", s.verdicts,
                      {{"meaning", std::string("converged | suspect | not converged")},
                       {"unit", std::string("-")}});
@@ -157,6 +166,7 @@ std::string shown(double value, const char* format) {
 }
 
 void print(const TransferProblem& problem, const TransferSpectrum& s) {
+  const bool drawn = problem.draws() > 0;
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < s.values.size(); ++i) {
     const Complex value = s.values[i];
@@ -167,10 +177,14 @@ void print(const TransferProblem& problem, const TransferSpectrum& s) {
                     decays ? fmt::format("{:.6g}", 1 / rate) : "-",
                     fmt::format("{:.1e}", s.residuals[i]), shown(s.condition[i], "{:.1e}"),
                     shown(s.discretisation_error[i], "{:.1e}"), s.verdicts[i]});
+    if (drawn) rows.back().insert(rows.back().end() - 1, shown(s.sampling_error[i], "{:.1e}"));
   }
-  problem.log().table(
-      problem.rates() ? "Spectrum of the matrix of rates" : "Spectrum of the transfer matrix",
-      {"#", "Re", "Im", "time scale", "residual", "condition", "grid error", "verdict"}, rows);
+  std::vector<std::string> header{"#",        "Re",        "Im",         "time scale",
+                                  "residual", "condition", "grid error", "verdict"};
+  if (drawn) header.insert(header.end() - 1, "sampling error");
+  problem.log().table(problem.rates() ? "Spectrum of the matrix of rates"
+                                      : "Spectrum of the transfer matrix",
+                      header, rows);
 }
 
 } // namespace

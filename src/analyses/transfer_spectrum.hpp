@@ -35,6 +35,7 @@ struct TransferSpectrum {
   std::vector<double> condition;            ///< see PairConditions; NaN where not asked for
   std::vector<double> uncertainty;          ///< of mu by rounding; NaN where not asked for
   std::vector<double> discretisation_error; ///< of mu by the grid; NaN where not estimated
+  std::vector<double> sampling_error;       ///< standard error of mu by drawn paths; NaN: none
   std::vector<std::string> verdicts;        ///< converged | suspect | not converged
   std::vector<base::UniqueVec> right;       ///< functions, largest modulus 1
   std::vector<base::UniqueVec> left;        ///< densities per volume, integral of the modulus 1

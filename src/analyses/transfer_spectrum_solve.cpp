@@ -7,6 +7,7 @@
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/eigenfunctions.hpp"
 #include "analyses/pair_conditions.hpp"
+#include "analyses/sampling_error.hpp"
 #include "analyses/transfer_spectrum.hpp"
 #include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
@@ -185,6 +186,10 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
     PairConditions conditions = pair_conditions(leading, other, problem.norm());
     result.condition = std::move(conditions.condition);
     result.uncertainty = std::move(conditions.uncertainty);
+    if (problem.draws() > 0) {
+      result.sampling_error =
+          sampling_errors(problem.matrix(), problem.draws(), functions, densities, leading.values);
+    }
   }
   linalg::keep_first(leading, asked);
   if (right && left) {
@@ -197,6 +202,7 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   const std::size_t count = leading.values.size();
   result.condition.resize(count, std::nan(""));
   result.uncertainty.resize(count, std::nan(""));
+  result.sampling_error.resize(count, std::nan(""));
   result.values = leading.values;
   result.residuals = leading.residuals;
   result.complete =

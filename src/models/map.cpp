@@ -1,10 +1,31 @@
 #include "models/map.hpp"
 
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "base/error.hpp"
 
 namespace komori::models {
+namespace {
+
+/// The keys of all coordinates; throws where there are not as many formulas.
+std::vector<std::string> names_of(const MapInput& input) {
+  const std::size_t given = input.map.entries.size();
+  const std::size_t wanted = input.variables.size();
+  if (given != wanted || input.map.rank == 2) {
+    throw base::InputError(fmt::format(
+        "{}: 'model.map' has {} formula{}, but the model has {} variable{}; give one per variable",
+        input.map.origin.text(), given, given == 1 ? "" : "s", wanted, wanted == 1 ? "" : "s"));
+  }
+  std::vector<std::string> names;
+  for (const config::FormulaText& text : input.map.entries) {
+    names.push_back(fmt::format("{}: '{}'", text.origin.text(), text.path));
+  }
+  return names;
+}
+
+} // namespace
 
 void declare_keys(config::Declarer& declarer, MapInput& input) {
   declarer.names("variables", input.variables,
@@ -30,19 +51,25 @@ void declare_keys(config::Declarer& declarer, MapInput& input) {
 }
 
 Map::Map(const MapInput& input)
-    : variables_(input.variables), parameters_(input.parameters), noise_(input.noise),
-      lag_(input.lag) {
-  const std::size_t given = input.map.entries.size();
-  if (given != variables_.size() || input.map.rank == 2) {
-    throw base::InputError(fmt::format(
-        "{}: 'model.map' has {} formula{}, but the model has {} variable{}; give one per variable",
-        input.map.origin.text(), given, given == 1 ? "" : "s", variables_.size(),
-        variables_.size() == 1 ? "" : "s"));
-  }
+    : Step({input.variables, input.parameters, names_of(input)}, input.lag), noise_(input.noise) {
   for (const config::FormulaText& text : input.map.entries) {
-    formulas_.emplace_back(text, variables_, parameters_);
-    names_.push_back(fmt::format("{}: '{}'", text.origin.text(), text.path));
+    formulas_.emplace_back(text, variables(), parameters());
   }
+}
+
+void Map::images(const spaces::Points& points, std::span<double> images,
+                 std::int64_t /*path*/) const {
+  const std::vector<std::span<const double>> columns = points.columns();
+  for (std::size_t k = 0; k < formulas_.size(); ++k) {
+    formulas_[k].evaluate(columns, images.subspan(k * points.count, points.count));
+  }
+}
+
+std::optional<config::TensorFormulas> Map::tensor(std::vector<std::size_t> counts) const {
+  std::vector<std::string_view> texts;
+  for (const config::Formula& formula : formulas_) texts.push_back(formula.text());
+  return std::make_optional<config::TensorFormulas>(texts, variables(), parameters(),
+                                                    std::move(counts));
 }
 
 std::vector<AxisKernel> Map::kernels(const spaces::Grid& grid) const {
@@ -50,8 +77,8 @@ std::vector<AxisKernel> Map::kernels(const spaces::Grid& grid) const {
   for (int k = 0; k < dimension(); ++k) {
     std::shared_ptr<const Noise> noise;
     if (noise_) {
-      noise = make_noise(*noise_, "model.noise", static_cast<std::size_t>(k), variables_.size(),
-                         grid.axis(k), parameters_);
+      noise = make_noise(*noise_, "model.noise", static_cast<std::size_t>(k), variables().size(),
+                         grid.axis(k), parameters());
     }
     kernels.emplace_back(grid.axis(k), std::move(noise));
   }

@@ -18,12 +18,14 @@ void declare(config::Declarer& declarer, ModelInput& input) {
   declarer.choice("kind", input.kind, input.accepted,
                   {.help = "What the model is; it decides which of the keys below belong to it. "
                            "sde: a stochastic differential equation; map: a map with or without "
-                           "noise; chain: a matrix of transition probabilities or rates; "
+                           "noise; flow: a differential equation followed over a lag; chain: a "
+                           "matrix of transition probabilities or rates; "
                            "trajectory: frames of time series in files; network: the layers of a "
                            "neural network.",
                    .need = config::Need::required});
   if (input.kind == "sde") declare_keys(declarer, input.sde);
   if (input.kind == "map") declare_keys(declarer, input.map);
+  if (input.kind == "flow") declare_keys(declarer, input.flow);
   if (input.kind == "chain") declare_keys(declarer, input.chain);
   if (input.kind == "trajectory") declare_keys(declarer, input.trajectory);
   if (input.kind == "network") declare_keys(declarer, input.network);
@@ -38,6 +40,7 @@ void declare(config::Declarer& declarer, ModelInput& input) {
   };
   show("sde", input.sde);
   show("map", input.map);
+  show("flow", input.flow);
   show("chain", input.chain);
   show("trajectory", input.trajectory);
   show("network", input.network);

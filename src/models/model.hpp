@@ -5,6 +5,7 @@
 
 #include "config/declaration.hpp"
 #include "models/chain.hpp"
+#include "models/flow.hpp"
 #include "models/map.hpp"
 #include "models/network.hpp"
 #include "models/sde.hpp"
@@ -12,13 +13,14 @@
 
 namespace komori::models {
 
-/// `model` as written. `accepted` is what the driver takes, of sde, map, chain, trajectory and
-/// network; only the input of the kind chosen is filled.
+/// `model` as written. `accepted` is what the driver takes, of sde, map, flow, chain, trajectory
+/// and network; only the input of the kind chosen is filled.
 struct ModelInput {
   config::Words accepted{};
   std::string kind{};
   SdeInput sde{};
   MapInput map{};
+  FlowInput flow{};
   ChainInput chain{};
   TrajectoryInput trajectory{};
   NetworkInput network{};

@@ -87,12 +87,9 @@ std::string place_text(const std::vector<std::string>& variables, std::span<cons
   return text;
 }
 
-MapAction::MapAction(const models::MapInput& model, std::vector<Extent> extents, Outside outside,
-                     std::int64_t noise_points)
-    : map_(model), extents_(std::move(extents)), outside_(outside) {
-  for (const config::FormulaText& text : model.map.entries) {
-    formulas_.emplace_back(text, model.variables, model.parameters);
-  }
+StepAction::StepAction(const models::MapInput& model, std::vector<Extent> extents, Outside outside,
+                       std::int64_t noise_points)
+    : step_(std::make_unique<models::Map>(model)), extents_(std::move(extents)), outside_(outside) {
   if (!model.noise) return;
   const std::size_t d = model.variables.size();
   const std::size_t chosen = d == 1 ? 24 : d == 2 ? 12 : 6;
@@ -105,30 +102,42 @@ MapAction::MapAction(const models::MapInput& model, std::vector<Extent> extents,
   }
 }
 
-double MapAction::evaluations() const {
-  double product = 1;
+StepAction::StepAction(const models::FlowInput& model, std::vector<Extent> extents, Outside outside,
+                       std::int64_t paths)
+    : step_(std::make_unique<models::Flow>(model)), extents_(std::move(extents)),
+      outside_(outside) {
+  if (step_->random()) paths_ = paths;
+}
+
+double StepAction::evaluations() const {
+  auto product = static_cast<double>(paths_);
   for (const spaces::Rule& rule : noise_) product *= static_cast<double>(rule.nodes.size());
   return product;
 }
 
-void MapAction::images(const Points& points, std::span<double> images) const {
-  const std::vector<std::span<const double>> columns = points.columns();
-  for (std::size_t k = 0; k < formulas_.size(); ++k) {
-    formulas_[k].evaluate(columns, images.subspan(k * points.count, points.count));
-  }
-  require_inside(map_.variables(), extents_, outside_, points, {images, points.count},
-                 [&](int k) { return map_.name(k); });
+void StepAction::images(const Points& points, std::span<double> images, std::int64_t path) const {
+  step_->images(points, images, path);
+  require_inside(step_->variables(), extents_, outside_, points, {images, points.count},
+                 [&](int k) { return step_->name(k); });
 }
 
-void MapAction::apply(const Dictionary& dictionary, const Points& points,
-                      std::span<double> values) const {
+void StepAction::apply(const Dictionary& dictionary, const Points& points,
+                       std::span<double> values) const {
   std::vector<double> image(points.x.size());
   images(points, image);
-  if (noise_.empty()) {
+  if (noise_.empty() && paths_ == 1) {
     dictionary.evaluate({image, points.count}, {}, values);
     return;
   }
   Sum sum(dictionary, points.count, values);
+  if (paths_ > 1) {
+    const std::vector<double> weights(points.count, 1 / static_cast<double>(paths_));
+    for (std::int64_t path = 0; path < paths_; ++path) {
+      if (path > 0) images(points, image, path);
+      sum.add({image, points.count}, {}, weights);
+    }
+    return;
+  }
   std::vector<double> moved(image.size());
   std::vector<std::size_t> index(noise_.size(), 0);
   while (true) {

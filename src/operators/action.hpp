@@ -9,6 +9,7 @@
 
 #include "config/declaration.hpp"
 #include "config/formula.hpp"
+#include "models/flow.hpp"
 #include "models/map.hpp"
 #include "models/sde.hpp"
 #include "spaces/dictionary.hpp"
@@ -35,26 +36,29 @@ public:
 /// What lies beyond the interval of functions that mean nothing there.
 enum class Outside { error, extrapolate };
 
-/// (K psi)(x) = E psi(T(x) + xi): the Koopman operator of a map, its noise integrated by
-/// quadrature.
-class MapAction final : public Action {
+/// (K psi)(x) = E psi(next state): the Koopman operator of a map, its noise integrated by
+/// quadrature, or of a flow, its noise averaged over paths.
+class StepAction final : public Action {
 public:
   /// `noise_points`: per variable, 0 for a choice by dimension. Throws InputError.
-  MapAction(const models::MapInput& model, std::vector<spaces::Extent> extents, Outside outside,
-            std::int64_t noise_points);
+  StepAction(const models::MapInput& model, std::vector<spaces::Extent> extents, Outside outside,
+             std::int64_t noise_points);
+  /// `paths`: per point where there is noise. Throws InputError.
+  StepAction(const models::FlowInput& model, std::vector<spaces::Extent> extents, Outside outside,
+             std::int64_t paths);
   void apply(const spaces::Dictionary& dictionary, const spaces::Points& points,
              std::span<double> values) const override;
   double evaluations() const override;
-  /// T(x) without noise, by coordinate; checked.
-  void images(const spaces::Points& points, std::span<double> images) const;
-  bool noisy() const noexcept { return !noise_.empty(); }
+  /// Images by coordinate, those of a path; without added noise; checked.
+  void images(const spaces::Points& points, std::span<double> images, std::int64_t path = 0) const;
+  bool noisy() const noexcept { return !noise_.empty() || step_->random(); }
 
 private:
-  models::Map map_;
-  std::vector<config::Formula> formulas_;
+  std::unique_ptr<models::Step> step_;
   std::vector<spaces::Extent> extents_;
   Outside outside_;
-  std::vector<spaces::Rule> noise_; ///< one per variable; empty without noise
+  std::vector<spaces::Rule> noise_; ///< one per variable; empty without added noise
+  std::int64_t paths_ = 1;
 };
 
 /// `dictionary.inverse` as written: the inverse branches of a map.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
 #include "base/random.hpp"
 
 namespace komori::operators {
@@ -23,15 +24,17 @@ std::string place_text(const spaces::BoxTree& tree, std::span<const double> x) {
 
 } // namespace
 
-BoxImages::BoxImages(const models::Map& map, const spaces::BoxTree& tree, const CoverInput& input)
+BoxImages::BoxImages(const models::Step& map, const spaces::BoxTree& tree, const CoverInput& input)
     : map_(map), tree_(tree), input_(input) {
   for (int k = 0; k < tree.dimension(); ++k) samples_ *= input.samples;
   targets_.resize(static_cast<std::size_t>(samples_));
   indices_.fill(-1);
   if (input.rule == "midpoint") {
-    tensor_.emplace(map.tensor(
-        std::vector<std::size_t>(at(tree.dimension()), static_cast<std::size_t>(input.samples))));
+    tensor_ = map.tensor(
+        std::vector<std::size_t>(at(tree.dimension()), static_cast<std::size_t>(input.samples)));
   }
+  if (!tensor_) points_.resize(at(tree.dimension()) * targets_.size());
+  if (!tensor_) reached_.resize(points_.size());
 }
 
 void BoxImages::sample_point(std::int64_t box, std::size_t sample, std::span<double> x) const {
@@ -67,20 +70,41 @@ void BoxImages::place(std::int64_t box) {
   }
 }
 
-void BoxImages::find(std::int64_t box, std::string& problem) {
-  const int d = tree_.dimension();
-  std::array<double, spaces::max_dimension> point{};
-  std::array<double, spaces::max_dimension> image{};
-  const std::span<double> x(point.data(), at(d));
+void BoxImages::compute(std::int64_t box) {
   if (tensor_) {
     place(box);
     tensor_->evaluate();
+    for (int k = 0; k < tree_.dimension(); ++k) images_[at(k)] = tensor_->values(at(k));
+    return;
   }
+  std::array<double, spaces::max_dimension> point{};
   for (std::size_t s = 0; s < targets_.size(); ++s) {
-    if (!tensor_) sample_point(box, s, x);
+    sample_point(box, s, std::span(point).first(at(tree_.dimension())));
+    for (std::size_t k = 0; k < at(tree_.dimension()); ++k) {
+      points_[k * targets_.size() + s] = point[k];
+    }
+  }
+  map_.images({.x = points_, .count = targets_.size(), .first = box * samples_}, reached_);
+  for (std::size_t k = 0; k < at(tree_.dimension()); ++k) {
+    images_[k] = std::span(reached_).subspan(k * targets_.size(), targets_.size());
+  }
+}
+
+void BoxImages::find(std::int64_t box, std::string& problem) {
+  const int d = tree_.dimension();
+  try {
+    compute(box);
+  } catch (const base::InputError& error) { // a point has no image; the ranks agree on it later
+    problem = error.what();
+    return;
+  }
+  std::array<double, spaces::max_dimension> image{};
+  for (std::size_t s = 0; s < targets_.size(); ++s) {
     for (int k = 0; k < d; ++k) {
-      image[at(k)] = tensor_ ? tensor_->values(at(k))[s] : map_.image(k, x);
+      image[at(k)] = images_[at(k)][s];
       if (std::isfinite(image[at(k)])) continue;
+      std::array<double, spaces::max_dimension> point{};
+      const std::span<double> x(point.data(), at(d));
       sample_point(box, s, x);
       problem = fmt::format("{} is not finite (it is {}) at {}", map_.name(k),
                             std::isnan(image[at(k)]) ? "nan" : fmt::format("{:g}", image[at(k)]),
@@ -97,7 +121,7 @@ std::string BoxImages::outside_problem(std::int64_t box, std::size_t sample) {
   const std::span<double> x(point.data(), at(tree_.dimension()));
   sample_point(box, sample, x);
   const spaces::Axis& axis = tree_.axes()[at(k)];
-  const double image = map_.image(k, x);
+  const double image = images_[at(k)][sample]; // of the box sought last
   const bool upper = image > axis.to();
   const bool absorbs = (upper ? axis.upper() : axis.lower()) == spaces::Boundary::absorbing;
   if (input_.outside == "leak" || absorbs) return "";

@@ -72,7 +72,7 @@ void require_few(std::int64_t total, int depth, const CoverInput& input) {
 /// points lie in other boxes at every depth: a half that points just miss would be lost for good,
 /// and with it what it leads to, until nothing is left. All that is hit has the same limit (what
 /// has a past within the axes), and mends such holes.
-std::vector<std::int64_t> bisected(MPI_Comm comm, const models::Map& map,
+std::vector<std::int64_t> bisected(MPI_Comm comm, const models::Step& map,
                                    const spaces::BoxTree& tree, const CoverInput& input,
                                    const std::vector<std::int64_t>& parents) {
   std::vector<std::int64_t> halves;
@@ -88,7 +88,7 @@ std::vector<std::int64_t> bisected(MPI_Comm comm, const models::Map& map,
 }
 
 /// Adds the boxes that images reach until none is missing; returns how many.
-std::int64_t close(MPI_Comm comm, const models::Map& map, const CoverInput& input, Cover& cover) {
+std::int64_t close(MPI_Comm comm, const models::Step& map, const CoverInput& input, Cover& cover) {
   BoxImages images(map, cover.tree, input);
   std::vector<std::int64_t> fresh = cover.keys;
   const std::int64_t before = sum_over(comm, static_cast<std::int64_t>(fresh.size()));
@@ -109,6 +109,21 @@ std::int64_t close(MPI_Comm comm, const models::Map& map, const CoverInput& inpu
     require_few(total, cover.tree.depth(), input);
   }
   return total - before;
+}
+
+/// Boxes that images of twice as many points per axis reach, and that are not in the cover.
+std::int64_t missed(MPI_Comm comm, const models::Step& map, const CoverInput& input,
+                    const Cover& cover) {
+  CoverInput finer = input;
+  finer.samples *= 2;
+  BoxImages images(map, cover.tree, finer);
+  const std::vector<std::int64_t> targets = targets_of(comm, images, balanced(comm, cover.keys));
+  const KeyRanges ranges(comm, cover.keys);
+  const std::vector<std::int64_t> reached = merged(send_lists(comm, ranges.by_owner(targets)));
+  std::vector<std::int64_t> fresh;
+  std::set_difference(reached.begin(), reached.end(), cover.keys.begin(), cover.keys.end(),
+                      std::back_inserter(fresh));
+  return sum_over(comm, static_cast<std::int64_t>(fresh.size()));
 }
 
 } // namespace
@@ -135,12 +150,14 @@ void declare(config::Declarer& declarer, CoverInput& input) {
                    Range::between(1, 2'000'000'000));
 }
 
-void validate(const models::Map& map, const std::vector<spaces::Axis>& axes,
+void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
               const CoverInput& input) {
   const spaces::BoxTree tree(axes, static_cast<int>(input.depth)); // throws where it does not fit
-  if (map.noisy()) {
-    throw base::InputError("'cover' is for maps without noise, whose attractors are thin; use "
-                           "'ulam' on the grid, or remove 'model.noise'");
+  if (map.noisy() || map.random()) {
+    throw base::InputError(
+        fmt::format("'cover' is for maps and flows without noise, whose "
+                    "attractors are thin; use 'ulam' on the grid, or remove {}",
+                    map.noisy() ? "'model.noise'" : "'model.diffusion' (or 'noise')"));
   }
   if (std::pow(static_cast<double>(input.samples), tree.dimension()) > 1e6) {
     throw base::InputError(fmt::format("'cover.samples' is {}, which makes {}^{} points per box; "
@@ -149,7 +166,7 @@ void validate(const models::Map& map, const std::vector<spaces::Axis>& axes,
   }
 }
 
-Cover build_cover(MPI_Comm comm, const models::Map& map, const std::vector<spaces::Axis>& axes,
+Cover build_cover(MPI_Comm comm, const models::Step& map, const std::vector<spaces::Axis>& axes,
                   const CoverInput& input, base::Log& log) {
   Cover cover{.tree = spaces::BoxTree(axes, 0)};
   int rank = 0;
@@ -176,6 +193,7 @@ Cover build_cover(MPI_Comm comm, const models::Map& map, const std::vector<space
   }
   cover.added = close(comm, map, input, cover);
   cover.total = sum_over(comm, static_cast<std::int64_t>(cover.keys.size()));
+  cover.missed = missed(comm, map, input, cover);
   return cover;
 }
 
@@ -194,7 +212,7 @@ spaces::Grid grid_of(MPI_Comm comm, Cover& cover) {
   return grid;
 }
 
-TransferMatrix assemble_cover(const models::Map& map, const Cover& cover, const spaces::Grid& grid,
+TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const spaces::Grid& grid,
                               const CoverInput& input) {
   MPI_Comm comm = grid.comm();
   BoxImages images(map, cover.tree, input);

@@ -9,7 +9,7 @@
 
 #include "base/log.hpp"
 #include "config/declaration.hpp"
-#include "models/map.hpp"
+#include "models/step.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/box_tree.hpp"
 #include "spaces/grid.hpp"
@@ -34,10 +34,11 @@ struct Cover {
   std::int64_t total = 0;
   std::vector<std::int64_t> counts{}; ///< boxes kept at depth 0, 1, ...
   std::int64_t added = 0;             ///< of the boxes at the end, those added to close the cover
+  std::int64_t missed = 0; ///< boxes that twice as many points per axis reach, and are not there
 };
 
 /// Throws InputError where the section does not fit the model or the grid. Local.
-void validate(const models::Map& map, const std::vector<spaces::Axis>& axes,
+void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
               const CoverInput& input);
 
 /// Covers what the map maps into itself: starting with all cells of the axes, boxes are bisected,
@@ -45,10 +46,11 @@ void validate(const models::Map& map, const std::vector<spaces::Axis>& axes,
 /// Dellnitz, Froyland, Junge, in: Ergodic Theory, Analysis, and Efficient Simulation of Dynamical
 /// Systems, 2001). Images are those of sample points. At the end boxes that images reach are added
 /// until all are there, so that a matrix on the cover loses nothing. Keys and images meet at the
-/// rank that owns the range of keys; no rank knows all. The same boxes whatever the number of
-/// ranks. Throws InputError where no box, or more than `most`, is left, or an image is not finite.
-/// Collective.
-Cover build_cover(MPI_Comm comm, const models::Map& map, const std::vector<spaces::Axis>& axes,
+/// rank that owns the range of keys; no rank knows all. Too few points miss boxes that images of
+/// whole boxes meet; one more pass with twice as many per axis counts what it finds. The same boxes
+/// whatever the number of ranks. Throws InputError where no box, or more than `most`, is left, or
+/// an image is not finite. Collective.
+Cover build_cover(MPI_Comm comm, const models::Step& map, const std::vector<spaces::Axis>& axes,
                   const CoverInput& input, base::Log& log);
 
 /// The boxes as an axis of unit cells, and the cover distributed like it. Collective.
@@ -56,7 +58,7 @@ spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
 
 /// Ulam's matrix on the boxes, in the numbering of `grid_of`. Throws InputError where an image lies
 /// off the axes and `outside` is "error". Collective.
-TransferMatrix assemble_cover(const models::Map& map, const Cover& cover, const spaces::Grid& grid,
+TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const spaces::Grid& grid,
                               const CoverInput& input);
 
 } // namespace komori::operators

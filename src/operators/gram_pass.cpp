@@ -79,7 +79,8 @@ void sample_block(const PassInput& input, std::int64_t first, std::size_t count,
   const spaces::Points points = block.points();
   input.dictionary.evaluate(points, {}, part(values, 0, n));
   require_finite(input, points, values, 0, n, input.dictionary, "the function");
-  input.action.apply(input.dictionary, {block.x, count}, part(values, n, n));
+  input.action.apply(input.dictionary, {.x = block.x, .count = count, .first = first},
+                     part(values, n, n));
   require_finite(input, points, values, static_cast<Index>(n), n, input.dictionary,
                  "the operator's image of the function");
   if (m > 0) {

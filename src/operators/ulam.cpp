@@ -54,13 +54,13 @@ void declare(config::Declarer& declarer, UlamInput& input) {
                            "that is absorbing."});
 }
 
-void validate(const models::Map& map, const spaces::Grid& grid, const UlamInput& input) {
+void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput& input) {
   if (input.entries == "exact" && grid.dimension() != 1) {
     throw base::InputError(fmt::format("'ulam.entries' is 'exact', which is for maps of one "
                                        "variable, but the model has {}; use 'sampled'",
                                        grid.dimension()));
   }
-  if (input.entries == "exact" && map.noisy()) {
+  if (input.entries == "exact" && (map.noisy() || map.random())) {
     throw base::InputError("'ulam.entries' is 'exact', which is for maps without noise; use "
                            "'sampled', which integrates the noise exactly over the cells");
   }
@@ -72,7 +72,7 @@ void validate(const models::Map& map, const spaces::Grid& grid, const UlamInput&
   (void)map.kernels(grid); // throws where the noise does not fit
 }
 
-TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
+TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
                              const UlamInput& input) {
   UlamRows rows(map, grid, input);
   RowSum row;
@@ -110,7 +110,7 @@ TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
   return result;
 }
 
-double entries_per_row(const models::Map& map, const spaces::Grid& grid, const UlamInput& input) {
+double entries_per_row(const models::Step& map, const spaces::Grid& grid, const UlamInput& input) {
   constexpr std::int64_t probes = 200;
   UlamRows rows(map, grid, input);
   RowSum row;

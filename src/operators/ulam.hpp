@@ -10,7 +10,7 @@
 
 #include "base/petsc.hpp"
 #include "config/declaration.hpp"
-#include "models/map.hpp"
+#include "models/step.hpp"
 #include "spaces/grid.hpp"
 
 namespace komori::operators {
@@ -35,16 +35,16 @@ struct TransferMatrix {
 };
 
 /// Throws InputError where the section does not fit the model. Collective.
-void validate(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput& input);
 
 /// The matrix. Every entry is the same whatever the number of ranks. Throws InputError, naming the
 /// first place in natural order, where an image is not finite, or lies outside the grid and
 /// `outside` is "error" and the wall not absorbing. Collective.
-TransferMatrix assemble_ulam(const models::Map& map, const spaces::Grid& grid,
+TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
                              const UlamInput& input);
 
 /// Entries per row, averaged over rows spread evenly over the grid: the size of the matrix before
 /// it is made. Checks the images of those rows as `assemble_ulam` does. Collective.
-double entries_per_row(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+double entries_per_row(const models::Step& map, const spaces::Grid& grid, const UlamInput& input);
 
 } // namespace komori::operators

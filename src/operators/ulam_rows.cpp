@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
+
 namespace komori::operators {
 namespace {
 
@@ -14,12 +16,15 @@ std::size_t at(int k) {
   return static_cast<std::size_t>(k);
 }
 
+/// Points whose images are computed at once where they are not one small grid of places.
+constexpr std::int64_t batch_points = 1 << 8;
+
 /// What noise may carry off the grid without a word: rounding of a row's sum.
 constexpr double negligible = 1e-12;
 
 } // namespace
 
-UlamRows::UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamInput& input)
+UlamRows::UlamRows(const models::Step& map, const spaces::Grid& grid, const UlamInput& input)
     : map_(map), grid_(grid), input_(input), dimension_(grid.dimension()), noisy_(map.noisy()),
       samples_(1), kernels_(map.kernels(grid)), shares_(at(dimension_)) {
   std::int64_t stride = 1;
@@ -35,15 +40,21 @@ UlamRows::UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamI
         in_cache / samples_, 1, std::max<PetscInt>(1, grid.block().count[at(dimension_ - 1)]));
     std::vector<std::size_t> counts(at(dimension_), static_cast<std::size_t>(input.samples));
     counts.back() *= static_cast<std::size_t>(run_cells_);
-    tensor_.emplace(map.tensor(std::move(counts)));
+    tensor_ = map.tensor(std::move(counts));
     run_.fill(std::numeric_limits<PetscInt>::min() / 2); // no cell is in it
   }
+  if (!tensor_) run_cells_ = std::max<std::int64_t>(1, batch_points / samples_);
 }
 
 double UlamRows::build(const spaces::Index& cell, RowSum& row, std::string& problem) {
   row.clear();
-  if (input_.entries == "exact") return build_exact(cell, row, problem);
-  return tensor_ ? build_midpoints(cell, row, problem) : build_sampled(cell, row, problem);
+  try {
+    if (input_.entries == "exact") return build_exact(cell, row, problem);
+    return tensor_ ? build_midpoints(cell, row, problem) : build_sampled(cell, row, problem);
+  } catch (const base::InputError& error) { // a point has no image; the ranks agree on it later
+    problem = error.what();
+    return 0;
+  }
 }
 
 bool UlamRows::may_leave(int k, bool upper) const {
@@ -95,6 +106,41 @@ void UlamRows::sample_point(const spaces::Index& cell, std::int64_t sample,
   }
 }
 
+std::size_t UlamRows::require_batch(const spaces::Index& cell, std::int64_t sample) {
+  const std::int64_t number = grid_.natural(cell) * samples_ + sample;
+  if (number >= first_ && number < first_ + static_cast<std::int64_t>(batch_)) {
+    return static_cast<std::size_t>(number - first_);
+  }
+  const auto last = at(dimension_ - 1);
+  spaces::Index from = cell;
+  std::int64_t cells = 1;
+  std::int64_t count = std::min(samples_ - sample, batch_points);
+  if (run_cells_ > 1) {
+    from[last] = static_cast<PetscInt>(cell[last] / run_cells_ * run_cells_);
+    cells = std::min<std::int64_t>(run_cells_, grid_.axis(dimension_ - 1).cells() - from[last]);
+    sample = 0;
+    count = cells * samples_;
+  }
+  first_ = grid_.natural(from) * samples_ + sample;
+  batch_ = static_cast<std::size_t>(count);
+  points_.resize(at(dimension_) * batch_);
+  reached_.resize(points_.size());
+  std::array<double, spaces::max_dimension> place{};
+  for (std::size_t i = 0; i < batch_; ++i) {
+    const auto steps = static_cast<std::int64_t>(i);
+    spaces::Index at_cell = from;
+    if (cells > 1) at_cell[last] += static_cast<PetscInt>(steps / samples_);
+    const std::int64_t s = cells > 1 ? steps % samples_ : sample + steps;
+    sample_point(at_cell, s, std::span(place).first(at(dimension_)));
+    for (std::size_t k = 0; k < at(dimension_); ++k) points_[k * batch_ + i] = place[k];
+  }
+  const std::int64_t first = first_;
+  first_ = -1; // until all is well
+  map_.images({.x = points_, .count = batch_, .first = first}, reached_);
+  first_ = first;
+  return static_cast<std::size_t>(number - first_);
+}
+
 double UlamRows::build_sampled(const spaces::Index& cell, RowSum& row, std::string& problem) {
   std::array<double, spaces::max_dimension> place{};
   const std::span<double> x(place.data(), at(dimension_));
@@ -102,8 +148,11 @@ double UlamRows::build_sampled(const spaces::Index& cell, RowSum& row, std::stri
   double leak = 0;
   std::array<double, spaces::max_dimension> images{};
   for (std::int64_t sample = 0; sample < samples_ && problem.empty(); ++sample) {
-    sample_point(cell, sample, x);
-    for (int k = 0; k < dimension_; ++k) images[at(k)] = map_.image(k, x);
+    const std::size_t i = require_batch(cell, sample);
+    for (std::size_t k = 0; k < at(dimension_); ++k) {
+      x[k] = points_[k * batch_ + i];
+      images[k] = reached_[k * batch_ + i];
+    }
     leak += add_image(x, images, row, problem);
   }
   return leak / static_cast<double>(samples_);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "models/map.hpp"
+#include "models/step.hpp"
 #include "operators/row_sum.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/grid.hpp"
@@ -19,16 +19,21 @@ namespace komori::operators {
 /// Builds rows one by one; columns are natural positions in the grid. Local.
 class UlamRows {
 public:
-  UlamRows(const models::Map& map, const spaces::Grid& grid, const UlamInput& input);
+  UlamRows(const models::Step& map, const spaces::Grid& grid, const UlamInput& input);
 
-  /// Replaces `row` by the probabilities of a cell's row and returns what leaks. Where the row is
-  /// not allowed, `problem` is set to the message and the row is not complete.
+  /// Images are computed in batches of cells that begin at fixed places of the grid, so that they
+  /// are the same whatever the number of ranks. Replaces `row` by the probabilities of a cell's row
+  /// and returns what leaks. Where the row is not allowed, `problem` is set to the message and the
+  /// row is not complete.
   double build(const spaces::Index& cell, RowSum& row, std::string& problem);
 
 private:
   double build_sampled(const spaces::Index& cell, RowSum& row, std::string& problem);
   double build_exact(const spaces::Index& cell, RowSum& row, std::string& problem);
   double build_midpoints(const spaces::Index& cell, RowSum& row, std::string& problem);
+  /// Makes sure that the images of a cell's sample points from `sample` on are there, one or more;
+  /// returns where they begin among those of the batch.
+  std::size_t require_batch(const spaces::Index& cell, std::int64_t sample);
   /// Computes the images of a cell and the next ones along the last axis, and where they lie.
   void start_run(const spaces::Index& cell);
   /// Adds the images of one cell, all known to lie in cells of the grid.
@@ -44,7 +49,7 @@ private:
   std::string outside_text(int k, bool upper, std::span<const double> x, double image,
                            double probability) const;
 
-  const models::Map& map_;
+  const models::Step& map_;
   const spaces::Grid& grid_;
   UlamInput input_;
   int dimension_;
@@ -57,7 +62,11 @@ private:
   std::int64_t run_cells_ = 1; ///< cells along the last axis whose points it takes at once
   spaces::Index run_{};        ///< the first cell of those
   std::array<std::span<const double>, spaces::max_dimension> images_{}; ///< of a run, per axis
-  std::vector<double> columns_;         ///< of all points of a run; negative: needs a closer look
+  std::int64_t first_ = -1;     ///< number of the first point of the batch: cell * samples + sample
+  std::size_t batch_ = 0;       ///< its points
+  std::vector<double> points_;  ///< of the batch, by coordinate
+  std::vector<double> reached_; ///< images of these
+  std::vector<double> columns_; ///< of all points of a run; negative: needs a closer look
   std::vector<std::int64_t> remaining_; ///< bits of those of one cell, not counted yet
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace komori::spaces {
 struct Points {
   std::span<const double> x;
   std::size_t count = 0;
+  std::int64_t first = 0; ///< number of point 0 among all; the others follow
 
   int dimension() const noexcept { return count ? static_cast<int>(x.size() / count) : 0; }
   std::span<const double> column(int k) const {

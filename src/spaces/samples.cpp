@@ -218,6 +218,10 @@ void declare(config::Declarer& declarer, SamplingInput& input) {
                    {.help = "Points per variable of the quadrature over the noise of a map; 0: 24 "
                             "for one variable, 12 for two, 6 for more."},
                    Range::between(0, 400));
+  declarer.integer("paths", input.paths,
+                   {.help = "Paths per point of a flow with noise, which its expectation is the "
+                            "mean of."},
+                   Range::between(1, 1e6));
   if (!declarer.reading()) return;
   input.origin = declarer.origin("");
   if (input.panels > 1 && input.rule != "gauss") {

@@ -25,6 +25,7 @@ struct SamplingInput {
   config::FormulaText weight{};
   std::int64_t seed = 1;
   std::int64_t noise_points = 0;
+  std::int64_t paths = 32;
   config::Origin origin{};
 };
 void declare(config::Declarer& declarer, SamplingInput& input);

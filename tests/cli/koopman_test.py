@@ -26,7 +26,7 @@ SETS = {
     "ulam.samples=0":
         "'ulam.samples' is 0, but must be an integer in [1, 100000]",
     "model.kind=mapp":
-        "'model.kind' is 'mapp', but must be one of map, chain, sde, trajectory. Did you mean 'map'?",
+        "'model.kind' is 'mapp', but must be one of map, flow, chain, sde, trajectory. Did you mean 'map'?",
     "model.map=[tanh(2*y)]":
         "'model.map[0]' has an unknown name 'y' at position 8 of 'tanh(2*y)'. Known: x, pi, e.",
     "model.map=[sqrt(x+3)/9]":
@@ -103,7 +103,7 @@ class Koopman(DriverTest):
             "chain.yaml")
         (self.folder / "chain.yaml").write_text(CHAIN + "ulam: {}\n")
         self.assert_refused(
-            "chain.yaml:4: 'ulam' belongs to a model of kind 'map', but 'model.kind' is 'chain'; "
+            "chain.yaml:4: 'ulam' belongs to a model of kind 'map' or 'flow', but 'model.kind' is 'chain'; "
             "remove it", "chain.yaml")
         (self.folder / "chain.yaml").write_text(CHAIN.split("stationary")[0])
         self.assert_refused(

@@ -162,6 +162,18 @@ TEST(Cover, finds_few_boxes_among_very_many) {
   EXPECT_LT(cover.total, 20'000);
 }
 
+TEST(Cover, says_what_too_few_points_miss) {
+  // Middles of boxes are mapped to edges: of every two boxes one is never hit.
+  const models::Map map = map_of("variables: [x], map: [2*x]");
+  const std::vector<spaces::Axis> ring{support::axis("x", 0, 1, 1, Boundary::periodic)};
+  const Cover lacking = cover_of(map, ring, {.depth = 8, .samples = 1});
+  EXPECT_LT(lacking.total, 256);
+  EXPECT_GT(lacking.missed, 0);
+  const Cover whole = cover_of(map, ring, {.depth = 8, .samples = 2});
+  EXPECT_EQ(whole.total, 256);
+  EXPECT_EQ(whole.missed, 0);
+}
+
 TEST(Cover, wrong_input_is_refused) {
   const models::Map leaving = map_of("variables: [x], map: [3*x + 0.1]");
   const std::vector<spaces::Axis> line{support::axis("x", -1, 1, 1)};
@@ -190,7 +202,7 @@ TEST(Cover, wrong_input_is_refused) {
               HasSubstr("makes 2^70 boxes"));
   EXPECT_THAT(told(map_of("variables: [x], map: [x/2], noise: {kind: gaussian, sigma: 0.1}"), line,
                    {.depth = 3}),
-              HasSubstr("'cover' is for maps without noise"));
+              HasSubstr("'cover' is for maps and flows without noise"));
 }
 
 } // namespace

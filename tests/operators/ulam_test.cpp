@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "config/reader.hpp"
+#include "models/map.hpp"
 #include "numbers.hpp"
 #include "operators/row_sum.hpp"
 #include "support.hpp"

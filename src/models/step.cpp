@@ -1,0 +1,24 @@
+#include "models/step.hpp"
+
+#include <array>
+
+namespace komori::models {
+
+double Step::image(int k, std::span<const double> x) const {
+  std::array<double, spaces::max_dimension> image{};
+  const auto d = static_cast<std::size_t>(dimension());
+  images({.x = x.first(d), .count = 1}, std::span(image).first(d));
+  return image[static_cast<std::size_t>(k)];
+}
+
+std::optional<config::TensorFormulas> Step::tensor(std::vector<std::size_t> /*counts*/) const {
+  return std::nullopt;
+}
+
+std::vector<AxisKernel> Step::kernels(const spaces::Grid& grid) const {
+  std::vector<AxisKernel> kernels;
+  for (int k = 0; k < dimension(); ++k) kernels.emplace_back(grid.axis(k), nullptr);
+  return kernels;
+}
+
+} // namespace komori::models
