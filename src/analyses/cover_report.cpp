@@ -30,7 +30,7 @@ std::string describe(const operators::Cover& cover) {
 }
 
 std::string missing(const operators::Cover& cover, std::int64_t samples) {
-  constexpr double few = 0.01; // of the boxes: at the rim there are always some
+  constexpr double few = 0.05; // of the boxes: at the rim there are always some
   const double share = static_cast<double>(cover.missed) / static_cast<double>(cover.total);
   if (share <= few) return "";
   return fmt::format("cover: {0} points per box along each axis reach {1} boxes that {2} points "

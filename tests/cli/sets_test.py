@@ -111,6 +111,22 @@ class Sets(DriverTest):
         told = self.succeed("input.yaml", "--check")
         self.assertIn("boxes are expected at depth 14", told)
 
+    def test_a_cover_of_too_few_points_says_so(self):
+        # Middles of boxes are mapped to their edges, so that every other box is never hit.
+        (self.folder / "input.yaml").write_text("""\
+model: {kind: map, variables: [x], map: [2*x]}
+grid: {x: {from: 0, to: 1, cells: 1, boundary: periodic}}
+cover: {depth: 8, samples: 1}
+stationary: {}
+""")
+        done = self.run_driver("input.yaml", "--quiet")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("raise 'cover.samples'", done.stderr)
+        output = self.succeed("input.yaml", "--overwrite", "--set", "cover.samples=2")
+        self.assertIn("256 of 256 boxes, 0 of them added to close it, 0 more with", output)
+        with h5py.File(self.folder / "input.h5") as file:
+            self.assertEqual(file["cover"].attrs["missed"], 0)
+
     def test_wrong_covers(self):
         (self.folder / "input.yaml").write_text(HENON.replace(", outside: leak", ", most: 100"))
         self.assert_refused(
