@@ -50,7 +50,7 @@ void BenchmarkDense::dictionary_pass() {
   sampling.rule = "monte_carlo";
   sampling.points = input_.dictionary_samples;
   const auto samples = spaces::make_samples(sampling, names, extents);
-  const operators::MapAction action(model, extents, operators::Outside::error, 0);
+  const operators::StepAction action(model, extents, operators::Outside::error, 0);
   const operators::PassInput pass_input{.dictionary = *dictionary,
                                         .action = action,
                                         .samples = *samples,

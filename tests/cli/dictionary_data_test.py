@@ -41,7 +41,7 @@ SETS = {
     "dictionary.images=noisy":
         "'dictionary.images' is 'noisy', but must be one of random, exact",
     "sampling.points=3":
-        "'sampling' belongs to a model of kind 'map' or 'sde'; the samples of a trajectory are its "
+        "'sampling' belongs to a model of kind 'map', 'flow' or 'sde'; the samples of a trajectory are its "
         "frames; remove it",
     "counts.estimator=plain":
         "'counts' belongs to a grid, not to a 'dictionary'; remove one of them",
