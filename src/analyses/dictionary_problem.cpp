@@ -182,6 +182,12 @@ DictionaryProblem::DictionaryProblem(base::Session& session, const models::Model
   extents_ = spaces::extents(section.functions, names_);
   take_samples(model, sampling, bootstrap);
   action_ = make_action(model, section, extents_, sampling);
+  if (flow && dynamic_cast<const operators::StepAction&>(*action_).random()) {
+    twin_ = std::make_unique<operators::StepAction>(
+        model.flow, extents_,
+        section.outside == "error" ? operators::Outside::error : operators::Outside::extrapolate,
+        sampling.paths, sampling.paths);
+  }
   spaces::Draw drawn;
   if (spaces::needs_points(section.functions)) {
     drawn = spaces::drawn(*samples_, points_for_centers);
@@ -239,7 +245,8 @@ operators::PassInput DictionaryProblem::pass(const spaces::Samples* other) const
           .action = *action_,
           .samples = other ? *other : *samples_,
           .observables = observed_.get(),
-          .variables = names_.variables};
+          .variables = names_.variables,
+          .twin = twin_.get()};
 }
 
 const operators::GramMatrices& DictionaryProblem::gram(const io::ResultFile& file) {

@@ -58,6 +58,8 @@ public:
   const std::vector<spaces::Extent>& extents() const noexcept { return extents_; }
   const spaces::Dictionary& dictionary() const noexcept { return *dictionary_; }
   const operators::Action& action() const noexcept { return *action_; }
+  /// The operator is a mean over paths that are drawn.
+  bool drawn() const noexcept { return twin_ != nullptr; }
   const spaces::Samples& samples() const noexcept { return *samples_; }
   /// Other samples of the same measure; null where data are all there is.
   const spaces::Samples* others() const noexcept { return others_.get(); }
@@ -99,6 +101,7 @@ private:
   Observables observables_;
   std::unique_ptr<PairData> pairs_;
   std::unique_ptr<operators::Action> action_;
+  std::unique_ptr<operators::Action> twin_; ///< of a flow with noise, along other paths
   std::unique_ptr<spaces::Samples> samples_;
   std::unique_ptr<spaces::Samples> others_;
   std::unique_ptr<spaces::Dictionary> dictionary_;

@@ -358,6 +358,9 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
           problem.random_images()
               ? "||K v - mu v|| / ||v|| of the operator itself, by means over cells of the grid; "
                 "or the noise of this estimate where that is larger"
+          : problem.drawn()
+              ? "||K v - mu v|| / ||v|| of the operator itself, by two sets of paths from each "
+                "sample; or the noise of this estimate where that is larger"
               : "||K v - mu v|| / ||v|| of the operator itself, measured at the samples",
           unit);
   numbers("independent_residuals", s.independent,

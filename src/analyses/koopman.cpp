@@ -55,6 +55,11 @@ void check_dictionary(config::Declarer& declarer, const KoopmanInput& input) {
                     "belongs to a model of kind 'map', 'flow' or 'sde'; the samples of a "
                     "trajectory are its frames; remove it");
   }
+  const models::FlowInput& flow = input.model.flow;
+  if (kind == "flow" && (flow.diffusion.given() || flow.noise.given()) && input.pseudospectrum) {
+    declarer.reject("pseudospectrum", "needs images without noise, but the flow draws its paths; "
+                                      "remove it, or the noise");
+  }
   if (data && input.pseudospectrum && input.dictionary->images == "random") {
     declarer.reject("pseudospectrum", "needs images without noise; set 'dictionary.images: exact' "
                                       "if the frames follow from each other, or remove it");

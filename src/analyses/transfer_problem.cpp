@@ -18,7 +18,9 @@ TransferProblem::TransferProblem(base::Session& session, const models::Step& map
     : session_(session), map_(&map), ulam_(ulam), grid_(std::move(grid)), volumes_(grid_.volumes()),
       lag_(map.lag()) {
   operators::validate(map, grid_, ulam_);
-  transfer_ = operators::assemble_ulam(map, grid_, ulam_);
+  transfer_ = operators::assemble_ulam(map, grid_, ulam_, [&](double done) {
+    log().progress(done, fmt::format("of {} cells", grid_.cells()));
+  });
   const auto kernels = map.kernels(grid_);
   const bool smooth = std::all_of(kernels.begin(), kernels.end(),
                                   [](const models::AxisKernel& k) { return k.noisy(); });

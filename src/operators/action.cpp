@@ -103,11 +103,9 @@ StepAction::StepAction(const models::MapInput& model, std::vector<Extent> extent
 }
 
 StepAction::StepAction(const models::FlowInput& model, std::vector<Extent> extents, Outside outside,
-                       std::int64_t paths)
-    : step_(std::make_unique<models::Flow>(model)), extents_(std::move(extents)),
-      outside_(outside) {
-  if (step_->random()) paths_ = paths;
-}
+                       std::int64_t paths, std::int64_t first_path)
+    : step_(std::make_unique<models::Flow>(model)), extents_(std::move(extents)), outside_(outside),
+      paths_(step_->random() ? paths : 1), first_path_(first_path) {}
 
 double StepAction::evaluations() const {
   auto product = static_cast<double>(paths_);
@@ -124,16 +122,16 @@ void StepAction::images(const Points& points, std::span<double> images, std::int
 void StepAction::apply(const Dictionary& dictionary, const Points& points,
                        std::span<double> values) const {
   std::vector<double> image(points.x.size());
-  images(points, image);
+  images(points, image, first_path_);
   if (noise_.empty() && paths_ == 1) {
     dictionary.evaluate({image, points.count}, {}, values);
     return;
   }
   Sum sum(dictionary, points.count, values);
-  if (paths_ > 1) {
+  if (noise_.empty()) {
     const std::vector<double> weights(points.count, 1 / static_cast<double>(paths_));
     for (std::int64_t path = 0; path < paths_; ++path) {
-      if (path > 0) images(points, image, path);
+      if (path > 0) images(points, image, first_path_ + path);
       sum.add({image, points.count}, {}, weights);
     }
     return;

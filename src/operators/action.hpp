@@ -43,14 +43,16 @@ public:
   /// `noise_points`: per variable, 0 for a choice by dimension. Throws InputError.
   StepAction(const models::MapInput& model, std::vector<spaces::Extent> extents, Outside outside,
              std::int64_t noise_points);
-  /// `paths`: per point where there is noise. Throws InputError.
+  /// `paths`: per point where there is noise, from number `first_path` on. Throws InputError.
   StepAction(const models::FlowInput& model, std::vector<spaces::Extent> extents, Outside outside,
-             std::int64_t paths);
+             std::int64_t paths, std::int64_t first_path = 0);
   void apply(const spaces::Dictionary& dictionary, const spaces::Points& points,
              std::span<double> values) const override;
   double evaluations() const override;
   /// Images by coordinate, those of a path; without added noise; checked.
   void images(const spaces::Points& points, std::span<double> images, std::int64_t path = 0) const;
+  /// Images are drawn, so that the operator is a mean over some of them.
+  bool random() const noexcept { return step_->random(); }
   bool noisy() const noexcept { return !noise_.empty() || step_->random(); }
 
 private:
@@ -59,6 +61,7 @@ private:
   Outside outside_;
   std::vector<spaces::Rule> noise_; ///< one per variable; empty without added noise
   std::int64_t paths_ = 1;
+  std::int64_t first_path_ = 0;
 };
 
 /// `dictionary.inverse` as written: the inverse branches of a map.

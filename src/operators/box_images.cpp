@@ -84,7 +84,7 @@ void BoxImages::compute(std::int64_t box) {
       points_[k * targets_.size() + s] = point[k];
     }
   }
-  map_.images({.x = points_, .count = targets_.size(), .first = box * samples_}, reached_);
+  map_.images({.x = points_, .count = targets_.size()}, reached_); // nothing is drawn in covers
   for (std::size_t k = 0; k < at(tree_.dimension()); ++k) {
     images_[k] = std::span(reached_).subspan(k * targets_.size(), targets_.size());
   }

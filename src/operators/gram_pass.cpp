@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <optional>
 
 #include <fmt/format.h>
 #include <petscsys.h>
@@ -70,6 +71,7 @@ void sample_block(const PassInput& input, std::int64_t first, std::size_t count,
                   PointBlock& block) {
   const std::size_t n = input.dictionary.size();
   const std::size_t m = input.observables ? input.observables->size() : 0;
+  block.first = first;
   block.dimension = input.variables.size();
   block.x.resize(count * static_cast<std::size_t>(input.samples.dimension()));
   block.sampled.weights.resize(count);
@@ -245,14 +247,30 @@ std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
                                        const std::vector<std::complex<double>>& values,
                                        const MatrixXd& columns,
                                        const std::function<void(double)>& pause) {
-  std::vector<double> sums(2 * values.size(), 0.0); // of |K v - lambda v|^2 and of |v|^2
+  // Of |K v - lambda v|^2 (with a twin the real part of a product), its square, and |v|^2.
+  std::vector<double> sums(3 * values.size(), 0.0);
+  SampledBlock other;
+  const auto n = static_cast<std::size_t>(columns.rows());
   const auto add = [&](const PointBlock& block) {
     const PairValues pairs(block.sampled, values, columns);
+    if (input.twin) {
+      const std::size_t count = block.sampled.weights.size();
+      other = block.sampled;
+      input.twin->apply(input.dictionary, {.x = block.x, .count = count, .first = block.first},
+                        part(other.values, n, n));
+    }
+    const std::optional<PairValues> twins =
+        input.twin ? std::make_optional<PairValues>(other, values, columns) : std::nullopt;
     for (std::size_t p = 0; p < values.size(); ++p) {
       for (std::size_t i = 0; i < block.sampled.weights.size(); ++i) {
+        const double weight = block.sampled.weights[i];
         const auto [v, kv] = pairs.at(i, p);
-        sums[2 * p] += block.sampled.weights[i] * std::norm(kv - values[p] * v);
-        sums[2 * p + 1] += block.sampled.weights[i] * std::norm(v);
+        const std::complex<double> defect = kv - values[p] * v;
+        const std::complex<double> again = twins ? twins->at(i, p).second - values[p] * v : defect;
+        const double square = (defect * std::conj(again)).real();
+        sums[3 * p] += weight * square;
+        sums[3 * p + 1] += weight * weight * square * square;
+        sums[3 * p + 2] += weight * std::norm(v);
       }
     }
   };
@@ -260,7 +278,8 @@ std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
   sum_over_ranks(comm, sums.data(), sums.size());
   std::vector<double> residuals;
   for (std::size_t p = 0; p < values.size(); ++p) {
-    residuals.push_back(std::sqrt(sums[2 * p] / sums[2 * p + 1]));
+    const double noise = input.twin ? std::sqrt(sums[3 * p + 1]) : 0;
+    residuals.push_back(std::sqrt(std::max(sums[3 * p], noise) / sums[3 * p + 2]));
   }
   return residuals;
 }

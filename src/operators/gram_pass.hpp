@@ -36,6 +36,7 @@ struct PassInput {
   const spaces::Samples& samples;
   const spaces::Dictionary* observables = nullptr;
   std::vector<std::string> variables{}; ///< names of the state's coordinates
+  const Action* twin = nullptr;         ///< the same with other random numbers, if it draws any
 };
 
 /// Values of a dictionary and of the operator on it at some samples.
@@ -45,6 +46,7 @@ struct SampledBlock {
 };
 /// The same with the points themselves.
 struct PointBlock {
+  std::int64_t first = 0;    ///< number of the first point
   std::size_t dimension = 0; ///< of the state
   std::vector<double> x;     ///< by coordinate; beyond the state's what the operator takes
   SampledBlock sampled;
@@ -120,8 +122,10 @@ private:
 };
 
 /// ||K v - lambda v|| / ||v|| of functions v = sum of columns(j, i) psi_j, measured at samples;
-/// complex pairs as in `linalg::GeneralPairs`. Calls `pause` with the share done now and then, on
-/// all ranks; what it throws there ends the measurement. Collective.
+/// complex pairs as in `linalg::GeneralPairs`. Where K is a mean over random images, which would
+/// count in the square of its values, a twin takes the place of one of the two factors; the result
+/// is then at least the standard error of this estimate. Calls `pause` with the share done now and
+/// then, on all ranks; what it throws there ends the measurement. Collective.
 std::vector<double> measured_residuals(MPI_Comm comm, const PassInput& input,
                                        const std::vector<std::complex<double>>& values,
                                        const Eigen::MatrixXd& columns,

@@ -73,7 +73,7 @@ void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput
 }
 
 TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
-                             const UlamInput& input) {
+                             const UlamInput& input, const std::function<void(double)>& progress) {
   UlamRows rows(map, grid, input);
   RowSum row;
   TransferMatrix result;
@@ -81,6 +81,7 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   CsrBuilder builder(grid.first(), grid.local_cells(), 4);
   std::string problem;
   std::int64_t where = 0;
+  constexpr PetscInt between_reports = 64; // cells
   const bool natural_order = grid.local_cells() == grid.cells();
   double scale = 1;
   if (input.entries == "sampled") {
@@ -90,6 +91,9 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
     const base::WriteArray leaks(result.leak.get());
     grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
       if (!problem.empty()) return; // this rank's first problem in natural order
+      if (progress && local % between_reports == 0) {
+        progress(static_cast<double>(local) / static_cast<double>(grid.local_cells()));
+      }
       const double leak = rows.build(cell, row, problem);
       where = grid.natural(cell);
       leaks[static_cast<std::size_t>(local)] = leak;

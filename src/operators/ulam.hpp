@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/petsc.hpp"
@@ -39,9 +40,11 @@ void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput
 
 /// The matrix. Every entry is the same whatever the number of ranks. Throws InputError, naming the
 /// first place in natural order, where an image is not finite, or lies outside the grid and
-/// `outside` is "error" and the wall not absorbing. Collective.
+/// `outside` is "error" and the wall not absorbing. `progress` is called now and then with the
+/// share of this rank's cells that is done. Collective.
 TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
-                             const UlamInput& input);
+                             const UlamInput& input,
+                             const std::function<void(double)>& progress = {});
 
 /// Entries per row, averaged over rows spread evenly over the grid: the size of the matrix before
 /// it is made. Checks the images of those rows as `assemble_ulam` does. Collective.
