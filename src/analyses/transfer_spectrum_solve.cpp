@@ -9,6 +9,7 @@
 #include "analyses/pair_conditions.hpp"
 #include "analyses/sampling_error.hpp"
 #include "analyses/transfer_spectrum.hpp"
+#include "linalg/filtered_pairs.hpp"
 #include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
 #include "spaces/interpolation.hpp"
@@ -39,35 +40,57 @@ struct Search {
   }
 };
 
-/// Grids of fewer cells than this are solved as fast as any coarser one.
-constexpr PetscInt smallest_nested = 20'000;
+/// Images of neighbours scatter, so that a factorisation fills up far more than one of a generator:
+/// above some size products are all there is.
+constexpr std::int64_t most_factorised = 100'000;
 
-/// Approximate vectors of a map's matrix (of its transposed one: masses) from grids of half as many
-/// cells per axis, each begun on the next coarser one; empty where there is none. Slow functions of
-/// a map are smooth enough for a coarse grid to know most of them, and cheap there. Collective.
+/// Powers that set apart what crowds next to 1 on a grid of so many cells: decay by the grid's own
+/// diffusion falls with the cells' width.
+int filter_degree(PetscInt cells) {
+  return std::clamp(static_cast<int>(std::sqrt(static_cast<double>(cells)) / 10), 10, 200);
+}
+
+/// Approximate vectors next to 1 of a map's matrix (of its transposed one: masses) from grids of
+/// half as many cells per axis, each begun on the next coarser one; empty where there is none. Slow
+/// functions of a map are smooth enough for a coarse grid to know most of them. Collective.
 std::vector<base::UniqueVec> nested_start(const TransferProblem& problem, bool transposed,
                                           PetscInt pairs) {
   std::vector<base::UniqueVec> vectors;
-  if (problem.grid().cells() < smallest_nested) return vectors;
+  constexpr PetscInt smallest = 20'000;
+  if (problem.grid().cells() < smallest) return vectors;
   const auto coarse = problem.coarsened();
   if (!coarse) return vectors;
   const std::vector<base::UniqueVec> begun = nested_start(*coarse, transposed, pairs);
-  EigenRequest request{.pairs = pairs,
-                       .tolerance = 1e-3,
-                       .norm = coarse->norm(),
-                       .largest = true,
-                       .prefix = "spectrum_",
-                       .max_iterations = 30};
+  EigenRequest request{
+      .pairs = pairs, .tolerance = 1e-4, .prefix = "spectrum_", .max_iterations = 20};
   for (const base::UniqueVec& vector : begun) request.start.push_back(vector.get());
-  const Mat matrix = transposed ? coarse->transposed() : coarse->matrix();
-  const EigenPairs pairs_found = linalg::general_pairs(matrix, request, problem.log());
+  const EigenPairs found =
+      linalg::pairs_next_to_one(transposed ? coarse->transposed() : coarse->matrix(),
+                                filter_degree(coarse->grid().cells()), request, problem.log());
   const base::UniqueMat up = spaces::interpolation(coarse->grid(), problem.grid());
-  for (const base::UniqueVec& vector : pairs_found.vectors) {
+  for (const base::UniqueVec& vector : found.vectors) {
     vectors.push_back(problem.grid().vector());
     check(MatMult(up.get(), vector.get(), vectors.back().get()));
     check(VecNormalize(vectors.back().get(), nullptr));
   }
   return vectors;
+}
+
+/// Pairs next to 1 of a matrix too large to be factorised.
+EigenPairs filtered_pairs(const Search& search, EigenRequest request) {
+  TransferProblem& problem = search.problem;
+  const std::vector<base::UniqueVec> start =
+      nested_start(problem, search.transposed, request.pairs);
+  for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
+  EigenPairs pairs = with_checkpoints(problem.checkpoints(), problem.grid(), request, search.phase,
+                                      search.finished, [&](const EigenRequest& r) {
+                                        return linalg::pairs_next_to_one(
+                                            search.matrix, filter_degree(problem.grid().cells()), r,
+                                            problem.log());
+                                      });
+  search.coverage = "those next to 1, which decay slowest without turning; others round the unit "
+                    "circle were not looked for";
+  return pairs;
 }
 
 /// Pairs nearest to a number, by shift-and-invert; `scale` moves the shift off an eigenvalue.
@@ -99,6 +122,7 @@ EigenPairs find(const Search& search) {
   const auto asked = static_cast<std::size_t>(input.pairs);
   const bool slowest = !input.target.word.empty();
   EigenPairs pairs;
+  bool filtered = false;
   if (!slowest) {
     pairs = nearest_pairs(search, request, input.target.number, 1.37e-5 * problem.norm());
     const Complex shift = input.target.number;
@@ -112,19 +136,11 @@ EigenPairs find(const Search& search) {
     // The eigenvalues of largest modulus need no factorisation, but many products where they crowd
     // below 1; then the inverse next to 1 separates them, and misses those round the circle.
     request.largest = input.solver != "direct";
-    // Images of neighbours scatter, so that a factorisation fills up far more than one of a
-    // generator: above some size products are all there is.
-    constexpr std::int64_t most_factorised = 100'000;
     const bool may_factorise = input.solver == "auto" && cells <= most_factorised;
+    const bool may_filter = input.solver == "auto" && !may_factorise;
     if (may_factorise) request.max_iterations = 300;
-    std::vector<base::UniqueVec> start;
-    const bool resumes = problem.checkpoints() && problem.checkpoints()->pending(search.phase);
-    if (request.largest && !resumes) {
-      start = nested_start(problem, search.transposed, request.pairs);
-    }
-    for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
+    if (may_filter) request.max_iterations = 20;
     if (request.largest) pairs = search.run(request);
-    request.start.clear();
     const bool short_of = pairs.values.size() < asked;
     if (short_of && (may_factorise || input.solver == "direct")) {
       if (request.largest) {
@@ -134,12 +150,18 @@ EigenPairs find(const Search& search) {
       request.largest = false;
       request.max_iterations = 0;
       pairs = nearest_pairs(search, request, 1, 1e-4);
+    } else if (short_of && may_filter) {
+      problem.log().line(fmt::format("    {} of {} pairs by products alone: filtering next to 1",
+                                     pairs.values.size(), input.pairs));
+      request.max_iterations = 0;
+      pairs = filtered_pairs(search, request);
+      filtered = true;
     }
     linalg::sort_units(pairs, linalg::slower_step);
   }
   pairs.asked = static_cast<PetscInt>(input.pairs);
   const bool everything = static_cast<std::int64_t>(pairs.values.size()) >= cells;
-  if (!slowest || pairs.values.size() < asked || everything) return pairs;
+  if (!slowest || filtered || pairs.values.size() < asked || everything) return pairs;
   // Where copies of a multiple eigenvalue were missed, others have taken their places.
   const Complex last = pairs.values[asked - 1];
   const double slack = 1e-8 * problem.norm();
