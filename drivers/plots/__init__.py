@@ -9,6 +9,7 @@ PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationa
           "memory": memory.memory_panels,
           "expectation": network.expectation_panels, "density": network.density_panels,
           "norms": network.norm_panels, "layer_memory": network.memory_panels,
+          "reduction": network.reduction_panels,
           "time_scales": series.time_scale_panels,
           "chapman_kolmogorov": series.chapman_kolmogorov_panels,
           "cover": sets.cover_panels, "coarse_sets": sets.coarse_set_panels,

@@ -109,3 +109,39 @@ def memory_panels(result):
         if f"{group}/memory" in result.file:
             yield (f"Memory of {words} by lag",
                    lambda ax, g=group: draw_memory(ax, result, g))
+
+
+def draw_lags(ax, result):
+    measured = result.get("reduction/measured_error")
+    lags = np.arange(len(measured))
+    ax.semilogy(lags, np.maximum(result.get("reduction/predicted_error"), 1e-17), "_", color=GREY,
+                markersize=18, label="predicted")
+    ax.semilogy(lags, np.maximum(measured, 1e-17), "o-", color=ACCENT, label="measured")
+    ax.set(xlabel="lags of memory kept", ylabel="relative error of the reduced layers")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="best")
+
+
+def draw_course(ax, result, name):
+    """Accuracy, or else the change, of networks that shrink, against the weights they have left."""
+    course = result.get(f"reduction/{name}")
+    accuracy = result.get(f"reduction/{name}_accuracy")
+    if accuracy is None:
+        ax.plot(course[:, 0], course[:, 1], "o-", color=ACCENT, markersize=3)
+        ax.set(ylabel="relative change of what is kept")
+    else:
+        for column, colour, label in ((1, INK, "fitted rows"), (2, WARM, "held out")):
+            if np.isfinite(accuracy[:, column]).all():
+                ax.plot(course[:, 0], accuracy[:, column], "o-", color=colour, markersize=3, label=label)
+        ax.set(ylabel="accuracy")
+        ax.legend(loc="best")
+    ax.set(xlabel="weights and biases left")
+    ax.invert_xaxis()
+
+
+def reduction_panels(result):
+    if "reduction/measured_error" in result.file:
+        yield "Reduced layers", lambda ax: draw_lags(ax, result)
+    for name, words in (("course", "neurons"), ("shallow_course", "layers")):
+        if f"reduction/{name}" in result.file and len(result.get(f"reduction/{name}")) > 1:
+            yield f"Networks with fewer {words}", lambda ax, n=name: draw_course(ax, result, n)

@@ -88,11 +88,12 @@ struct Study {
 };
 
 /// Runs the sections; `grid` is that of the inputs, for the record.
-int carry_out(const Study& study, const std::vector<Named>& sections, std::int64_t nonzeros,
-              const spaces::Grid& grid) {
+int carry_out(const Study& study, const std::vector<Named>& sections, LayerProblem& problem,
+              std::int64_t nonzeros, const spaces::Grid& grid) {
   base::Session& session = study.run.session;
   const std::string resolved = config::resolved(study.input);
   OpenResult result(study.run, study.output, resolved, study.policy);
+  problem.use(&result.checkpoints);
   if (!result.resumed) {
     result.file.annotate("/",
                          {{"title", study.input.title}, {"driver", std::string(network_name)}});
@@ -114,15 +115,17 @@ int carry_out(const Study& study, const std::vector<Named>& sections, std::int64
                   grid, result);
 }
 
-int on_grids(const Study& study, const models::Network& network) {
+int on_grids(const Study& study, const models::Network& network,
+             const operators::NetworkData* data) {
   base::Session& session = study.run.session;
   const NetworkStudyInput& input = study.input;
   const std::vector<LayerPlan> plan =
-      plan_layers(network, input.layers.value_or(NetworkLayersInput{}));
+      plan_layers(network, input.layers.value_or(NetworkLayersInput{}), input.matrix);
   double points = 0;
   for (const LayerPlan& layer : plan) points += layer.points();
   const double nonzeros = predicted_nonzeros(network, plan);
   // Matrices of both grids, one copy scaled, and those of the shares; vectors of all layers.
+  // Where there is none, images of points and the cumulative sums of a block that goes round.
   const Estimate estimate{.nonzeros = nonzeros,
                           .bytes_per_rank =
                               90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};
@@ -133,8 +136,8 @@ int on_grids(const Study& study, const models::Network& network) {
     return 0;
   }
   base::Phase assembly(session.log(), "assembly");
-  NetworkProblem problem(session, network, plan);
-  NetworkProblem coarse(session, network, coarser(plan));
+  NetworkProblem problem(session, network, data, plan);
+  NetworkProblem coarse(session, network, data, coarser(plan));
   assembly.finish(fmt::format("{} nonzeros", problem.nonzeros()));
   if (problem.largest_leak() > 1e-12) {
     session.log().line(fmt::format("  up to {:.2g} of a point's probability is beyond the ranges",
@@ -144,6 +147,8 @@ int on_grids(const Study& study, const models::Network& network) {
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
     if (wanted) sections.push_back({name, std::move(body)});
   };
+  add(data && data->labelled(), "accuracy",
+      [&](io::ResultFile& file) { return accuracy(problem, file); });
   add(input.observable.has_value(), "expectation",
       [&](io::ResultFile& file) { return expectation(problem, coarse, input, file); });
   add(input.density.has_value(), "density",
@@ -161,10 +166,11 @@ int on_grids(const Study& study, const models::Network& network) {
   add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
     return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
   });
-  return carry_out(study, sections, problem.nonzeros(), problem.space(0).grid());
+  return carry_out(study, sections, problem, problem.nonzeros(), problem.space(0).grid());
 }
 
-int on_dictionaries(const Study& study, const models::Network& network) {
+int on_dictionaries(const Study& study, const models::Network& network,
+                    const operators::NetworkData* data) {
   base::Session& session = study.run.session;
   const NetworkStudyInput& input = study.input;
   base::Log& log = session.log();
@@ -192,13 +198,15 @@ int on_dictionaries(const Study& study, const models::Network& network) {
     return 0;
   }
   base::Phase sampling(log, "sampling");
-  DictionaryProblem problem(session, network, input, 0, input.dictionary->samples);
-  DictionaryProblem half(session, network, input, 0, input.dictionary->samples / 2);
+  DictionaryProblem problem(session, network, data, input, 0, input.dictionary->samples);
+  DictionaryProblem half(session, network, data, input, 0, input.dictionary->samples / 2);
   sampling.finish(fmt::format("{} paths", input.dictionary->samples));
   std::vector<Named> sections;
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
     if (wanted) sections.push_back({name, std::move(body)});
   };
+  add(data && data->labelled(), "accuracy",
+      [&](io::ResultFile& file) { return accuracy(problem, file); });
   add(input.observable.has_value(), "expectation",
       [&](io::ResultFile& file) { return wide_expectation(problem, half, input, file); });
   add(input.norms.has_value(), "norms",
@@ -207,6 +215,8 @@ int on_dictionaries(const Study& study, const models::Network& network) {
       [&](io::ResultFile& file) { return memory(problem, half, input, file); });
   add(input.reduction.has_value(), "reduction",
       [&](io::ResultFile& file) { return reduction(problem, input, file); });
+  add(input.monte_carlo.has_value(), "monte_carlo",
+      [&](io::ResultFile& file) { return wide_monte_carlo(problem, half, input, file); });
   // The record speaks of the functions of the inputs as cells.
   const auto size = static_cast<PetscInt>(problem.sampled().dictionaries[0].size());
   std::vector<double> edges;
@@ -214,7 +224,7 @@ int on_dictionaries(const Study& study, const models::Network& network) {
   const spaces::Grid grid(session.comm(),
                           {spaces::Axis("function", std::move(edges), spaces::Boundary::reflecting,
                                         spaces::Boundary::reflecting)});
-  return carry_out(study, sections, static_cast<std::int64_t>(products), grid);
+  return carry_out(study, sections, problem, static_cast<std::int64_t>(products), grid);
 }
 
 int work(Run& run) {
@@ -230,13 +240,21 @@ int work(Run& run) {
       checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
   const models::Network network = operators::load_network(session.comm(), input.model.network);
   validate(network, input);
+  std::optional<operators::NetworkData> data;
+  if (input.data) {
+    data.emplace(session.comm(), *input.data, network);
+    session.log().line(fmt::format("  {} rows of inputs, the last {} held out", data->rows(),
+                                   data->rows() - data->fitted_rows()));
+  }
+  const operators::NetworkData* given = data ? &*data : nullptr;
   const Study study{.run = run,
                     .input = input,
                     .output = output,
                     .policy = policy,
                     .started = started,
                     .libraries = libraries};
-  return input.dictionary ? on_dictionaries(study, network) : on_grids(study, network);
+  return input.dictionary ? on_dictionaries(study, network, given)
+                          : on_grids(study, network, given);
 }
 
 } // namespace

@@ -10,6 +10,7 @@
 #include "analyses/driver.hpp"
 #include "models/model.hpp"
 #include "operators/layer_dictionary.hpp"
+#include "operators/network_data.hpp"
 
 namespace komori::analyses {
 
@@ -82,6 +83,8 @@ void declare(config::Declarer& declarer, NetworkMemoryInput& input);
 /// `reduction` as written.
 struct NetworkReductionInput {
   double tolerance = 1e-2;
+  std::string keep = "observable";
+  double accuracy_loss = 0; ///< 0: not given
 };
 void declare(config::Declarer& declarer, NetworkReductionInput& input);
 
@@ -105,7 +108,9 @@ struct NetworkStudyInput {
   std::string title{};
   models::ModelInput model{.accepted = {"network"}};
   std::optional<NetworkLayersInput> layers{};
+  std::string matrix = "auto";
   std::optional<operators::LayerDictionaryInput> dictionary{};
+  std::optional<operators::NetworkDataInput> data{};
   std::optional<NetworkObservableInput> observable{};
   std::optional<NetworkExpectationInput> expectation{};
   std::optional<NetworkDensityInput> density{};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -113,12 +114,38 @@ std::vector<double> probabilities_at(NetworkProblem& problem, const std::vector<
   return values;
 }
 
+/// The share of the rows that are not held out in the cell of each point, over its volume.
+UniqueVec data_density(const operators::LayerSpace& space, const operators::NetworkData& data) {
+  UniqueVec density = base::duplicate(space.weights());
+  check(VecSet(density.get(), 0));
+  const auto d = at(space.dimension());
+  data.for_each([&](std::int64_t first, std::span<const double> points,
+                    std::span<const std::int64_t> labels) {
+    for (std::size_t p = 0; p < labels.size(); ++p) {
+      if (first + static_cast<std::int64_t>(p) >= data.fitted_rows()) break;
+      spaces::Index index{};
+      for (std::size_t k = 0; k < d; ++k) {
+        const std::vector<double>& edges = space.grid().axis(static_cast<int>(k)).edges();
+        const auto after = std::upper_bound(edges.begin() + 1, edges.end() - 1, points[p * d + k]);
+        index[k] = static_cast<PetscInt>(after - edges.begin()) - 1;
+      }
+      check(VecSetValue(density.get(), space.grid().number(index), 1, ADD_VALUES));
+    }
+  });
+  check(VecAssemblyBegin(density.get()));
+  check(VecAssemblyEnd(density.get()));
+  check(VecScale(density.get(), 1 / static_cast<double>(data.fitted_rows())));
+  check(VecPointwiseDivide(density.get(), density.get(), space.weights()));
+  return density;
+}
+
 } // namespace
 
 UniqueVec initial_density(const NetworkProblem& problem,
                           const std::optional<NetworkDensityInput>& input) {
   const operators::LayerSpace& space = problem.space(0);
   UniqueVec density = base::duplicate(space.weights());
+  if (problem.data()) return data_density(space, *problem.data());
   if (!input || !input->initial.given()) {
     check(VecSet(density.get(), 1 / space.volume()));
     return density;

@@ -19,11 +19,17 @@ std::size_t at(int n) {
 std::vector<operators::PathFunction> wanted_functions(const models::Network& network,
                                                       const NetworkStudyInput& input) {
   std::vector<operators::PathFunction> functions;
+  const auto last = static_cast<int>(network.depth());
+  const bool outputs =
+      (input.data && input.data->labels) || (input.reduction && input.reduction->keep == "outputs");
+  for (std::size_t k = 0; outputs && k < network.width(network.depth()); ++k) {
+    functions.push_back({.layer = last, .value = [k](std::span<const double> y) { return y[k]; }});
+  }
   if (!input.observable) return functions;
   const auto formula =
       std::make_shared<config::Formula>(observable_formula(network, *input.observable));
-  functions.push_back({.layer = static_cast<int>(network.depth()),
-                       .value = [formula](std::span<const double> y) { return (*formula)(y); }});
+  functions.push_back(
+      {.layer = last, .value = [formula](std::span<const double> y) { return (*formula)(y); }});
   return functions;
 }
 
@@ -36,18 +42,27 @@ UniqueVec copy_of(Vec vec) {
 } // namespace
 
 DictionaryProblem::DictionaryProblem(base::Session& its_session, const models::Network& its_network,
+                                     const operators::NetworkData* its_data,
                                      const NetworkStudyInput& input, std::int64_t first,
                                      std::int64_t count)
-    : LayerProblem(its_session, its_network),
+    : LayerProblem(its_session, its_network, its_data), degree_(input.dictionary->degree),
       sampled_(operators::sample_chain(its_session, its_network, *input.dictionary, first, count,
-                                       wanted_functions(its_network, input))) {}
+                                       wanted_functions(its_network, input), path_inputs())) {}
 
 UniqueVec DictionaryProblem::observable(const NetworkObservableInput&) const {
-  return copy_of(sampled_.functions[0].get());
+  return copy_of(sampled_.functions.back().get());
+}
+
+std::vector<UniqueVec> DictionaryProblem::outputs() const {
+  std::vector<UniqueVec> all;
+  for (std::size_t k = 0; k < network().width(at(depth())); ++k) {
+    all.push_back(copy_of(sampled_.functions[k].get()));
+  }
+  return all;
 }
 
 UniqueVec DictionaryProblem::initial(const std::optional<NetworkDensityInput>&) const {
-  // Paths start from uniform inputs: relative to them that density is 1, the first function.
+  // Relative to the inputs that paths start from their density is 1, the first function.
   std::vector<UniqueVec> first = some(0, [](std::size_t i) { return i == 0; });
   return std::move(first.front());
 }
@@ -69,6 +84,7 @@ DictionaryProblem::projections(const NetworkProjectionInput& input) const {
   const auto kept = kept_variables(network(), input);
   for (int n = 0; n <= depth(); ++n) {
     const auto keeps = [&](std::size_t i) {
+      if (input.kind == "linear") return sampled_.dictionaries[at(n)].linear(i);
       if (input.kind == "basis") return i < static_cast<std::size_t>(input.rank);
       const std::int64_t neuron = sampled_.dictionaries[at(n)].neuron(i);
       if (kept[at(n)].size() == network().width(at(n))) return true;
@@ -88,6 +104,12 @@ std::unique_ptr<operators::LayerProjection> DictionaryProblem::without(int n, in
                                       return own != -2 && own != neuron;
                                     }),
                                1e-7);
+}
+
+std::unique_ptr<operators::LayerProjection> DictionaryProblem::with_all(int n) const {
+  return operators::project_on(
+      chain(), n,
+      some(n, [&](std::size_t i) { return sampled_.dictionaries[at(n)].neuron(i) != -2; }), 1e-7);
 }
 
 bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
@@ -137,7 +159,7 @@ bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
   const double mean = problem.chain().dot(0, one.get(), functions[0].get());
   const double mean_error = std::abs(mean - half.chain().dot(0, half_one.get(), others[0].get()));
   file.write_small("/expectation/mean", std::vector<double>{mean}, {},
-                   {{"meaning", "mean of the observable for uniform inputs"},
+                   {{"meaning", "mean of the observable over the inputs of the paths"},
                     {"unit", "-"},
                     {"sampling_error", mean_error}});
   problem.log().line(

@@ -12,27 +12,38 @@ class DictionaryProblem final : public LayerProblem {
 public:
   /// Samples. The inner product of a layer is the mean over the network's own paths. Collective.
   DictionaryProblem(base::Session& session, const models::Network& network,
-                    const NetworkStudyInput& input, std::int64_t first, std::int64_t count);
+                    const operators::NetworkData* data, const NetworkStudyInput& input,
+                    std::int64_t first, std::int64_t count);
 
   const operators::SampledChain& sampled() const noexcept { return sampled_; }
   const operators::LayerChain& chain() const noexcept override { return sampled_.chain; }
   base::UniqueVec observable(const NetworkObservableInput& input) const override;
+  std::vector<base::UniqueVec> outputs() const override;
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;
   std::vector<std::unique_ptr<operators::LayerProjection>>
   projections(const NetworkProjectionInput& input) const override;
+  bool resolves(const NetworkProjectionInput& input) const override {
+    return input.kind != "linear" || degree_ > 0;
+  }
   std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const override;
+  std::unique_ptr<operators::LayerProjection> with_all(int n) const override;
   std::vector<double> log_contractions() const override { return {}; }
   const char* error_name() const noexcept override { return "sampling error"; }
   /// E[u^2] that the dictionary of the last layer misses, of the observable.
-  double missed() const { return sampled_.missed.empty() ? 0 : sampled_.missed[0]; }
+  double missed() const { return sampled_.missed.back(); }
 
 private:
   /// Functions of layer n whose number passes a test.
   std::vector<base::UniqueVec> some(int n, const std::function<bool(std::size_t)>& wanted) const;
 
+  std::int64_t degree_; ///< of the polynomials of single neurons
   operators::SampledChain sampled_;
 };
 
+/// The section `monte_carlo` of such a problem: the mean of the observable, how far E[u | X_0] on
+/// the dictionary is from the true one, and its values at points. Collective.
+bool wide_monte_carlo(DictionaryProblem& problem, DictionaryProblem& half,
+                      const NetworkStudyInput& input, io::ResultFile& file);
 /// The section `expectation` of such a problem. Collective.
 bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
                       const NetworkStudyInput& input, io::ResultFile& file);

@@ -94,9 +94,11 @@ void declare(config::Declarer& declarer, NetworkNormsInput& input) {
 }
 
 void declare(config::Declarer& declarer, NetworkProjectionInput& input) {
-  declarer.choice("kind", input.kind, {"basis", "neurons"},
-                  {.help = "What is resolved of every layer. basis: orthogonal functions; neurons: "
-                           "all functions of some neurons (conditional expectation, Zwanzig).",
+  declarer.choice("kind", input.kind, {"basis", "linear", "neurons"},
+                  {.help =
+                       "What is resolved of every layer. basis: orthogonal functions; linear: 1 "
+                       "and the values of all neurons; neurons: all functions of some neurons "
+                       "(conditional expectation, Zwanzig).",
                    .need = Need::required});
   declarer.choice("family", input.family, {"legendre", "fourier"},
                   {.help = "basis: the functions along every variable; in several variables "
@@ -124,8 +126,17 @@ void declare(config::Declarer& declarer, NetworkMemoryInput& input) {
 void declare(config::Declarer& declarer, NetworkReductionInput& input) {
   declarer.real("tolerance", input.tolerance,
                 {.help = "Largest error of E[u | X_0], relative to its norm, that a reduction may "
-                         "make."},
+                         "make; and largest change, relative, that a smaller network may make "
+                         "of what it keeps."},
                 Range::positive());
+  declarer.choice("keep", input.keep, {"observable", "outputs"},
+                  {.help = "What reductions are measured by: the observable, or all outputs "
+                           "together."});
+  declarer.real("accuracy_loss", input.accuracy_loss,
+                {.help = "With 'data.labels', in place of 'tolerance' for smaller networks: the "
+                         "share of rows, of those not held out, that they may classify wrongly "
+                         "beyond those that the network itself does. 0: 'tolerance' counts."},
+                Range::between(0, 1));
 }
 
 void declare(config::Declarer& declarer, NetworkSpectrumInput& input) {
@@ -151,9 +162,17 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   declarer.section("layers", input.layers,
                    {.help = "The grids on which functions of the layers are held, for layers of at "
                             "most four neurons."});
+  declarer.choice("operator", input.matrix, {"auto", "assembled", "matrix_free"},
+                  {.help = "How operators between grids are held: assembled as sparse matrices, or "
+                           "matrix_free as averages over boxes by cumulative sums, which takes "
+                           "uniform noise and one point per cell; auto: matrix_free where that is "
+                           "possible and rows are long."});
   declarer.section("dictionary", input.dictionary,
                    {.help = "In place of 'layers': functions that span those of each layer, for "
                             "layers of any width."});
+  declarer.section("data", input.data,
+                   {.help = "Samples of the inputs that the network is fed with, in place of "
+                            "uniform ones or of 'density.initial'."});
   declarer.section("observable", input.observable,
                    {.help = "A function u of the outputs; asks for E[u | X_n = x]."});
   declarer.section("expectation", input.expectation,
@@ -184,9 +203,22 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   if (input.memory && !input.projection) {
     declarer.reject("memory", "needs 'projection'; add e.g. 'projection: {kind: basis, rank: 2}'");
   }
-  if (input.reduction && !input.observable) {
-    declarer.reject("reduction", "needs 'observable'; add e.g. 'observable: {variables: [y], "
-                                 "formula: y}'");
+  if (input.reduction && !input.observable && input.reduction->keep == "observable") {
+    declarer.reject("reduction", "needs 'observable', or 'keep: outputs'; add e.g. 'observable: "
+                                 "{variables: [y], formula: y}'");
+  }
+  if (input.projection && input.projection->kind == "linear" && input.dictionary &&
+      input.dictionary->degree == 0) {
+    declarer.reject("projection.kind", "is 'linear', but 'dictionary.degree' is 0, so it has no "
+                                       "functions of single neurons; raise it to 1");
+  }
+  const bool labels = input.data && input.data->labels;
+  if (input.reduction && input.reduction->accuracy_loss > 0 && !labels) {
+    declarer.reject("reduction.accuracy_loss", "needs classes; add e.g. 'data: {file: rows.npy, "
+                                               "labels: true}'");
+  }
+  if (input.data && input.density && input.density->initial.given()) {
+    declarer.reject("data", "stands in place of 'density.initial'; remove one of them");
   }
   const auto only_grids = [&](bool given, const char* key) {
     if (!given || !input.dictionary) return;
@@ -196,13 +228,17 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   only_grids(input.density.has_value(), "density");
   only_grids(input.probability.has_value(), "probability");
   only_grids(input.spectrum.has_value(), "spectrum");
-  only_grids(input.monte_carlo.has_value(), "monte_carlo");
+  only_grids(input.matrix != "auto", "operator");
+  if (input.monte_carlo && input.dictionary && !input.observable) {
+    declarer.reject("monte_carlo", "of a dictionary needs 'observable'; add e.g. 'observable: "
+                                   "{variables: [y], formula: y}'");
+  }
   const bool backward = input.projection && (!input.memory || input.memory->direction != "forward");
   if (backward && !input.observable) {
     declarer.reject("projection", "needs 'observable', or 'memory: {direction: forward}'");
   }
-  if (!input.observable && !input.density && !input.probability && !input.norms &&
-      !input.projection && !input.spectrum) {
+  if (!labels && !input.reduction && !input.observable && !input.density && !input.probability &&
+      !input.norms && !input.projection && !input.spectrum) {
     declarer.reject("", "asks for nothing; add e.g. 'observable: {variables: [y], formula: y}', "
                         "'density: {}' or 'norms: {}'");
   }

@@ -61,13 +61,15 @@ std::vector<std::vector<int>> exponents(int d, std::int64_t count) {
 std::vector<UniqueVec> basis_functions(const operators::LayerSpace& space,
                                        const NetworkProjectionInput& input) {
   std::vector<UniqueVec> functions;
-  for (const std::vector<int>& powers : exponents(space.dimension(), input.rank)) {
+  const bool linear = input.kind == "linear";
+  const std::int64_t rank = linear ? space.dimension() + 1 : input.rank;
+  for (const std::vector<int>& powers : exponents(space.dimension(), rank)) {
     functions.push_back(space.sampled([&](std::span<const double> x) {
       double value = 1;
       for (int k = 0; k < space.dimension(); ++k) {
         const models::Interval range = space.range(k);
         const double t = (2 * x[at(k)] - range.from - range.to) / (range.to - range.from);
-        value *= along(input.family, powers[at(k)], t);
+        value *= along(linear ? "legendre" : input.family, powers[at(k)], t);
       }
       return value;
     }));

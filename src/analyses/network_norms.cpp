@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -100,6 +101,18 @@ bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput&
     file.write_small(
         "/norms/products", ordered.flat, {d, c},
         {{"meaning", "largest singular values of M(n,L), n = 0 .. L-1"}, {"unit", "-"}});
+    std::vector<double> schmidt_products;
+    for (int n = 0; n < depth; ++n) {
+      const auto one = operators::product_hilbert_schmidt(problem.chain(), n, depth);
+      schmidt_products.push_back(one.value_or(std::numeric_limits<double>::quiet_NaN()));
+    }
+    file.write_small("/norms/hilbert_schmidt_products", schmidt_products, {d},
+                     {{"meaning", "Hilbert-Schmidt norms of M(n,L), n = 0 .. L-1; nan where the "
+                                  "outputs have more than 1024 points"},
+                      {"unit", "-"}});
+    std::string text;
+    for (const double one : schmidt_products) text += fmt::format(" {:.6g}", one);
+    problem.log().line("  Hilbert-Schmidt norms of M(n,L):" + text);
     file.write_small("/norms/products_error", ordered.errors, {d, c},
                      {{"meaning", "difference from a problem half as fine"}, {"unit", "-"}});
   }

@@ -9,6 +9,7 @@
 #include "analyses/network_sections.hpp"
 #include "base/error.hpp"
 #include "config/nearest.hpp"
+#include "operators/layer_boxes.hpp"
 #include "operators/layer_norms.hpp"
 
 namespace komori::analyses {
@@ -68,6 +69,39 @@ void apply_ranges(const NetworkLayersInput& input, std::vector<LayerPlan>& plan)
   }
 }
 
+/// Entries of one row of the matrix of a step.
+double row_entries(const models::NetworkLayer& layer, const LayerPlan& to) {
+  double row = 1;
+  for (std::size_t k = 0; k < to.cells.size(); ++k) {
+    const double points = static_cast<double>(to.cells[k]) * to.order;
+    const double share = 2 * layer.noise_at(k).reach() / (to.range[k].to - to.range[k].from);
+    row *= std::min(points, std::ceil(share * points) + to.order);
+  }
+  return row;
+}
+
+/// Cumulative sums take 4 terms per variable; matrices that have more entries per row by far lose.
+void choose_matrices(const models::Network& network, const NetworkLayersInput& input,
+                     const std::string& matrix, std::vector<LayerPlan>& plan) {
+  constexpr double worth = 4;
+  for (std::size_t n = 0; n < network.depth(); ++n) {
+    const models::NetworkLayer& layer = network.layers[n];
+    LayerPlan& to = plan[n + 1];
+    const bool can = to.order == 1 &&
+                     std::all_of(layer.noise.begin(), layer.noise.end(), operators::noise_of_boxes);
+    if (matrix == "matrix_free" && !can) {
+      throw InputError(
+          fmt::format("{}: 'operator' is matrix_free, but {} cannot be applied so: that "
+                      "takes uniform noise (or none) and 'layers.order: 1'; write "
+                      "'operator: auto'",
+                      input.origin.text().empty() ? "operator" : input.origin.text(), layer.name));
+    }
+    const double terms = std::pow(4.0, static_cast<double>(to.cells.size()));
+    to.matrix_free = matrix == "matrix_free" ||
+                     (matrix == "auto" && can && row_entries(layer, to) > worth * terms);
+  }
+}
+
 } // namespace
 
 double LayerPlan::points() const {
@@ -76,8 +110,8 @@ double LayerPlan::points() const {
   return points;
 }
 
-std::vector<LayerPlan> plan_layers(const models::Network& network,
-                                   const NetworkLayersInput& input) {
+std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input,
+                                   const std::string& matrix) {
   require_narrow(network);
   const std::size_t layers = network.depth() + 1;
   if (input.cells.size() > 1 && input.cells.size() != layers) {
@@ -126,6 +160,7 @@ std::vector<LayerPlan> plan_layers(const models::Network& network,
     plan[n] = std::move(one[0]);
   }
   apply_ranges(input, plan); // for names that are no variable
+  choose_matrices(network, input, matrix, plan);
   return plan;
 }
 
@@ -139,26 +174,22 @@ std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan) {
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan) {
   double sum = 0;
   for (std::size_t n = 0; n < network.depth(); ++n) {
-    double row = 1;
-    for (std::size_t k = 0; k < plan[n + 1].cells.size(); ++k) {
-      const models::Interval range = plan[n + 1].range[k];
-      const double points = static_cast<double>(plan[n + 1].cells[k]) * plan[n + 1].order;
-      const double share = 2 * network.layers[n].noise_at(k).reach() / (range.to - range.from);
-      row *= std::min(points, std::ceil(share * points) + plan[n + 1].order);
-    }
-    sum += row * plan[n].points();
+    if (!plan[n + 1].matrix_free)
+      sum += row_entries(network.layers[n], plan[n + 1]) * plan[n].points();
   }
   return sum;
 }
 
 NetworkProblem::NetworkProblem(base::Session& session, const models::Network& network,
+                               const operators::NetworkData* data,
                                const std::vector<LayerPlan>& plan)
-    : LayerProblem(session, network) {
+    : LayerProblem(session, network, data) {
   for (const LayerPlan& layer : plan) {
     spaces_.push_back(std::make_unique<operators::LayerSpace>(
         session.comm(), layer.names, layer.range, layer.cells, layer.order));
     alike_ = alike_ && layer.order == 1;
   }
+  for (std::size_t n = 1; n < plan.size(); ++n) matrix_free_.push_back(plan[n].matrix_free);
   chain_ = assemble(operators::Integrand::polynomials);
 }
 
@@ -169,8 +200,11 @@ operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
     chain.weights.push_back(base::UniqueVec::share(space->weights()));
   }
   for (int n = 0; n < depth(); ++n) {
-    operators::LayerMatrix layer = operators::assemble_layer(
-        network().layers[static_cast<std::size_t>(n)], space(n), space(n + 1), integrand);
+    const auto step = static_cast<std::size_t>(n);
+    operators::LayerMatrix layer =
+        matrix_free_[step]
+            ? operators::box_layer(network().layers[step], space(n), space(n + 1))
+            : operators::assemble_layer(network().layers[step], space(n), space(n + 1), integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);
     chain.steps.push_back(std::move(layer.matrix));
@@ -183,6 +217,14 @@ base::UniqueVec NetworkProblem::observable(const NetworkObservableInput& input) 
   return space(depth()).sampled([&](std::span<const double> y) { return formula(y); });
 }
 
+std::vector<base::UniqueVec> NetworkProblem::outputs() const {
+  std::vector<base::UniqueVec> all;
+  for (std::size_t k = 0; k < network().width(static_cast<std::size_t>(depth())); ++k) {
+    all.push_back(space(depth()).sampled([&](std::span<const double> y) { return y[k]; }));
+  }
+  return all;
+}
+
 base::UniqueVec NetworkProblem::initial(const std::optional<NetworkDensityInput>& input) const {
   return initial_density(*this, input);
 }
@@ -193,6 +235,12 @@ std::unique_ptr<operators::LayerProjection> NetworkProblem::without(int n, int n
     if (k != neuron) kept.push_back(k);
   }
   return operators::project_on_variables(space(n), kept);
+}
+
+std::unique_ptr<operators::LayerProjection> NetworkProblem::with_all(int n) const {
+  std::vector<int> all;
+  for (int k = 0; k < space(n).dimension(); ++k) all.push_back(k);
+  return operators::project_on_variables(space(n), all);
 }
 
 std::vector<double> NetworkProblem::log_contractions() const {

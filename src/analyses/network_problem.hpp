@@ -7,9 +7,11 @@
 
 #include "analyses/network.hpp"
 #include "base/session.hpp"
+#include "io/checkpoints.hpp"
 #include "models/network.hpp"
 #include "operators/layer_chain.hpp"
 #include "operators/layer_matrix.hpp"
+#include "operators/network_data.hpp"
 
 namespace komori::analyses {
 
@@ -19,23 +21,28 @@ struct LayerPlan {
   std::vector<models::Interval> range{};
   std::vector<PetscInt> cells{};
   int order = 1;
+  /// Of the step that leads to this layer: whether it is applied without a matrix.
+  bool matrix_free = false;
   double points() const;
 };
 
-/// The plan of all layers. Throws InputError where a layer is too wide for a grid, or `layers` does
-/// not fit the network. Local.
-std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input);
+/// The plan of all layers. `matrix` is assembled, matrix_free or auto. Throws InputError where a
+/// layer is too wide for a grid, or `layers` does not fit the network. Local.
+std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input,
+                                   const std::string& matrix);
 /// The same with about half the cells, for error estimates.
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
-/// Entries of all matrices of a plan, from above. Local.
+/// Entries of all matrices that a plan assembles, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
 
 /// What sections need of a network, whatever holds the functions of its layers. Its members outlive
 /// all that is made of it. Functions that return vectors or projections are collective.
 class LayerProblem {
 public:
-  LayerProblem(base::Session& session, const models::Network& network)
-      : session_(session), network_(network) {}
+  /// `data` may be null.
+  LayerProblem(base::Session& session, const models::Network& network,
+               const operators::NetworkData* data)
+      : session_(session), network_(network), data_(data) {}
   virtual ~LayerProblem() = default;
 
   base::Session& session() const noexcept { return session_; }
@@ -43,24 +50,41 @@ public:
   const models::Network& network() const noexcept { return network_; }
   int depth() const noexcept { return static_cast<int>(network_.depth()); }
 
+  /// What the network is fed with; null where its inputs have a density.
+  const operators::NetworkData* data() const noexcept { return data_; }
+  models::PathInputs path_inputs() const { return data_ ? data_->inputs() : models::PathInputs(); }
+
   virtual const operators::LayerChain& chain() const noexcept = 0;
   /// The observable of the input as a function of the last layer.
   virtual base::UniqueVec observable(const NetworkObservableInput& input) const = 0;
+  /// All outputs as functions of the last layer, if the input's classes or reduction ask for them.
+  virtual std::vector<base::UniqueVec> outputs() const = 0;
   /// The density of the inputs as a function of layer 0.
   virtual base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const = 0;
   /// The projections of all layers.
   virtual std::vector<std::unique_ptr<operators::LayerProjection>>
   projections(const NetworkProjectionInput& input) const = 0;
-  /// The projection of layer n on functions that do not depend on one of its neurons.
+  /// Whether such a projection can be made: functions of single neurons may be missing.
+  virtual bool resolves(const NetworkProjectionInput&) const { return true; }
+  /// The projection of layer n on functions that do not depend on one of its neurons; of a
+  /// dictionary on functions of single neurons alone.
   virtual std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const = 0;
+  /// The projection of layer n on all such functions.
+  virtual std::unique_ptr<operators::LayerProjection> with_all(int n) const = 0;
   /// ln K_n of every step; empty where these do not bound the norms.
   virtual std::vector<double> log_contractions() const = 0;
   /// What the difference from the coarser problem is called.
   virtual const char* error_name() const noexcept = 0;
 
+  /// Where long sections save their state; null while there is none.
+  io::Checkpoints* checkpoints() const noexcept { return checkpoints_; }
+  void use(io::Checkpoints* checkpoints) noexcept { checkpoints_ = checkpoints; }
+
 private:
   base::Session& session_;
   const models::Network& network_;
+  const operators::NetworkData* data_;
+  io::Checkpoints* checkpoints_ = nullptr;
 };
 
 /// Grids and matrices.
@@ -68,15 +92,17 @@ class NetworkProblem final : public LayerProblem {
 public:
   /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
   NetworkProblem(base::Session& session, const models::Network& network,
-                 const std::vector<LayerPlan>& plan);
+                 const operators::NetworkData* data, const std::vector<LayerPlan>& plan);
 
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
   const operators::LayerChain& chain() const noexcept override { return chain_; }
   base::UniqueVec observable(const NetworkObservableInput& input) const override;
+  std::vector<base::UniqueVec> outputs() const override;
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;
   std::vector<std::unique_ptr<operators::LayerProjection>>
   projections(const NetworkProjectionInput& input) const override;
   std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const override;
+  std::unique_ptr<operators::LayerProjection> with_all(int n) const override;
   std::vector<double> log_contractions() const override;
   const char* error_name() const noexcept override { return "error of the grid"; }
   /// The operators that carry probabilities of the cells around points: never negative. The same as
@@ -91,6 +117,7 @@ public:
 private:
   operators::LayerChain assemble(operators::Integrand integrand);
 
+  std::vector<bool> matrix_free_; ///< per step
   std::vector<std::unique_ptr<operators::LayerSpace>> spaces_;
   operators::LayerChain chain_;
   operators::LayerChain shares_;

@@ -55,6 +55,13 @@ base::UniqueVec initial_density(const NetworkProblem& problem,
 /// Layers shrunk to what their projections resolve, neurons ranked by the cost of dropping them,
 /// and the network without those that cost less than the tolerance.
 bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
+/// What reductions keep, as functions of the last layer.
+std::vector<base::UniqueVec> kept_functions(const LayerProblem& problem,
+                                            const NetworkStudyInput& input);
+/// Its second half: networks with fewer layers, and with fewer neurons.
+void prune(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
+/// How many rows of the data the network classifies rightly, without noise and with it.
+bool accuracy(LayerProblem& problem, io::ResultFile& file);
 /// Writes the axes of the layer's grid as /layers/<n>/<variable>, once.
 void write_layer_axes(const NetworkProblem& problem, int n, io::ResultFile& file);
 

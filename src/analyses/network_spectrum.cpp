@@ -36,7 +36,7 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
   const models::NetworkLayer& layer = problem.network().layers[which];
   base::Phase phase(problem.log(), "spectrum");
   const NetworkLayersInput layers = input.layers.value_or(NetworkLayersInput{});
-  const std::vector<LayerPlan> plan = plan_layers(problem.network(), layers);
+  const std::vector<LayerPlan> plan = plan_layers(problem.network(), layers, "assembled");
   const LayerPlan own = repeated_plan(layer, plan[which]);
   const LayerPlan half = coarser({own})[0];
   linalg::EigenPairs pairs = solve(problem.session(), layer, own, asked);

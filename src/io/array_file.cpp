@@ -1,14 +1,18 @@
 #include "io/array_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/error.hpp"
+#include "io/csv.hpp"
 
 namespace komori::io {
 
@@ -21,6 +25,10 @@ ArrayFile::ArrayFile(std::string path, std::string dataset)
   if (!stream_) fail(fmt::format("cannot be read: {}", std::strerror(errno ? errno : EIO)));
   if (is_npy(stream_)) {
     open_npy();
+    return;
+  }
+  if (std::filesystem::path(path_).extension() == ".csv") {
+    open_csv();
     return;
   }
   stream_.close();
@@ -81,11 +89,32 @@ void ArrayFile::open_hdf5() {
   }
 }
 
+void ArrayFile::open_csv() {
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path_));
+  if (size > most_csv_bytes) {
+    fail(fmt::format("it has {} MiB, but at most {} MiB of text are read; in Python, "
+                     "numpy.save(name, array) writes what is read piece by piece",
+                     size >> 20, most_csv_bytes >> 20));
+  }
+  stream_.seekg(0);
+  try {
+    CsvTable table = read_csv(stream_);
+    csv_ = std::move(table.values);
+    shape({static_cast<std::int64_t>(csv_.size() / table.columns),
+           static_cast<std::int64_t>(table.columns)});
+  } catch (const std::runtime_error& error) {
+    fail(error.what());
+  }
+}
+
 void ArrayFile::read(std::int64_t part, std::int64_t first, std::int64_t count,
                      std::span<double> values) {
   if (count == 0) return;
   if (hdf5_) {
     read_hdf5(part, first, count, values);
+  } else if (!csv_.empty()) {
+    const auto begin = csv_.begin() + first * columns_;
+    std::copy(begin, begin + count * columns_, values.begin());
   } else {
     read_npy(part, first, count, values);
   }

@@ -9,6 +9,7 @@
 #include <Eigen/Core>
 #include <fmt/format.h>
 
+#include "base/elementary.hpp"
 #include "base/error.hpp"
 
 namespace komori::models {
@@ -178,6 +179,40 @@ void propagate(const NetworkLayer& layer, std::span<const double> x, std::span<d
   propagate(layer, 1, x, y);
 }
 
+namespace {
+
+/// tanh and erf of many numbers, by vector instructions.
+void apply_elementary(base::Elementary f, std::span<double> values) {
+  constexpr std::size_t block = 1024;
+  thread_local base::LaneArray from(block);
+  thread_local base::LaneArray to(block);
+  for (std::size_t begin = 0; begin < values.size(); begin += block) {
+    const std::span<double> part = values.subspan(begin, std::min(block, values.size() - begin));
+    std::copy(part.begin(), part.end(), from.data());
+    base::apply(f, from.data(), to.data(), base::padded(part.size()));
+    std::copy(to.data(), to.data() + part.size(), part.begin());
+  }
+}
+
+/// Rows [count][neurons] of a layer's arguments become its images.
+void activate_all(const NetworkLayer& layer, std::span<double> rows) {
+  const Activation first = layer.activation.front();
+  if (layer.activation.size() == 1 && first == Activation::identity) return;
+  if (layer.activation.size() == 1 && (first == Activation::tanh || first == Activation::erf)) {
+    apply_elementary(first == Activation::tanh ? base::Elementary::tanh : base::Elementary::erf,
+                     rows);
+    return;
+  }
+  for (std::size_t begin = 0; begin < rows.size(); begin += layer.neurons) {
+    for (std::size_t i = 0; i < layer.neurons; ++i) {
+      double& value = rows[begin + i];
+      value = activate(layer.activation_at(i), layer.slope, value);
+    }
+  }
+}
+
+} // namespace
+
 void propagate(const NetworkLayer& layer, std::size_t count, std::span<const double> points,
                std::span<double> images) {
   const auto w = matrix(layer.weight, layer.neurons, layer.inputs);
@@ -186,12 +221,7 @@ void propagate(const NetworkLayer& layer, std::size_t count, std::span<const dou
   Eigen::Map<RowMatrix> y(images.data(), index(count), index(layer.neurons));
   y.noalias() = x * w.transpose();
   y.rowwise() += b.row(0);
-  for (std::size_t p = 0; p < count; ++p) {
-    double* row = images.data() + p * layer.neurons;
-    for (std::size_t i = 0; i < layer.neurons; ++i) {
-      row[i] = activate(layer.activation_at(i), layer.slope, row[i]);
-    }
-  }
+  activate_all(layer, images.first(count * layer.neurons));
   if (layer.residual) y += x;
 }
 

@@ -111,6 +111,7 @@ struct NetworkInput {
   std::vector<double> input_range{};
   std::vector<NetworkLayerInput> layers{};
   std::string file{};                     ///< in place of layers
+  std::string group = "/";                ///< of an HDF5 file: where the weights lie
   std::vector<std::string> activations{}; ///< of an HDF5 file
   double slope = 0.01;                    ///< likewise
   std::vector<LayerNoiseInput> noises{};  ///< of a file, one per layer; empty: `noise` for all

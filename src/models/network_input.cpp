@@ -57,7 +57,11 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
   declarer.text("file", input.file,
                 {.help =
                      "network: in place of 'layers', an ONNX file of a feed-forward network, or "
-                     "an HDF5 file of PyTorch's state_dict: datasets 0.weight, 0.bias, ..."});
+                     "an HDF5 file of PyTorch's state_dict: datasets 0.weight, 0.bias, ... Sought "
+                     "in the current folder and then beside the input."});
+  declarer.text("group", input.group,
+                {.help = "network: of an HDF5 file, the group that holds the weights, e.g. "
+                         "/reduction/network of a result."});
   declarer.texts("activations", input.activations,
                  {.help = "network: of an HDF5 file, what is applied after each layer; one word "
                           "alone is for all layers but the last."});

@@ -12,6 +12,10 @@ base::Random stream(std::uint64_t seed, std::uint64_t family, std::uint64_t step
 } // namespace
 
 void PathSampler::inputs(std::uint64_t first, std::size_t count, std::span<double> points) const {
+  if (given_) {
+    given_(first, count, points);
+    return;
+  }
   const base::Random random = stream(seed_, family_, 0);
   const std::size_t width = network_.input.size();
   for (std::size_t p = 0; p < count; ++p) {

@@ -112,4 +112,9 @@ std::int64_t LayerDictionary::neuron(std::size_t i) const {
   return i >= begin && i < end ? static_cast<std::int64_t>((i - begin) / degree_) : -2;
 }
 
+bool LayerDictionary::linear(std::size_t i) const {
+  const std::size_t begin = 1 + output_scale_.size() * powers_;
+  return i == 0 || (neuron(i) >= 0 && (i - begin) % degree_ == 0);
+}
+
 } // namespace komori::operators

@@ -1,10 +1,10 @@
 /// Operators between layers of any width on dictionaries of functions, from sampled paths.
 ///
 /// The functions of layer n span a space with the inner product <f, g> = E[f(X_n) g(X_n)] over the
-/// network's own paths, inputs uniform in their ranges. Gram matrices of all layers come from one
-/// pass over the paths; each space is made orthonormal, so that M(n,n+1) is a small matrix there.
-/// (Extended dynamic mode decomposition between different spaces: Williams, Kevrekidis and Rowley,
-/// J. Nonlinear Sci. 25, 2015.)
+/// network's own paths, inputs uniform in their ranges or those of data. Gram matrices of all
+/// layers come from one pass over the paths; each space is made orthonormal, so that M(n,n+1) is a
+/// small matrix there. (Extended dynamic mode decomposition between different spaces: Williams,
+/// Kevrekidis and Rowley, J. Nonlinear Sci. 25, 2015.)
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@
 #include "base/session.hpp"
 #include "config/declaration.hpp"
 #include "models/network.hpp"
+#include "models/network_paths.hpp"
 #include "operators/layer_chain.hpp"
 
 namespace komori::operators {
@@ -47,6 +48,8 @@ public:
   void evaluate(std::size_t count, std::span<const double> points, std::span<double> values) const;
   /// The neuron that function i depends on alone; -1 for the constant, -2 where on all.
   std::int64_t neuron(std::size_t i) const;
+  /// Whether function i is the constant, or of degree 1 in one neuron.
+  bool linear(std::size_t i) const;
 
 private:
   const models::Network& network_;
@@ -73,20 +76,27 @@ struct SampledChain {
   std::vector<LayerDictionary> dictionaries{};
   /// Per layer: orthonormal functions as combinations of the dictionary's, [size][rank].
   std::vector<Eigen::MatrixXd> combine{};
+  /// The dictionary's functions by the orthonormal ones, [rank][size].
+  std::vector<Eigen::MatrixXd> expand{};
   /// Coefficients of the path functions on their layers, and E[f^2] that the layer misses.
   std::vector<base::UniqueVec> functions{};
   std::vector<double> missed{};
   std::int64_t samples = 0;
 };
 
-/// Samples paths [first, first + count) of the input's seed on all ranks. Throws InputError where a
-/// value on the way is not finite. Collective.
+/// Samples paths [first, first + count) of the input's seed on all ranks; their inputs are uniform
+/// in their ranges, or `given`. Throws InputError where a value on the way is not finite.
+/// Collective.
 SampledChain sample_chain(base::Session& session, const models::Network& network,
                           const LayerDictionaryInput& input, std::int64_t first, std::int64_t count,
-                          const std::vector<PathFunction>& functions);
+                          const std::vector<PathFunction>& functions,
+                          const models::PathInputs& given = {});
 
 /// The vector of coefficients of a combination of dictionary functions [size]. Collective.
 base::UniqueVec coefficients(const SampledChain& sampled, int n, const Eigen::VectorXd& values);
+
+/// A function of layer n as a combination of its dictionary [size], on every rank. Collective.
+Eigen::VectorXd dictionary_weights(const SampledChain& sampled, int n, Vec function);
 
 /// The values of a function of layer n at `count` points [count][width], on every rank. Collective.
 std::vector<double> values_at(const SampledChain& sampled, int n, Vec function,

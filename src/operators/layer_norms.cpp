@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "operators/layer_boxes.hpp"
 
 namespace komori::operators {
 namespace {
@@ -111,6 +112,7 @@ linalg::SingularTriplets product_values(const LayerChain& chain, int first, int 
 
 double hilbert_schmidt(const LayerChain& chain, int n) {
   Mat matrix = chain.steps[static_cast<std::size_t>(n)].get();
+  if (is_box_layer(matrix)) return std::sqrt(box_hilbert_schmidt_squared(matrix));
   base::UniqueMat squares;
   check(MatDuplicate(matrix, MAT_COPY_VALUES, squares.put()));
   const UniqueVec left = root(chain.weight(n));
@@ -120,6 +122,31 @@ double hilbert_schmidt(const LayerChain& chain, int n) {
   PetscReal norm = 0;
   check(MatNorm(squares.get(), NORM_FROBENIUS, &norm));
   return norm;
+}
+
+std::optional<double> product_hilbert_schmidt(const LayerChain& chain, int first, int last) {
+  constexpr PetscInt most_columns = 1024;
+  if (last == first + 1) return hilbert_schmidt(chain, first);
+  PetscInt columns = 0;
+  check(VecGetSize(chain.weight(last), &columns));
+  if (columns > most_columns) return std::nullopt;
+  double sum = 0;
+  for (PetscInt j = 0; j < columns; ++j) {
+    UniqueVec v = base::duplicate(chain.weight(last));
+    check(VecSet(v.get(), 0));
+    PetscInt begin = 0;
+    PetscInt end = 0;
+    check(VecGetOwnershipRange(v.get(), &begin, &end));
+    if (j >= begin && j < end) {
+      const base::ReadArray weights(chain.weight(last));
+      const base::WriteArray own(v.get());
+      const auto local = static_cast<std::size_t>(j - begin);
+      own[local] = 1 / std::sqrt(weights[local]);
+    }
+    for (int n = last - 1; n >= first; --n) v = chain.compose(n, v.get());
+    sum += chain.dot(first, v.get(), v.get());
+  }
+  return std::sqrt(sum);
 }
 
 double log_contraction(const models::NetworkLayer& layer,

@@ -34,6 +34,17 @@ double norm(const std::vector<double>& values) {
   return std::sqrt(sum);
 }
 
+/// The function of layer 0 with these coefficients.
+UniqueVec combined(const LayerChain& chain, const LayerProjection& projection,
+                   const std::vector<double>& coefficients) {
+  UniqueVec sum = base::duplicate(chain.weight(0));
+  check(VecSet(sum.get(), 0));
+  for (std::size_t i = 0; i < coefficients.size(); ++i) {
+    check(VecAXPY(sum.get(), coefficients[i], (*projection.functions())[i].get()));
+  }
+  return sum;
+}
+
 /// Coefficients at layer 0 with `lags` of memory, from those of the observable.
 std::vector<double> propagated(const ReducedChain& reduced, int depth, std::size_t lags,
                                const std::vector<double>& outputs) {
@@ -57,7 +68,8 @@ std::vector<double> propagated(const ReducedChain& reduced, int depth, std::size
 } // namespace
 
 ReducedChain reduce(const LayerChain& chain,
-                    const std::vector<std::unique_ptr<LayerProjection>>& projections, Vec u) {
+                    const std::vector<std::unique_ptr<LayerProjection>>& projections,
+                    const std::vector<UniqueVec>& observables) {
   const int depth = chain.depth();
   ReducedChain reduced;
   for (int n = 0; n < depth; ++n) {
@@ -86,27 +98,41 @@ ReducedChain reduce(const LayerChain& chain,
       }
     }
   }
-  const std::vector<double> outputs = dots(chain, depth, *projections[at(depth)], u);
-  UniqueVec g = base::duplicate(u);
-  check(VecCopy(u, g.get()));
-  for (int n = depth - 1; n >= 0; --n) g = chain.compose(n, g.get());
-  const std::vector<double> exact = dots(chain, 0, *projections[0], g.get());
-  const double scale = std::max(norm(exact), 1e-300);
-  const double whole = chain.norm(0, g.get());
-  const UniqueVec hidden = rest(*projections[0], g.get());
-  reduced.unresolved = whole > 0 ? chain.norm(0, hidden.get()) / whole : 0;
-  std::vector<double> terms; // at layer 0: memory by lag, then noise
-  memory_terms(chain, Direction::backward, projections, u, [&](const MemoryTerms& step) {
-    terms = step.memory;
-    terms.push_back(step.noise);
-  });
+  double exact2 = 0;
+  double whole2 = 0;
+  double hidden2 = 0;
+  std::vector<double> left_out2(at(depth), 0.0);
+  std::vector<double> error2(at(depth), 0.0);
+  reduced.inputs.resize(at(depth));
+  for (const UniqueVec& u : observables) {
+    const std::vector<double> outputs = dots(chain, depth, *projections[at(depth)], u.get());
+    UniqueVec g = base::duplicate(u.get());
+    check(VecCopy(u.get(), g.get()));
+    for (int n = depth - 1; n >= 0; --n) g = chain.compose(n, g.get());
+    const std::vector<double> exact = dots(chain, 0, *projections[0], g.get());
+    exact2 += std::pow(norm(exact), 2);
+    whole2 += std::pow(chain.norm(0, g.get()), 2);
+    hidden2 += std::pow(chain.norm(0, rest(*projections[0], g.get()).get()), 2);
+    std::vector<double> terms; // at layer 0: memory by lag, then noise
+    memory_terms(chain, Direction::backward, projections, u.get(), [&](const MemoryTerms& step) {
+      terms = step.memory;
+      terms.push_back(step.noise);
+    });
+    for (std::size_t lags = 0; lags < at(depth); ++lags) {
+      double left_out = 0;
+      for (std::size_t l = lags; l < terms.size(); ++l) left_out += terms[l];
+      left_out2[lags] += left_out * left_out;
+      std::vector<double> values = propagated(reduced, depth, lags, outputs);
+      reduced.inputs[lags].push_back(combined(chain, *projections[0], values));
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] -= exact[i];
+      error2[lags] += std::pow(norm(values), 2);
+    }
+  }
+  const double scale = std::max(std::sqrt(exact2), 1e-300);
+  reduced.unresolved = whole2 > 0 ? std::sqrt(hidden2 / whole2) : 0;
   for (std::size_t lags = 0; lags < at(depth); ++lags) {
-    double left_out = 0;
-    for (std::size_t l = lags; l < terms.size(); ++l) left_out += terms[l];
-    reduced.predicted.push_back(left_out / scale);
-    std::vector<double> error = propagated(reduced, depth, lags, outputs);
-    for (std::size_t i = 0; i < error.size(); ++i) error[i] -= exact[i];
-    reduced.measured.push_back(norm(error) / scale);
+    reduced.predicted.push_back(std::sqrt(left_out2[lags]) / scale);
+    reduced.measured.push_back(std::sqrt(error2[lags]) / scale);
   }
   return reduced;
 }

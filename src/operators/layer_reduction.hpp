@@ -21,14 +21,18 @@ struct SmallMatrix {
 struct ReducedChain {
   std::vector<std::vector<SmallMatrix>> omega{};
   /// By lags of memory kept, 0 .. depth - 1: norm of the terms left out at layer 0, and the true
-  /// error of the coefficients there, both over ||P g_0||.
+  /// error of the coefficients there, both over ||P g_0||; of several observables as one vector.
   std::vector<double> predicted{};
   std::vector<double> measured{};
   double unresolved = 0; ///< ||Q g_0|| / ||g_0||
+  /// By lags, the observables at layer 0 as the reduced layers have them.
+  std::vector<std::vector<base::UniqueVec>> inputs{};
 };
 
-/// All projections must have functions. Collective.
+/// All projections must have functions. Several observables of the last layer are reduced alike.
+/// Collective.
 ReducedChain reduce(const LayerChain& chain,
-                    const std::vector<std::unique_ptr<LayerProjection>>& projections, Vec u);
+                    const std::vector<std::unique_ptr<LayerProjection>>& projections,
+                    const std::vector<base::UniqueVec>& observables);
 
 } // namespace komori::operators

@@ -18,6 +18,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "config/file_path.hpp"
 #include "io/read_file.hpp"
 #include "operators/network_onnx.hpp"
 #include "operators/network_state_dict.hpp"
@@ -66,15 +67,17 @@ std::string printable(std::string text) {
 } // namespace
 
 std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string& path,
-                                               const std::vector<std::string>& activations) {
+                                               const std::vector<std::string>& activations,
+                                               const std::string& group) {
   if (base::on_first_rank(comm, [&] { return head_of(path); }) == hdf5_magic) {
     if (activations.empty()) {
       throw base::InputError(fmt::format(
           "'{}' holds weights alone; give their activations, e.g. 'activations: [tanh]'", path));
     }
-    return layers_of_state_dict(io::ReadFile(comm, path), activations);
+    return layers_of_state_dict(io::ReadFile(comm, path), activations, group);
   }
   try {
+    if (group != "/") throw std::runtime_error("an ONNX file has no groups; leave 'group' out");
     if (!activations.empty()) {
       throw std::runtime_error("an ONNX file says its activations itself; leave 'activations' out");
     }
@@ -96,7 +99,8 @@ std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string&
 
 models::Network load_network(MPI_Comm comm, const models::NetworkInput& input) {
   if (input.file.empty()) return models::make_network(input);
-  std::vector<models::NetworkLayer> layers = read_network(comm, input.file, input.activations);
+  std::vector<models::NetworkLayer> layers =
+      read_network(comm, config::sought(input.file, input.origin), input.activations, input.group);
   if (!input.noises.empty() && input.noises.size() != layers.size()) {
     throw base::InputError(fmt::format("{}: 'model.noises' has {} entries, but '{}' has {} layers",
                                        input.origin.text(), input.noises.size(), input.file,

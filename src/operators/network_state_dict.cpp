@@ -50,6 +50,13 @@ struct NaturalOrder {
   }
 };
 
+/// "a/b/" of "/a/b", nothing of "/".
+std::string prefix_of(const std::string& group) {
+  const auto begin = group.find_first_not_of('/');
+  if (begin == std::string::npos) return {};
+  return group.substr(begin, group.find_last_not_of('/') - begin + 1) + '/';
+}
+
 /// The activation of layer `n` of `count`.
 std::string word_of(const std::vector<std::string>& words, std::size_t n, std::size_t count) {
   if (words.size() == count) return words[n];
@@ -58,14 +65,18 @@ std::string word_of(const std::vector<std::string>& words, std::size_t n, std::s
 
 } // namespace
 
-std::vector<models::NetworkLayer>
-layers_of_state_dict(const io::ReadFile& file, const std::vector<std::string>& activations) {
+std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
+                                                       const std::vector<std::string>& activations,
+                                                       const std::string& group) {
   struct Parts {
     bool weight = false;
     bool bias = false;
   };
   std::map<std::string, Parts, NaturalOrder> found;
-  for (const std::string& name : file.datasets()) {
+  const std::string prefix = prefix_of(group);
+  for (const std::string& path : file.datasets()) {
+    if (!path.starts_with(prefix)) continue;
+    const std::string name = path.substr(prefix.size());
     const std::size_t dot = name.rfind('.');
     const std::string part = dot == std::string::npos ? name : name.substr(dot + 1);
     if (dot == std::string::npos || (part != "weight" && part != "bias")) {
@@ -78,9 +89,10 @@ layers_of_state_dict(const io::ReadFile& file, const std::vector<std::string>& a
     (part == "weight" ? parts.weight : parts.bias) = true;
   }
   if (found.empty()) {
-    throw InputError(fmt::format("'{}': it holds no network; datasets '0.weight', '0.bias', ... "
+    throw InputError(fmt::format("'{}': it holds no network{}; datasets '0.weight', '0.bias', ... "
                                  "are needed",
-                                 file.path()));
+                                 file.path(),
+                                 prefix.empty() ? "" : fmt::format(" in '{}'", group)));
   }
   if (activations.size() != found.size() && activations.size() != 1) {
     throw InputError(fmt::format("'{}': it has {} layers, but 'model.activations' has {} words; "
@@ -95,7 +107,7 @@ layers_of_state_dict(const io::ReadFile& file, const std::vector<std::string>& a
       throw InputError(
           fmt::format("'{}': there is a '{}.bias', but no '{}.weight'", file.path(), name, name));
     }
-    const std::vector<hsize_t> shape = file.shape(name + ".weight");
+    const std::vector<hsize_t> shape = file.shape(prefix + name + ".weight");
     if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
       throw InputError(fmt::format("'{}': '{}.weight' has {} axes or no entries, but must be a "
                                    "matrix [neurons, inputs]",
@@ -111,18 +123,18 @@ layers_of_state_dict(const io::ReadFile& file, const std::vector<std::string>& a
         .name = fmt::format("'{}': '{}'", file.path(), name),
         .neurons = shape[0],
         .inputs = shape[1],
-        .weight = file.read_small(name + ".weight", left),
+        .weight = file.read_small(prefix + name + ".weight", left),
         .activation = {models::activation_of(word_of(activations, layers.size(), found.size()))}};
     left -= layer.weight.size();
     layer.bias.assign(layer.neurons, 0.0);
     if (parts.bias) {
-      const std::vector<hsize_t> entries = file.shape(name + ".bias");
+      const std::vector<hsize_t> entries = file.shape(prefix + name + ".bias");
       if (entries.size() != 1 || entries[0] != shape[0]) {
         throw InputError(fmt::format("'{}': '{}.bias' does not fit '{}.weight': {} neurons need "
                                      "as many biases in one list",
                                      file.path(), name, name, shape[0]));
       }
-      layer.bias = file.read_small(name + ".bias", shape[0]);
+      layer.bias = file.read_small(prefix + name + ".bias", shape[0]);
     }
     layers.push_back(std::move(layer));
     before = name;

@@ -13,8 +13,10 @@ namespace komori::operators {
 /// [neurons]. Layers follow each other by their names, numbers within them as numbers: 0, 2, 10;
 /// fc1, fc2. `activations` are words, one per layer, or one alone for all layers but the last,
 /// which then has none. Collective. Throws InputError for any other dataset, for shapes that do not
-/// fit, naming the pair, and for values that are not finite.
+/// fit, naming the pair, and for values that are not finite. All lie in `group`; what else the file
+/// holds counts only where this is the root, "/".
 std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
-                                                       const std::vector<std::string>& activations);
+                                                       const std::vector<std::string>& activations,
+                                                       const std::string& group = "/");
 
 } // namespace komori::operators

@@ -42,7 +42,7 @@ struct Grams {
 Grams accumulate(base::Session& session, const models::Network& network,
                  const std::vector<LayerDictionary>& dictionaries,
                  const LayerDictionaryInput& input, std::int64_t first, std::int64_t count,
-                 const std::vector<PathFunction>& functions) {
+                 const std::vector<PathFunction>& functions, const models::PathInputs& given) {
   const std::size_t layers = network.depth() + 1;
   Grams grams;
   std::size_t largest = 1;
@@ -56,7 +56,7 @@ Grams accumulate(base::Session& session, const models::Network& network,
   }
   grams.functions = Eigen::MatrixXd::Zero(index(largest), index(functions.size()));
   grams.squares = Eigen::MatrixXd::Zero(1, index(functions.size()));
-  const models::PathSampler sampler(network, static_cast<std::uint64_t>(input.seed));
+  const models::PathSampler sampler(network, static_cast<std::uint64_t>(input.seed), 0, given);
   const std::int64_t batches = (count + batch - 1) / batch;
   const std::int64_t rounds = (batches + session.size() - 1) / session.size();
   std::string problem;
@@ -68,7 +68,11 @@ Grams accumulate(base::Session& session, const models::Network& network,
       const auto number = static_cast<std::uint64_t>(first + begin);
       const auto rows = static_cast<std::size_t>(paths);
       std::vector<double> x(rows * network.width(0));
-      sampler.inputs(number, rows, x);
+      try {
+        sampler.inputs(number, rows, x);
+      } catch (const base::InputError& error) {
+        problem = error.what(); // the file of inputs has changed; said on all ranks below
+      }
       for (std::size_t n = 0; n < layers; ++n) {
         if (n > 0) {
           std::vector<double> next(rows * network.width(n));
@@ -114,16 +118,19 @@ Grams accumulate(base::Session& session, const models::Network& network,
   return grams;
 }
 
-/// Orthonormal combinations of functions whose mean products are given, [size][rank].
-Eigen::MatrixXd orthonormal(const Eigen::MatrixXd& gram, double cut) {
+/// Makes orthonormal combinations of functions whose mean products are given: `combine` of the
+/// sampled chain, and `expand`, its pseudo-inverse.
+void add_orthonormal(const Eigen::MatrixXd& gram, double cut, SampledChain& sampled) {
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
   const Eigen::VectorXd& values = solver.eigenvalues();
   const double least = cut * values[values.size() - 1];
   Eigen::Index begin = 0;
   while (begin < values.size() && values[begin] <= least) ++begin;
   const Eigen::Index rank = values.size() - begin;
-  return solver.eigenvectors().rightCols(rank) *
-         values.tail(rank).cwiseSqrt().cwiseInverse().asDiagonal();
+  const Eigen::MatrixXd vectors = solver.eigenvectors().rightCols(rank);
+  const Eigen::VectorXd roots = values.tail(rank).cwiseSqrt();
+  sampled.combine.emplace_back(vectors * roots.cwiseInverse().asDiagonal());
+  sampled.expand.emplace_back(roots.asDiagonal() * vectors.transpose());
 }
 
 base::UniqueVec vector_of(MPI_Comm comm, const Eigen::VectorXd& values) {
@@ -162,7 +169,8 @@ base::UniqueMat matrix_of(MPI_Comm comm, const Eigen::MatrixXd& values) {
 
 SampledChain sample_chain(base::Session& session, const models::Network& network,
                           const LayerDictionaryInput& input, std::int64_t first, std::int64_t count,
-                          const std::vector<PathFunction>& functions) {
+                          const std::vector<PathFunction>& functions,
+                          const models::PathInputs& given) {
   SampledChain sampled;
   sampled.samples = count;
   const auto ranges = models::ranges(network);
@@ -170,11 +178,11 @@ SampledChain sample_chain(base::Session& session, const models::Network& network
     sampled.dictionaries.emplace_back(network, n, ranges[n], input);
   }
   const Grams grams =
-      accumulate(session, network, sampled.dictionaries, input, first, count, functions);
+      accumulate(session, network, sampled.dictionaries, input, first, count, functions, given);
   MPI_Comm comm = session.comm();
   sampled.chain.comm = comm;
   for (std::size_t n = 0; n <= network.depth(); ++n) {
-    sampled.combine.push_back(orthonormal(grams.same[n], input.cut));
+    add_orthonormal(grams.same[n], input.cut, sampled);
     const Eigen::VectorXd ones = Eigen::VectorXd::Ones(sampled.combine.back().cols());
     sampled.chain.weights.push_back(vector_of(comm, ones));
   }
@@ -194,17 +202,11 @@ SampledChain sample_chain(base::Session& session, const models::Network& network
 }
 
 base::UniqueVec coefficients(const SampledChain& sampled, int n, const Eigen::VectorXd& values) {
-  // combine^T G values, with G = pseudo-inverse of combine combine^T on the span.
-  const Eigen::MatrixXd& combine = sampled.combine[static_cast<std::size_t>(n)];
-  const Eigen::VectorXd own = combine.colPivHouseholderQr().solve(values);
-  return vector_of(sampled.chain.comm, own);
+  return vector_of(sampled.chain.comm, sampled.expand[static_cast<std::size_t>(n)] * values);
 }
 
-std::vector<double> values_at(const SampledChain& sampled, int n, Vec function,
-                              std::span<const double> points) {
-  const auto which = static_cast<std::size_t>(n);
-  const LayerDictionary& dictionary = sampled.dictionaries[which];
-  const Eigen::MatrixXd& combine = sampled.combine[which];
+Eigen::VectorXd dictionary_weights(const SampledChain& sampled, int n, Vec function) {
+  const Eigen::MatrixXd& combine = sampled.combine[static_cast<std::size_t>(n)];
   Eigen::VectorXd own = Eigen::VectorXd::Zero(combine.cols());
   {
     PetscInt first = 0;
@@ -214,7 +216,13 @@ std::vector<double> values_at(const SampledChain& sampled, int n, Vec function,
   }
   MPI_Allreduce(MPI_IN_PLACE, own.data(), static_cast<int>(own.size()), MPI_DOUBLE, MPI_SUM,
                 sampled.chain.comm);
-  const Eigen::VectorXd weights = combine * own;
+  return combine * own;
+}
+
+std::vector<double> values_at(const SampledChain& sampled, int n, Vec function,
+                              std::span<const double> points) {
+  const LayerDictionary& dictionary = sampled.dictionaries[static_cast<std::size_t>(n)];
+  const Eigen::VectorXd weights = dictionary_weights(sampled, n, function);
   const std::size_t width = dictionary.width();
   const std::size_t count = points.size() / width;
   RowMatrix eta(index(count), index(dictionary.size()));

@@ -3,28 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "config/file_path.hpp"
 
 namespace komori::operators {
 namespace {
 
 /// Every rank keeps the list of pieces.
 constexpr std::int64_t most_pieces = 1'000'000;
-
-/// A relative path that leads nowhere from the current folder is sought beside the input.
-std::string sought(const std::string& path, const config::Origin& origin) {
-  namespace fs = std::filesystem;
-  std::error_code code;
-  if (fs::exists(path, code) || fs::path(path).is_absolute() || origin.file.empty()) return path;
-  const fs::path beside = fs::path(origin.file).parent_path() / path;
-  return fs::exists(beside, code) ? beside.string() : path;
-}
 
 void refuse_many(std::int64_t pieces) {
   if (pieces <= most_pieces) return;
@@ -96,7 +87,7 @@ void TrajectorySource::open_files() {
     found = base::on_first_rank(comm_, [&] {
       std::string bytes;
       for (const std::string& name : input_.files) {
-        const std::string path = sought(name, input_.origin);
+        const std::string path = config::sought(name, input_.origin);
         const io::ArrayFile file(path, input_.dataset);
         const std::array<std::int64_t, 4> shape{file.parts(), file.rows(), file.columns(),
                                                 static_cast<std::int64_t>(path.size())};

@@ -1,0 +1,295 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "analyses/network_accuracy.hpp"
+#include "analyses/network_sections.hpp"
+#include "analyses/pruned_network.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using base::UniqueVec;
+
+/// A candidate: a neuron, or a layer.
+struct Cost {
+  std::size_t layer = 0;
+  std::size_t neuron = 0;
+  double estimated = 0;
+  double measured = 0;
+  Accuracy accuracy{};
+};
+
+/// Both halves' surroundings.
+struct Pruning {
+  Pruning(LayerProblem& its_problem, const NetworkStudyInput& its_input)
+      : problem(its_problem), input(its_input), paths(its_problem, its_input),
+        labelled(its_problem.data() && its_problem.data()->labelled()) {
+    for (const UniqueVec& u : kept_functions(problem, input)) {
+      functions.push_back(NetworkProblem::expectations(problem.chain(), u.get()));
+      whole = std::hypot(whole, problem.chain().norm(0, functions.back()[0].get()));
+    }
+    if (labelled) before = accuracy(problem.network());
+  }
+  Accuracy accuracy(const models::Network& network) const {
+    return labelled ? accuracy_of(*problem.data(), network) : Accuracy{};
+  }
+  /// Whether a smaller network is still good enough.
+  bool fits(double change, const Accuracy& its) const {
+    const NetworkReductionInput& asked = *input.reduction;
+    if (asked.accuracy_loss > 0) return its.fitted >= before.fitted - asked.accuracy_loss - 1e-12;
+    return change <= asked.tolerance;
+  }
+  std::string limit() const {
+    const NetworkReductionInput& asked = *input.reduction;
+    return asked.accuracy_loss > 0
+               ? fmt::format("loss of accuracy at most {:g}", asked.accuracy_loss)
+               : fmt::format("at most {:g}", asked.tolerance);
+  }
+  /// Of what `lost` makes of each kept function, carried to the inputs: norm over ||g_0||.
+  double carried(int n, const std::function<UniqueVec(const std::vector<UniqueVec>&)>& lost) const {
+    double sum = 0;
+    for (const auto& g : functions) {
+      UniqueVec rest = lost(g);
+      for (int k = n - 1; k >= 0; --k) rest = problem.chain().compose(k, rest.get());
+      sum = std::hypot(sum, problem.chain().norm(0, rest.get()));
+    }
+    return whole > 0 ? sum / whole : sum;
+  }
+
+  LayerProblem& problem;
+  const NetworkStudyInput& input;
+  PrunedPaths paths;
+  bool labelled;
+  Accuracy before{};
+  std::vector<std::vector<UniqueVec>> functions{}; ///< [kept][layer]
+  double whole = 0;
+};
+
+/// What a projection does not resolve of a function.
+UniqueVec rest_of(const operators::LayerProjection& projection, Vec v) {
+  UniqueVec q = projection.apply(v);
+  base::check(VecAYPX(q.get(), -1, v));
+  return q;
+}
+
+void write_network(const models::Network& network, const std::string& group, double change,
+                   const Accuracy& accuracy, std::int64_t dropped, io::ResultFile& file) {
+  for (std::size_t n = 0; n < network.depth(); ++n) {
+    const models::NetworkLayer& layer = network.layers[n];
+    // Names as in a file of PyTorch's Sequential, whose activations count too.
+    file.write_small(
+        fmt::format("{}/{}.weight", group, 2 * n), layer.weight,
+        {static_cast<hsize_t>(layer.neurons), static_cast<hsize_t>(layer.inputs)},
+        {{"meaning", "weights [neurons, inputs] of the smaller network"}, {"unit", "-"}});
+    file.write_small(fmt::format("{}/{}.bias", group, 2 * n), layer.bias,
+                     {static_cast<hsize_t>(layer.neurons)},
+                     {{"meaning", "biases of the smaller network"}, {"unit", "-"}});
+  }
+  file.annotate(group, {{"dropped", dropped},
+                        {"measured_error", change},
+                        {"weights", static_cast<std::int64_t>(weights_of(network))},
+                        {"accuracy", accuracy.all},
+                        {"accuracy_held_out", accuracy.held_out}});
+}
+
+/// Tables and datasets of candidates, cheapest first.
+void report_costs(const Pruning& pruning, const std::string& what, const std::string& title,
+                  const std::string& meaning, const std::vector<Cost>& costs,
+                  const std::vector<std::string>& names, io::ResultFile& file) {
+  constexpr std::size_t shown = 12;
+  std::vector<double> flat;
+  std::vector<std::vector<std::string>> rows;
+  std::vector<Accuracy> accuracies;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const Cost& cost = costs[i];
+    flat.insert(flat.end(), {static_cast<double>(cost.layer), cost.estimated, cost.measured});
+    accuracies.push_back(cost.accuracy);
+    if (rows.size() >= shown) continue;
+    rows.push_back(
+        {names[i], fmt::format("{:.3g}", cost.estimated), fmt::format("{:.3g}", cost.measured)});
+    if (pruning.labelled) add_accuracy(cost.accuracy, rows.back());
+  }
+  std::vector<std::string> header{what, "estimate", "measured"};
+  if (pruning.labelled) add_accuracy_names(header);
+  const std::string note =
+      costs.size() > shown ? fmt::format(" (the {} cheapest)", shown) : std::string();
+  pruning.problem.log().table(title + note, header, rows);
+  file.write_strings(fmt::format("/reduction/{}s", what), names,
+                     {{"meaning", what + "s, cheapest first"}});
+  file.write_small(fmt::format("/reduction/{}_cost", what), flat,
+                   {static_cast<hsize_t>(costs.size()), 3}, {{"meaning", meaning}, {"unit", "-"}});
+  if (pruning.labelled) {
+    write_accuracies(accuracies, fmt::format("/reduction/{}_accuracy", what), file);
+  }
+}
+
+/// The sizes a network has gone through while it shrank.
+class Course {
+public:
+  void add(const models::Network& network, double change, const Accuracy& accuracy) {
+    values_.insert(values_.end(), {weights_of(network), change});
+    accuracies_.push_back(accuracy);
+  }
+  void write(const std::string& name, bool labelled, io::ResultFile& file) const {
+    file.write_small(
+        name, values_, {static_cast<hsize_t>(accuracies_.size()), 2},
+        {{"meaning", "as parts go one after the other: weights and biases left; change "
+                     "of what is kept without noise, relative"},
+         {"unit", "-"}});
+    if (labelled) write_accuracies(accuracies_, name + "_accuracy", file);
+  }
+
+private:
+  std::vector<double> values_;
+  std::vector<Accuracy> accuracies_;
+};
+
+std::string accuracy_text(const Pruning& pruning, const Accuracy& accuracy) {
+  if (!pruning.labelled) return {};
+  std::vector<std::string> words;
+  add_accuracy(accuracy, words);
+  return fmt::format(", accuracy {}, held out {}", words[0], words[2]);
+}
+
+/// Layers whose step is as good as an affine one.
+void drop_layers(const Pruning& pruning, io::ResultFile& file) {
+  const LayerProblem& problem = pruning.problem;
+  const models::Network& network = problem.network();
+  NetworkProjectionInput linear;
+  linear.kind = "linear";
+  if (!problem.resolves(linear)) return;
+  const auto projections = problem.projections(linear);
+  std::vector<Cost> costs;
+  for (std::size_t n = 1; n < network.depth(); ++n) {
+    if (residual_around(network, n)) continue;
+    const int layer = static_cast<int>(n);
+    Cost cost{.layer = n};
+    cost.estimated = pruning.carried(layer - 1, [&](const std::vector<UniqueVec>& g) {
+      const UniqueVec linear_part = projections[n]->apply(g[n].get());
+      const UniqueVec image = problem.chain().compose(layer - 1, linear_part.get());
+      return rest_of(*projections[n - 1], image.get());
+    });
+    const models::Network smaller = pruning.paths.without_layer(network, n);
+    cost.measured = pruning.paths.distance(smaller);
+    cost.accuracy = pruning.accuracy(smaller);
+    costs.push_back(cost);
+  }
+  if (costs.empty()) return;
+  std::stable_sort(costs.begin(), costs.end(),
+                   [](const Cost& a, const Cost& b) { return a.measured < b.measured; });
+  std::vector<std::string> names;
+  for (const Cost& cost : costs) names.push_back(fmt::format("layer {}", cost.layer));
+  report_costs(
+      pruning, "layer", "Layers by the cost of making them affine",
+      "layer; estimate (no bound): norm of what the operator of the step makes of linear functions "
+      "that is not linear, carried to the inputs; measured: root mean square change of "
+      "what is kept, without noise, where the layer is replaced by the affine function of "
+      "the layer before that fits best; both relative",
+      costs, names, file);
+  models::Network smaller = network;
+  std::vector<std::size_t> gone;
+  Course course;
+  Accuracy accuracy = pruning.before;
+  double change = 0;
+  course.add(smaller, 0, accuracy);
+  for (const Cost& cost : costs) {
+    const auto before = std::count_if(gone.begin(), gone.end(),
+                                      [&](std::size_t other) { return other < cost.layer; });
+    models::Network next =
+        pruning.paths.without_layer(smaller, cost.layer - static_cast<std::size_t>(before));
+    const double distance = pruning.paths.distance(next);
+    const Accuracy its = pruning.accuracy(next);
+    if (!pruning.fits(distance, its)) continue;
+    smaller = std::move(next);
+    change = distance;
+    accuracy = its;
+    gone.push_back(cost.layer);
+    course.add(smaller, change, accuracy);
+  }
+  problem.log().line(fmt::format("  {} of {} layers go at a change of {:.3g} ({}): {:.0f} weights "
+                                 "of {:.0f}{}",
+                                 gone.size(), costs.size(), change, pruning.limit(),
+                                 weights_of(smaller), weights_of(network),
+                                 accuracy_text(pruning, accuracy)));
+  course.write("/reduction/shallow_course", pruning.labelled, file);
+  write_network(smaller, "/reduction/shallow", change, accuracy,
+                static_cast<std::int64_t>(gone.size()), file);
+}
+
+/// Neurons of the layers between inputs and outputs.
+void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
+  const LayerProblem& problem = pruning.problem;
+  const models::Network& network = problem.network();
+  std::vector<Cost> costs;
+  for (std::size_t n = 1; n < network.depth(); ++n) {
+    if (network.width(n) < 2 || residual_around(network, n)) continue;
+    const auto all = problem.with_all(static_cast<int>(n));
+    for (std::size_t i = 0; i < network.width(n); ++i) {
+      Cost cost{.layer = n, .neuron = i};
+      const auto projection = problem.without(static_cast<int>(n), static_cast<int>(i));
+      cost.estimated = pruning.carried(static_cast<int>(n), [&](const std::vector<UniqueVec>& g) {
+        return rest_of(*projection, all->apply(g[n].get()).get());
+      });
+      const models::Network smaller = pruning.paths.without_neuron(network, n, i);
+      cost.measured = pruning.paths.distance(smaller);
+      cost.accuracy = pruning.accuracy(smaller);
+      costs.push_back(cost);
+    }
+  }
+  if (costs.empty()) return;
+  std::stable_sort(costs.begin(), costs.end(),
+                   [](const Cost& a, const Cost& b) { return a.measured < b.measured; });
+  std::vector<std::string> names;
+  for (const Cost& cost : costs) names.push_back(network.variables(cost.layer)[cost.neuron]);
+  report_costs(pruning, "neuron", "Neurons by the cost of dropping them",
+               "layer; estimate (no bound): norm of what E[u | X_0] loses if E[u | X_n] may not "
+               "depend on the neuron; measured: root mean square change of what is kept, without "
+               "noise, where "
+               "the neuron is replaced by the affine function of the others of its layer that fits "
+               "best; both relative",
+               costs, names, file);
+  // One after the other while what is left is good enough. Positions move as neurons before them
+  // go.
+  models::Network smaller = network;
+  std::vector<Cost> gone;
+  Course course;
+  Accuracy accuracy = pruning.before;
+  double change = 0;
+  course.add(smaller, 0, accuracy);
+  for (const Cost& cost : costs) {
+    if (smaller.width(cost.layer) < 2) continue;
+    const auto before =
+        static_cast<std::size_t>(std::count_if(gone.begin(), gone.end(), [&](const Cost& other) {
+          return other.layer == cost.layer && other.neuron < cost.neuron;
+        }));
+    models::Network next = pruning.paths.without_neuron(smaller, cost.layer, cost.neuron - before);
+    const double distance = pruning.paths.distance(next);
+    const Accuracy its = pruning.accuracy(next);
+    if (!pruning.fits(distance, its)) continue;
+    smaller = std::move(next);
+    change = distance;
+    accuracy = its;
+    gone.push_back(cost);
+    course.add(smaller, change, accuracy);
+  }
+  problem.log().line(fmt::format("  {} of {} neurons go at a change of {:.3g} ({}): {:.0f} weights "
+                                 "of {:.0f}{}",
+                                 gone.size(), costs.size(), change, pruning.limit(),
+                                 weights_of(smaller), weights_of(network),
+                                 accuracy_text(pruning, accuracy)));
+  course.write("/reduction/course", pruning.labelled, file);
+  write_network(smaller, "/reduction/network", change, accuracy,
+                static_cast<std::int64_t>(gone.size()), file);
+}
+
+} // namespace
+
+void prune(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file) {
+  const Pruning pruning(problem, input);
+  drop_layers(pruning, file);
+  drop_neurons(pruning, file);
+}
+
+} // namespace komori::analyses

@@ -1,0 +1,161 @@
+#include "analyses/pruned_network.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <Eigen/QR>
+
+#include "analyses/network_sections.hpp"
+#include "base/collective.hpp"
+#include "base/error.hpp"
+#include "models/network_paths.hpp"
+
+namespace komori::analyses {
+namespace {
+
+using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+Eigen::Index index(std::size_t i) {
+  return static_cast<Eigen::Index>(i);
+}
+
+/// y = slope x + offset by least squares over rows: [outputs][inputs + 1], the offset last. Of
+/// inputs that depend on each other the smallest slopes are taken.
+Eigen::MatrixXd affine_fit(const RowMatrix& x, const RowMatrix& y) {
+  Eigen::MatrixXd design(x.rows(), x.cols() + 1);
+  design.leftCols(x.cols()) = x;
+  design.col(x.cols()).setOnes();
+  // Directions that hardly vary would take large slopes, which other inputs than these suffer from.
+  Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> solver;
+  solver.setThreshold(1e-6);
+  solver.compute(design);
+  return solver.solve(y).transpose();
+}
+
+/// Puts `fit` in front of a layer: W x + b of it becomes W (slope x' + offset) + b.
+void take_up(const Eigen::MatrixXd& fit, models::NetworkLayer& layer) {
+  const Eigen::Map<const RowMatrix> weight(layer.weight.data(), index(layer.neurons),
+                                           index(layer.inputs));
+  const Eigen::Index inputs = fit.cols() - 1;
+  const RowMatrix merged = weight * fit;
+  for (std::size_t i = 0; i < layer.neurons; ++i) layer.bias[i] += merged(index(i), inputs);
+  const RowMatrix slopes = merged.leftCols(inputs);
+  layer.weight.assign(slopes.data(), slopes.data() + slopes.size());
+  layer.inputs = static_cast<std::size_t>(inputs);
+}
+
+} // namespace
+
+bool residual_around(const models::Network& network, std::size_t n) {
+  return network.layers[n - 1].residual || network.layers[n].residual;
+}
+
+double weights_of(const models::Network& network) {
+  double sum = 0;
+  for (const models::NetworkLayer& layer : network.layers) {
+    sum += static_cast<double>(layer.weight.size() + layer.bias.size());
+  }
+  return sum;
+}
+
+PrunedPaths::PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input) {
+  constexpr std::int64_t most = 4096;
+  const models::Network& network = problem.network();
+  if (input.reduction->keep == "observable") {
+    formula_.emplace(observable_formula(network, *input.observable));
+  }
+  count_ = static_cast<std::size_t>(problem.data() ? std::min(most, problem.data()->fitted_rows())
+                                                   : most);
+  inputs_.resize(count_ * network.width(0));
+  std::string failed;
+  try {
+    models::PathSampler(network, 1, 77, problem.path_inputs()).inputs(0, count_, inputs_);
+  } catch (const base::InputError& error) {
+    failed = error.what();
+  }
+  failed = base::first_text(problem.session().comm(), failed);
+  if (!failed.empty()) throw base::InputError(failed);
+  whole_ = kept(network);
+  for (const double value : whole_) scale_ += value * value;
+  scale_ = std::sqrt(scale_);
+}
+
+std::vector<double> PrunedPaths::states(const models::Network& network, std::size_t n) const {
+  const models::PathSampler sampler(network, 1, 77);
+  std::vector<double> x = inputs_;
+  for (std::size_t k = 0; k < n; ++k) {
+    std::vector<double> next(count_ * network.width(k + 1));
+    sampler.step(k, 0, count_, x, next);
+    x = std::move(next);
+  }
+  return x;
+}
+
+models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,
+                                            std::size_t i) const {
+  const std::vector<double> x = states(network, n);
+  const Eigen::Index width = index(network.width(n));
+  const Eigen::Map<const RowMatrix> all(x.data(), index(count_), width);
+  RowMatrix others(index(count_), width - 1);
+  others << all.leftCols(index(i)), all.rightCols(width - 1 - index(i));
+  // All neurons of the layer by those that stay: each by itself, the one that goes by the fit.
+  const Eigen::MatrixXd own = affine_fit(others, all.col(index(i)));
+  Eigen::MatrixXd fit = Eigen::MatrixXd::Zero(width, width);
+  for (Eigen::Index k = 0; k < width; ++k) {
+    if (k == index(i)) {
+      fit.row(k) = own.row(0);
+    } else {
+      fit(k, k < index(i) ? k : k - 1) = 1;
+    }
+  }
+  models::Network smaller = network;
+  take_up(fit, smaller.layers[n]);
+  models::NetworkLayer& layer = smaller.layers[n - 1];
+  const auto row = static_cast<std::ptrdiff_t>(i);
+  const auto inputs = static_cast<std::ptrdiff_t>(layer.inputs);
+  layer.weight.erase(layer.weight.begin() + row * inputs,
+                     layer.weight.begin() + (row + 1) * inputs);
+  layer.bias.erase(layer.bias.begin() + row);
+  if (layer.activation.size() > 1) layer.activation.erase(layer.activation.begin() + row);
+  if (layer.noise.size() > 1) layer.noise.erase(layer.noise.begin() + row);
+  if (!layer.variables.empty()) layer.variables.erase(layer.variables.begin() + row);
+  --layer.neurons;
+  return smaller;
+}
+
+models::Network PrunedPaths::without_layer(const models::Network& network, std::size_t n) const {
+  const std::vector<double> from = states(network, n - 1);
+  std::vector<double> to(count_ * network.width(n));
+  models::PathSampler(network, 1, 77).step(n - 1, 0, count_, from, to);
+  const Eigen::Map<const RowMatrix> x(from.data(), index(count_), index(network.width(n - 1)));
+  const Eigen::Map<const RowMatrix> y(to.data(), index(count_), index(network.width(n)));
+  models::Network smaller = network;
+  take_up(affine_fit(x, y), smaller.layers[n]);
+  smaller.layers.erase(smaller.layers.begin() + static_cast<std::ptrdiff_t>(n - 1));
+  return smaller;
+}
+
+double PrunedPaths::distance(const models::Network& smaller) const {
+  const std::vector<double> other = kept(smaller);
+  double sum = 0;
+  for (std::size_t p = 0; p < other.size(); ++p) sum += std::pow(other[p] - whole_[p], 2);
+  return scale_ > 0 ? std::sqrt(sum) / scale_ : std::sqrt(sum);
+}
+
+std::vector<double> PrunedPaths::kept(const models::Network& network) const {
+  std::vector<double> x = inputs_;
+  for (std::size_t n = 0; n < network.depth(); ++n) {
+    std::vector<double> next(count_ * network.width(n + 1));
+    models::propagate(network.layers[n], count_, x, next);
+    x = std::move(next);
+  }
+  if (!formula_) return x;
+  const std::size_t width = network.width(network.depth());
+  std::vector<double> values;
+  for (std::size_t p = 0; p < count_; ++p) {
+    values.push_back((*formula_)(std::span<const double>(x.data() + p * width, width)));
+  }
+  return values;
+}
+
+} // namespace komori::analyses

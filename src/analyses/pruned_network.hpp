@@ -1,0 +1,48 @@
+/// Networks with parts taken out, and how far they then are from the whole one.
+#pragma once
+
+#include <vector>
+
+#include "analyses/network_problem.hpp"
+#include "config/formula.hpp"
+#include "models/network.hpp"
+
+namespace komori::analyses {
+
+/// Whether layer n, 0 < n < depth, is added to by a residual step or carried past one: then neither
+/// it nor its neurons can go.
+bool residual_around(const models::Network& network, std::size_t n);
+/// Weights and biases of a network.
+double weights_of(const models::Network& network);
+
+/// Paths of the network that parts are fitted on: the same on every rank, some thousands of its
+/// inputs (the rows of data that are not held out, where it is fed with data). Local but for the
+/// constructor; throws InputError where a file cannot be read.
+class PrunedPaths {
+public:
+  PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input);
+
+  /// `network`, which may be pruned already, with neuron i of layer n replaced by an affine
+  /// function of the others of its layer: the best one on paths, taken up by the weights of the
+  /// layer after.
+  models::Network without_neuron(const models::Network& network, std::size_t n,
+                                 std::size_t i) const;
+  /// With the whole layer n replaced by an affine function of the layer before.
+  models::Network without_layer(const models::Network& network, std::size_t n) const;
+  /// Root mean square over the inputs of the change, without noise, of what the reduction keeps,
+  /// over the root mean square of that itself.
+  double distance(const models::Network& smaller) const;
+
+private:
+  /// X_n of all paths with noise, [count][width].
+  std::vector<double> states(const models::Network& network, std::size_t n) const;
+  std::vector<double> kept(const models::Network& network) const;
+
+  std::optional<config::Formula> formula_; ///< of the observable; none: all outputs are kept
+  std::size_t count_ = 0;
+  std::vector<double> inputs_;
+  std::vector<double> whole_;
+  double scale_ = 0;
+};
+
+} // namespace komori::analyses
