@@ -229,6 +229,10 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   only_grids(input.probability.has_value(), "probability");
   only_grids(input.spectrum.has_value(), "spectrum");
   only_grids(input.matrix != "auto", "operator");
+  if (input.monte_carlo && input.data && !input.dictionary) {
+    declarer.reject("monte_carlo", "compares densities with paths, but rows of 'data' are points, "
+                                   "which cells of grids smear out; use a 'dictionary'");
+  }
   if (input.monte_carlo && input.dictionary && !input.observable) {
     declarer.reject("monte_carlo", "of a dictionary needs 'observable'; add e.g. 'observable: "
                                    "{variables: [y], formula: y}'");

@@ -99,8 +99,7 @@ class Files(DriverTest):
             "labels: true", "labels: false").replace("tanh}", "tanh, variables: [p, q]}")
         self.write([row[:2] for row in ROWS])
         (self.folder / "input.yaml").write_text(
-            text + "layers: {cells: 40, order: 1}\nobservable: {formula: p*q}\ndensity: {}\n"
-            "monte_carlo: {samples: 20000}\n")
+            text + "layers: {cells: 40, order: 1}\nobservable: {formula: p*q}\ndensity: {}\n")
         file = self.result(ranks=2)
         exact = numpy.mean([numpy.tanh(x) * numpy.tanh(y) for x, y, _ in ROWS])
         found = file["expectation/mean"]
