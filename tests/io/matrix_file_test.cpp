@@ -93,7 +93,8 @@ TEST_F(MatrixFiles, petsc_binary) {
   folder_.put("cut.petsc", whole.substr(0, whole.size() - 3));
   EXPECT_THAT(error("cut.petsc"), HasSubstr("it is cut short, or no sparse matrix"));
   std::string wild = whole;
-  wild[4 * (4 + 4) + 3] = 9; // the first column
+  constexpr std::size_t width = sizeof(PetscInt); // big-endian
+  wild[width * (4 + 4) + width - 1] = 9;          // the first column
   folder_.put("wild.petsc", wild);
   EXPECT_THAT(error("wild.petsc"), HasSubstr("in row 0, column 9, but columns are 0 to 3"));
 }
