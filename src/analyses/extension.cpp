@@ -34,7 +34,7 @@ base::UniqueIs index_set(Problem& problem, const std::vector<bool>& faint) {
 /// By linear solves with the rows of G, one function after the other.
 void by_matrix(Problem& problem, const std::vector<double>& values,
                const std::vector<base::UniqueVec>& functions, const std::vector<bool>& faint,
-               bool may_factorise) {
+               bool may_factorise, double tolerance) {
   const base::UniqueIs set = index_set(problem, faint);
   const IS cells = set.get();
   PetscInt count = 0;
@@ -58,10 +58,9 @@ void by_matrix(Problem& problem, const std::vector<double>& values,
     check(VecISCopy(residual.get(), cells, SCATTER_REVERSE, right_side.get()));
     check(VecScale(right_side.get(), -1));
     if (!solver || direct) {
-      // The values given at the rim are themselves good to some three digits (see `floor` below).
       solver = std::make_unique<linalg::LinearSolver>(
           inner.get(), linalg::Kind::general,
-          direct ? linalg::Method::direct : linalg::Method::iterative, 1e-6, "extension_");
+          direct ? linalg::Method::direct : linalg::Method::iterative, tolerance, "extension_");
       // The shifts are small beside the matrix, so one preconditioner serves them all.
       if (!direct) solver->keep_preconditioner();
     }
@@ -230,7 +229,8 @@ void by_stencil(Problem& problem, const std::vector<double>& values,
   // Where few cells stand for the shape of the faint ones, cycles may not converge.
   constexpr PetscInt few = 8'000;
   if (problem.grid().cells() <= few) {
-    by_matrix(problem, values, functions, faint, false);
+    constexpr double cheap = 1e-10;
+    by_matrix(problem, values, functions, faint, false, cheap);
     return;
   }
   start_from_coarser(problem, values, functions, faint, tolerance);
@@ -283,7 +283,7 @@ void extend_to_faint_cells(Problem& problem, const std::vector<std::complex<doub
   if (problem.matrix_free()) {
     by_stencil(problem, rates, unknown, faint, tolerance);
   } else {
-    by_matrix(problem, rates, unknown, faint, true);
+    by_matrix(problem, rates, unknown, faint, true, 0.1 * tolerance);
   }
 }
 
