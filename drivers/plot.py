@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Draws what is in a komori result file on one page.
 
-    plot.py RESULT.h5 [-o OUT.png] [--show spectrum,stationary,...]
+    plot.py RESULT.h5 [-o OUT.png] [--show spectrum,stationary,...] [--beside OTHER.h5]
 
 A density over more than two variables is shown by its marginals; other functions by their mean over
 the variables left out, weighted with the stationary density where the file has it.
 """
 import argparse
 import collections
+import contextlib
 import math
 import os
 import subprocess
@@ -101,6 +102,8 @@ def arguments():
                         help="default: beside the result; .pdf and .svg also work")
     parser.add_argument("--show", metavar="WHAT", default=",".join(PANELS),
                         help="some of " + ",".join(PANELS) + "; default: all there is")
+    parser.add_argument("--beside", metavar="OTHER.h5",
+                        help="a second result, whose memory is drawn into the panel of the first's")
     chosen = parser.parse_args()
     chosen.show = [word.strip() for word in chosen.show.split(",")]
     for word in chosen.show:
@@ -112,17 +115,22 @@ def arguments():
     return chosen
 
 
+def opened(path):
+    if not os.path.isfile(path):
+        leave(f"'{path}': there is no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as problem:
+        leave(f"'{path}' is not a whole HDF5 file ({problem})")
+
+
 def main():
     chosen = arguments()
-    if not os.path.isfile(chosen.result):
-        leave(f"'{chosen.result}': there is no such file")
-    try:
-        file = h5py.File(chosen.result, "r")
-    except OSError as problem:
-        leave(f"'{chosen.result}' is not a whole HDF5 file ({problem})")
-    with file:
+    with contextlib.ExitStack() as files:
+        file = files.enter_context(opened(chosen.result))
         try:
-            result = Result(file)
+            beside = chosen.beside and Result(files.enter_context(opened(chosen.beside)))
+            result = Result(file, beside)
             panels = [panel for section in chosen.show for panel in PANELS[section](result)]
         except (OSError, KeyError, ValueError, TypeError, IndexError) as problem:
             leave(f"'{chosen.result}' is no komori result, or damaged: {problem}")

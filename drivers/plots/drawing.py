@@ -13,8 +13,9 @@ INK, ACCENT, WARM, GREY = "#22303c", "#2a6f97", "#c8553d", "#8a949c"
 class Result:
     """A result file: its axes, and projections of its fields that fit on paper."""
 
-    def __init__(self, file):
+    def __init__(self, file, beside=None):
         self.file = file
+        self.beside = beside  # another Result, to be held against this one
         names = [text(name) for name in np.atleast_1d(file.attrs.get("axes", []))]
         edges = file.get("grid_edges", {})
         self.names = [name for name in (names or list(edges)) if name in edges]

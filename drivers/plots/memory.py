@@ -14,6 +14,27 @@ def strongest(matrices):
     return [np.unravel_index(i, size.shape) for i in order if size.flat[i] > 0] or [(0, 0)]
 
 
+def is_discrete(result, group="memory"):
+    return text(result.attribute(group, "time", "continuous")) == "discrete"
+
+
+def sequence(result, name, group="memory"):
+    """(times, matrices) of Omega_l, l >= 1, or of K(t); `name` with _lower or _upper behind it."""
+    times = result.get(f"{group}/times")
+    if is_discrete(result, group):
+        matrices = result.get(f"{group}/omega{name}")
+        return (None, None) if matrices is None else (times[1:], matrices[1:])
+    return times, result.get(f"{group}/kernel{name}")
+
+
+def others(result):
+    """(words, result, group) of kernels that are drawn into the same panel."""
+    if "memory_operator" in result.file:
+        yield "fitted operator", result, "memory_operator"
+    if result.beside is not None and "memory" in result.beside.file:
+        yield text(result.beside.attribute("memory", "source", "other")), result.beside, "memory"
+
+
 def modes_at(result, exponents):
     """Sum of the modes at these times, or at these lags l - 1: [t, k, k]."""
     amplitudes = result.get("memory/amplitude_matrices")
@@ -22,7 +43,7 @@ def modes_at(result, exponents):
     amplitudes = amplitudes[..., 0] + 1j * amplitudes[..., 1]
     values = result.get("memory/orthogonal_eigenvalues")
     values = values[:, 0] + 1j * values[:, 1]
-    discrete = text(result.attribute("memory", "time", "continuous")) == "discrete"
+    discrete = is_discrete(result)
     with np.errstate(invalid="ignore", divide="ignore"):
         factors = (values ** exponents[:, None] if discrete
                    else np.exp(values * exponents[:, None]))
@@ -30,11 +51,9 @@ def modes_at(result, exponents):
 
 
 def draw_kernel(ax, result):
-    discrete = "memory/kernel" not in result.file
-    times = result.get("memory/times")
-    kernel = result.get("memory/omega" if discrete else "memory/kernel")
-    if discrete:
-        times, kernel = times[1:], kernel[1:]
+    discrete = is_discrete(result)
+    times, kernel = sequence(result, "")
+    lower, upper = sequence(result, "_lower")[1], sequence(result, "_upper")[1]
     modes = modes_at(result, np.arange(len(kernel), dtype=float) if discrete else times)
     colours = [ACCENT, WARM, "#5b8e7d", "#8d6a9f"]
     entries = strongest(kernel)
@@ -42,6 +61,14 @@ def draw_kernel(ax, result):
         name = (r"$\Omega_l$" if discrete else "K") + (f" [{a},{b}]" if kernel.shape[1] > 1 else "")
         ax.plot(times, kernel[:, a, b], color=colour, label=name,
                 marker="o" if len(times) < 40 else None, markersize=3.5)
+        if lower is not None:
+            ax.fill_between(times, lower[:, a, b], upper[:, a, b], color=colour, alpha=0.2,
+                            linewidth=0)
+        for words, other, group in others(result):
+            when, values = sequence(other, "", group)
+            if values is not None and values.shape[1:] == kernel.shape[1:]:
+                ax.plot(when, values[:, a, b], color=colour, linestyle=":", linewidth=1.8,
+                        label=words if (a, b) == entries[0] else None)
         if modes is not None:
             ax.plot(times, modes[:, a, b], color=colour, linestyle="--", linewidth=1.1, alpha=0.8,
                     label="sum of modes" if (a, b) == entries[0] else None)
@@ -52,21 +79,21 @@ def draw_kernel(ax, result):
     ax.axhline(0, color=GREY, linewidth=0.7)
     ax.set(xlabel=result.label("t", "memory/times"),
            ylabel=result.label("memory", "memory/omega" if discrete else "memory/kernel"))
-    ax.margins(x=0.01)
+    ax.set_xlim(times[0], times[-1])
     ax.legend(loc="best")
 
 
-def draw_rates(ax, result):
-    rates = result.get("memory/rates")
-    strength = result.get("memory/amplitudes")
-    visible = result.get("memory/visible").astype(bool)
+def draw_rates(ax, result, group):
+    rates = result.get(f"{group}/rates")
+    strength = result.get(f"{group}/amplitudes")
+    visible = result.get(f"{group}/visible").astype(bool)
     number = np.arange(len(rates))
     if visible.any():
         shown = np.clip(strength[visible], 1e-300, None)
         points = ax.scatter(number[visible], rates[visible], c=shown, cmap="Blues", s=46,
                             edgecolors=ACCENT, label="visible",
                             norm=LogNorm(shown.min() / 2, 2 * shown.max()), zorder=3)
-        colour_bar(ax, points, result.label("amplitude", "memory/amplitudes"))
+        colour_bar(ax, points, result.label("amplitude", f"{group}/amplitudes"))
     ax.scatter(number[~visible], rates[~visible], marker="x", color=GREY, label="invisible",
                zorder=3)
     whole = result.get("spectrum/rates")
@@ -74,7 +101,7 @@ def draw_rates(ax, result):
         for i, rate in enumerate(whole[np.isfinite(whole) & (whole <= 1.1 * np.nanmax(rates))]):
             ax.axhline(rate, color=WARM, linewidth=0.8, alpha=0.7,
                        label="whole system" if i == 0 else None)
-    ax.set(xlabel="number", ylabel=result.label("decay rate of the memory", "memory/rates"))
+    ax.set(xlabel="number", ylabel=result.label("decay rate of the memory", f"{group}/rates"))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.margins(x=0.1, y=0.15)
     ax.legend(loc="best")
@@ -115,10 +142,13 @@ def draw_propagator(ax, result):
 
 def memory_panels(result):
     verdict = text(result.attribute("memory", "verdict", ""))
-    if "memory/kernel" in result.file or len(result.get("memory/omega", ())) > 1:
+    if "memory/kernel" in result.file or (
+            is_discrete(result) and len(result.get("memory/omega", ())) > 1):
         yield f"Memory ({verdict})", lambda ax: draw_kernel(ax, result)
-    if "memory/rates" in result.file:
-        yield "Decay rates of the memory", lambda ax: draw_rates(ax, result)
+    for group, words in (("memory", ""), ("memory_operator", ", fitted operator")):
+        if f"{group}/rates" in result.file:
+            yield (f"Decay rates of the memory{words}",
+                   lambda ax, group=group: draw_rates(ax, result, group))
     if "memory/propagator" in result.file:
         yield "What is seen, over time", lambda ax: draw_propagator(ax, result)
     if "memory/truncation_error" in result.file:

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "linalg/pair_order.hpp"
 
 namespace komori::analyses {
@@ -45,6 +47,37 @@ Band band(std::vector<double> values, double confidence) {
     return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
   };
   return {quantile((1 - confidence) / 2), quantile((1 + confidence) / 2)};
+}
+
+void introduce_data(base::Log& log, const operators::TrajectorySource& source) {
+  log.line(fmt::format("  {} frames in {} piece{}, {:g} apart; {} pairs at lag {:g}",
+                       source.frames(), source.pieces().size(),
+                       source.pieces().size() == 1 ? "" : "s", source.dt(),
+                       source.pairs(source.lag_frames()), source.lag()));
+}
+
+CountedChain::CountedChain(base::Log& log, const operators::TrajectorySource& source,
+                           const spaces::Grid& grid, const operators::CountsInput& how) {
+  base::Phase counting(log, "counting");
+  operators::TransitionCounts counts(source, grid, source.lag_frames(), how);
+  chain = operators::estimate_chain(counts.data(), how);
+  counting.finish(fmt::format("{} transitions", chain.transfer.nonzeros));
+  facts = {{"visited_cells", chain.visited},
+           {"connected_cells", chain.states},
+           {"kept_pairs", chain.kept},
+           {"pairs", counts.pairs()},
+           {"skipped_pairs", counts.skipped()}};
+  log.line(fmt::format("  {} cells visited; {} lead to each other and hold {:.4f} % of the pairs",
+                       chain.visited, chain.states, 100 * chain.kept));
+  if (counts.skipped() > 0) {
+    log.warning(fmt::format("{} pairs were left out because a frame lies outside the grid",
+                            counts.skipped()));
+  }
+  if (chain.kept < 0.9) {
+    log.warning(fmt::format("only {:.3g} % of the pairs lie in the largest connected set of cells; "
+                            "use fewer cells, a shorter lag, or more data",
+                            100 * chain.kept));
+  }
 }
 
 CountedData::CountedData(const operators::TrajectorySource& source, const spaces::Grid& grid,

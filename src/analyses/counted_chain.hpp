@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "analyses/transfer_problem.hpp"
+#include "base/log.hpp"
 #include "config/declaration.hpp"
+#include "io/attributes.hpp"
 #include "linalg/eigen.hpp"
 #include "operators/counts.hpp"
 #include "operators/estimate.hpp"
@@ -35,6 +37,19 @@ struct Band {
 /// The middle `confidence` of the values that are numbers (interpolated quantiles); NaN where fewer
 /// than two are. Local.
 Band band(std::vector<double> values, double confidence);
+
+/// Prints the size of a trajectory.
+void introduce_data(base::Log& log, const operators::TrajectorySource& source);
+
+/// The chain on the cells of a grid that the data give at their own lag, and what they say of it.
+struct CountedChain {
+  /// Counts, estimates, and prints which part of the data the chain stands for. Throws InputError.
+  /// Collective.
+  CountedChain(base::Log& log, const operators::TrajectorySource& source, const spaces::Grid& grid,
+               const operators::CountsInput& how);
+  operators::EstimatedChain chain;
+  io::Attributes facts;
+};
 
 /// The data behind a chain. Functions are collective.
 class CountedData {

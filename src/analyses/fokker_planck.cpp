@@ -1,13 +1,11 @@
 #include "analyses/fokker_planck.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
 #include "analyses/study.hpp"
-#include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/memory.hpp"
 #include "config/help.hpp"
@@ -101,7 +99,7 @@ void introduce_links(base::Log& log, const operators::LatticeFluxes& lattice,
 void introduce(const FokkerPlanckInput& input, Problem& problem, const Estimate& estimate) {
   base::Log& log = problem.log();
   const spaces::Grid& grid = problem.grid();
-  log.line(fmt::format("{} (fokker_planck)", input.title.empty() ? "Untitled" : input.title));
+  log.line(heading(input.title, "fokker_planck"));
   for (int k = 0; k < grid.dimension(); ++k) {
     const spaces::Axis& axis = grid.axis(k);
     log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(), axis.to(),
@@ -196,17 +194,10 @@ std::string answer(const FokkerPlanckInput& input, Problem& study, io::ResultFil
 }
 
 int work(Run& run) {
-  const auto started = std::chrono::system_clock::now();
   base::Session& session = run.session;
-  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
   const auto input = config::read<FokkerPlanckInput>(run.input);
   const models::Sde sde(input.model);
-  const std::string output = result_name(run);
-  if (!run.command_line.check) {
-    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
-  }
-  const io::CheckpointPolicy policy =
-      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
+  const Opening opening(run, input.checkpoint);
   const Workload load = workload_of(input, session.size());
   const Estimate predicted = estimate(load);
   require_memory(session.comm(), load, predicted);
@@ -222,14 +213,13 @@ int work(Run& run) {
   if (run.command_line.check) {
     session.log().line(fmt::format("  about {} rank{} would suit it", predicted.suggested_ranks,
                                    predicted.suggested_ranks == 1 ? "" : "s"));
-    session.log().line("  the input is valid; nothing was run (--check)");
-    return 0;
+    return stop_at_check(run);
   }
   problem.generator();
   discretisation.finish(fmt::format("{} nonzeros", problem.generator().facts.nonzeros));
 
   const std::string resolved = config::resolved(input);
-  OpenResult result(run, output, resolved, policy);
+  OpenResult result(run, opening.output, resolved, opening.policy);
   problem.use(result.checkpoints);
   if (!result.resumed) write_grid(input.title, "fokker_planck", problem.grid(), result.file);
   report_monotonicity(problem, result.file);
@@ -237,14 +227,12 @@ int work(Run& run) {
 
   return conclude(run,
                   {.driver = "fokker_planck",
-                   .output = output,
+                   .opening = opening,
                    .resolved = resolved,
                    .incomplete = incomplete,
-                   .started = started,
-                   .library_bytes = libraries,
                    .nonzeros = problem.generator().facts.nonzeros,
                    .fields = sidecar_fields(input, problem, result.file)},
-                  problem.grid(), result);
+                  &problem.grid(), result);
 }
 
 } // namespace

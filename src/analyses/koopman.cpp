@@ -122,10 +122,7 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
-  const bool chain = kind == "chain";
-  if (chain && !input.grid.empty()) {
-    declarer.reject("grid", "does not belong to a model of kind 'chain'; remove it");
-  }
+  if (kind == "chain") check_grid(declarer, kind, !input.grid.empty());
   if (input.dictionary) {
     check_dictionary(declarer, input);
     return;
@@ -137,12 +134,7 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
   if (input.sampling) {
     declarer.reject("sampling", "belongs to a 'dictionary'; add one, or remove it");
   }
-  if (!chain && input.grid.empty()) {
-    declarer.reject("", fmt::format("'grid' is missing; a model of kind '{}' needs an axis for "
-                                    "every variable, e.g. 'grid: {{x: {{from: 0, to: 1, cells: "
-                                    "128}}}}'",
-                                    kind));
-  }
+  check_grid(declarer, kind, !input.grid.empty());
   const bool steps = kind == "map" || kind == "flow";
   if (input.ulam && !steps) {
     declarer.reject("ulam", fmt::format("belongs to a model of kind 'map' or 'flow', but "
@@ -161,23 +153,12 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
     declarer.reject("coherent_sets", "belongs to a model of kind 'map', 'flow', 'chain' or "
                                      "'trajectory', but 'model.kind' is 'sde'; remove it");
   }
-  if (input.scheme && kind != "sde") {
-    declarer.reject("scheme", fmt::format("belongs to a model of kind 'sde', but 'model.kind' is "
-                                          "'{}'; remove it",
-                                          kind));
-  }
-  const bool data = kind == "trajectory";
-  const std::pair<const char*, bool> of_data[]{
-      {"counts", input.counts.has_value()},
-      {"time_scales", input.time_scales.has_value()},
-      {"chapman_kolmogorov", input.chapman_kolmogorov.has_value()},
-      {"bootstrap", input.bootstrap.has_value()}};
-  for (const auto& [key, given] : of_data) {
-    if (!given || data) continue;
-    declarer.reject(key, fmt::format("belongs to a model of kind 'trajectory', but 'model.kind' is "
-                                     "'{}'; remove it",
-                                     kind));
-  }
+  check_kind(declarer, "scheme", input.scheme.has_value(), kind, "sde");
+  check_kind(declarer, "counts", input.counts.has_value(), kind, "trajectory");
+  check_kind(declarer, "time_scales", input.time_scales.has_value(), kind, "trajectory");
+  check_kind(declarer, "chapman_kolmogorov", input.chapman_kolmogorov.has_value(), kind,
+             "trajectory");
+  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, "trajectory");
   if (input.chapman_kolmogorov && input.chapman_kolmogorov->coarse && !input.coarse_sets) {
     declarer.reject("chapman_kolmogorov", "has 'coarse: true', which needs 'coarse_sets'; add e.g. "
                                           "'coarse_sets: {sets: 3}'");

@@ -39,7 +39,7 @@ int study_chain(KoopmanRun& run) {
   run.require_room(problem.grid(), static_cast<double>(problem.transfer().nonzeros));
   io::Attributes facts{{"matrix", std::string(problem.rates() ? "rates" : "probabilities")}};
   report_connectivity(problem, facts);
-  if (run.check_only()) return run.stop_at_check();
+  if (run.check_only()) return stop_at_check(run.run);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
   return study_transfer(run, problem, variables, {}, std::move(facts));
 }

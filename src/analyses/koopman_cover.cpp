@@ -19,7 +19,7 @@ double expected_boxes(const operators::Cover& shallow, std::int64_t depth) {
 
 } // namespace
 
-int study_cover(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more) {
+int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSection> more) {
   const KoopmanInput& input = run.input;
   const std::vector<spaces::Axis> axes = make_axes(step.variables(), step.parameters(), input.grid);
   operators::validate(step, axes, *input.cover);
@@ -40,7 +40,7 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSe
     run.require_room(grid, entries * static_cast<double>(grid.cells()));
     run.log().line(
         fmt::format("  about {:.3g} boxes are expected at depth {}", boxes, input.cover->depth));
-    return run.stop_at_check();
+    return stop_at_check(run.run);
   }
   if (input.spectrum) validate(grid.cells(), *input.spectrum);
   if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);

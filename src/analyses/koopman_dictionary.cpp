@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/counted_chain.hpp"
 #include "analyses/dictionary_bands.hpp"
 #include "analyses/dictionary_problem.hpp"
 #include "analyses/dictionary_spectrum.hpp"
@@ -85,7 +86,7 @@ Size predict(const DictionaryProblem& problem, const spaces::Grid& grid) {
 void introduce(const KoopmanRun& run, const DictionaryProblem& problem, const Size& size) {
   const KoopmanInput& input = run.input;
   base::Log& log = run.log();
-  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, koopman_name));
+  log.line(heading(input.title, koopman_name));
   const spaces::Dictionary& dictionary = problem.dictionary();
   log.line(
       fmt::format("  {} functions: {}, {}{}", dictionary.size(), dictionary.name(0),
@@ -144,7 +145,7 @@ int study_dictionary(KoopmanRun& run) {
     flow.emplace(run, problem);
     report(run.log(), flow->flow, flow->error);
   }
-  if (run.check_only()) return run.stop_at_check();
+  if (run.check_only()) return stop_at_check(run.run);
   KoopmanStudy study{.grid = grid, .nonzeros = -1, .use = [&](io::Checkpoints& checkpoints) {
                        problem.use(checkpoints);
                      }};

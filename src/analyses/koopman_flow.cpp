@@ -63,7 +63,7 @@ int study_flow(KoopmanRun& run) {
   require_same_steps(input, flow, from, to);
   const IntegrationError error = integration_error(run.session().comm(), flow, from, to, widths);
   run.remarks = [&] { report(run.log(), flow, error); };
-  std::vector<KoopmanSection> more{{"integration", [&](io::ResultFile& file) {
+  std::vector<ResultSection> more{{"integration", [&](io::ResultFile& file) {
                                       write_integration(flow, error, file);
                                       return true;
                                     }}};

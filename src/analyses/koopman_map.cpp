@@ -10,7 +10,7 @@ int study_map(KoopmanRun& run) {
   return run.input.cover ? study_cover(run, map) : study_step(run, map);
 }
 
-int study_step(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more) {
+int study_step(KoopmanRun& run, const models::Step& step, std::vector<ResultSection> more) {
   const KoopmanInput& input = run.input;
   const operators::UlamInput ulam = input.ulam.value_or(operators::UlamInput{});
   spaces::Grid grid(run.session().comm(),
@@ -28,7 +28,7 @@ int study_step(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSec
   }
   run.require_room(grid, operators::entries_per_row(step, grid, ulam) *
                              static_cast<double>(grid.cells()));
-  if (run.check_only()) return run.stop_at_check();
+  if (run.check_only()) return stop_at_check(run.run);
   base::Phase assembly(run.log(), "assembly");
   TransferProblem problem(run.session(), step, std::move(grid), ulam);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));

@@ -71,7 +71,7 @@ int study_sde(KoopmanRun& run) {
   }
   run.require_room(problem.grid(), static_cast<double>(problem.grid().cells()) *
                                        (2 * problem.grid().dimension() + 1));
-  if (run.check_only()) return run.stop_at_check();
+  if (run.check_only()) return stop_at_check(run.run);
   const std::int64_t nonzeros = problem.generator().facts.nonzeros;
   discretisation.finish(fmt::format("{} nonzeros", nonzeros));
   KoopmanStudy study{

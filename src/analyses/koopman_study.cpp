@@ -7,8 +7,6 @@
 #include "analyses/cover_report.hpp"
 #include "analyses/estimate.hpp"
 #include "analyses/study.hpp"
-#include "base/collective.hpp"
-#include "base/memory.hpp"
 #include "config/reader.hpp"
 #include "config/resolved.hpp"
 
@@ -30,24 +28,6 @@ Estimate predict(const KoopmanInput& input, double cells, double nonzeros, int r
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }
 
-void introduce(const KoopmanInput& input, base::Session& session, const spaces::Grid& grid,
-               const Estimate& estimate) {
-  base::Log& log = session.log();
-  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, koopman_name));
-  if (input.model.kind == "chain") {
-    log.line(fmt::format("  Markov chain of {} states", grid.cells()));
-  } else {
-    for (const spaces::Axis& axis : grid.axes()) {
-      log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(),
-                           axis.to(), axis.cells(), boundary_text(axis)));
-    }
-  }
-  log.line(fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks "
-                       "of {}",
-                       grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
-                       session.size(), session.size() == 1 ? "" : "s", blocks_text(grid)));
-}
-
 /// Where ParaView finds the fields of a result.
 std::vector<io::XdmfField> sidecar_fields(const io::ResultFile& file) {
   std::vector<io::XdmfField> fields;
@@ -61,24 +41,12 @@ std::vector<io::XdmfField> sidecar_fields(const io::ResultFile& file) {
 } // namespace
 
 KoopmanRun::KoopmanRun(Run& its_run)
-    : run(its_run), started(std::chrono::system_clock::now()),
-      libraries(base::mean(run.session.comm(), base::peak_resident_bytes())),
-      input(config::read<KoopmanInput>(run.input)), output(result_name(run)) {
-  if (!check_only()) {
-    io::ResultFile::require_writable(session().comm(), output, run.command_line.overwrite);
-  }
-  policy = checkpoint_policy(session().comm(), input.checkpoint, run.command_line, output);
-}
-
-int KoopmanRun::stop_at_check() const {
-  log().line("  the input is valid; nothing was run (--check)");
-  return 0;
-}
+    : run(its_run), input(config::read<KoopmanInput>(run.input)), opening(run, input.checkpoint) {}
 
 void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
   const auto cells = static_cast<double>(grid.cells());
   const Estimate predicted = predict(input, cells, nonzeros, session().size());
-  introduce(input, session(), grid, predicted);
+  introduce(run, heading(input.title, koopman_name), grid, input.model.kind == "chain", predicted);
   if (remarks) remarks();
   require_memory(session().comm(),
                  {.cells = cells, .ranks = session().size(), .matrix_free = false}, predicted);
@@ -86,32 +54,25 @@ void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
 
 int carry_out(KoopmanRun& run, const KoopmanStudy& study) {
   const std::string resolved = config::resolved(run.input);
-  OpenResult result(run.run, run.output, resolved, run.policy);
+  OpenResult result(run.run, run.opening.output, resolved, run.opening.policy);
   study.use(result.checkpoints);
   if (!result.resumed) write_grid(run.input.title, koopman_name, study.grid, result.file);
   result.file.annotate("/grid", study.facts);
-  std::string incomplete;
-  for (const KoopmanSection& section : study.sections) {
-    const std::string problem = run_section(result.checkpoints, run.log(), section.name,
-                                            [&] { return section.body(result.file); });
-    if (incomplete.empty()) incomplete = problem;
-  }
+  const std::string incomplete = run_sections(result, run.log(), study.sections);
   return conclude(run.run,
                   {.driver = koopman_name,
-                   .output = run.output,
+                   .opening = run.opening,
                    .resolved = resolved,
                    .incomplete = incomplete,
-                   .started = run.started,
-                   .library_bytes = run.libraries,
                    .nonzeros = study.nonzeros,
                    .fields = sidecar_fields(result.file)},
-                  study.grid, result);
+                  &study.grid, result);
 }
 
 int study_transfer(KoopmanRun& run, TransferProblem& problem,
                    const std::vector<std::string>& variables,
                    const std::vector<std::pair<std::string, double>>& constants,
-                   io::Attributes facts, std::vector<KoopmanSection> more) {
+                   io::Attributes facts, std::vector<ResultSection> more) {
   const KoopmanInput& input = run.input;
   facts.push_back({"nonzeros", problem.transfer().nonzeros});
   facts.push_back({"largest_leak", problem.transfer().largest_leak});
@@ -158,7 +119,7 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
                                                      constants, file);
                               }});
   }
-  for (KoopmanSection& section : more) study.sections.push_back(std::move(section));
+  for (ResultSection& section : more) study.sections.push_back(std::move(section));
   return carry_out(run, study);
 }
 

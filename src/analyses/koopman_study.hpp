@@ -1,13 +1,13 @@
 /// What a Koopman study of any kind of model shares: surroundings, sections, and the way they run.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "analyses/koopman.hpp"
+#include "analyses/study.hpp"
 #include "analyses/transfer_problem.hpp"
 #include "io/attributes.hpp"
 #include "io/checkpoints.hpp"
@@ -24,24 +24,13 @@ struct KoopmanRun {
   base::Session& session() const noexcept { return run.session; }
   base::Log& log() const noexcept { return run.session.log(); }
   bool check_only() const noexcept { return run.command_line.check; }
-  /// What --check says at its end; the exit code. Local.
-  int stop_at_check() const;
   /// Prints what will be solved, and throws MemoryError where it exceeds the node. Collective.
   void require_room(const spaces::Grid& grid, double nonzeros) const;
 
   Run& run;
-  std::chrono::system_clock::time_point started;
-  double libraries = 0; ///< resident bytes per process before any work
   KoopmanInput input;
-  std::string output;
-  io::CheckpointPolicy policy;
+  Opening opening;
   std::function<void()> remarks; ///< what is to be said once the problem is introduced, if anything
-};
-
-/// A part of the result: returns false, or throws ConvergenceError, where it did not converge.
-struct KoopmanSection {
-  std::string name;
-  std::function<bool(io::ResultFile&)> body;
 };
 
 /// What the kind of the model decides.
@@ -50,20 +39,17 @@ struct KoopmanStudy {
   std::int64_t nonzeros = 0;
   io::Attributes facts{}; ///< of the operator, attributes of /grid
   std::function<void(io::Checkpoints&)> use{};
-  std::vector<KoopmanSection> sections{}; ///< in the order in which they run
+  std::vector<ResultSection> sections{}; ///< in the order in which they run
 };
 
 /// Runs the sections: file, checkpoints, record. Returns the exit code. Collective.
 int carry_out(KoopmanRun& run, const KoopmanStudy& study);
 
-/// Says what a trajectory holds.
-void introduce_data(base::Log& log, const operators::TrajectorySource& source);
-
 /// All that is asked of a matrix of transition probabilities or rates, and then `more`. Collective.
 int study_transfer(KoopmanRun& run, TransferProblem& problem,
                    const std::vector<std::string>& variables,
                    const std::vector<std::pair<std::string, double>>& constants,
-                   io::Attributes facts, std::vector<KoopmanSection> more = {});
+                   io::Attributes facts, std::vector<ResultSection> more = {});
 
 /// The study of each kind of model. Return the exit code. Throw InputError. Collective.
 int study_chain(KoopmanRun& run);
@@ -75,8 +61,8 @@ int study_trajectory(KoopmanRun& run);
 
 /// The study of a map or a flow on a grid, and on a cover; `more` sections follow. Return the exit
 /// code. Throw InputError. Collective.
-int study_step(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more = {});
-int study_cover(KoopmanRun& run, const models::Step& step, std::vector<KoopmanSection> more = {});
+int study_step(KoopmanRun& run, const models::Step& step, std::vector<ResultSection> more = {});
+int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSection> more = {});
 
 /// Throws InputError where a section takes steps to be alike, but the flow changes with time.
 /// The box is where its formulas are looked at. Local.

@@ -1,9 +1,8 @@
 #include <optional>
 
-#include <fmt/format.h>
-
 #include "analyses/chapman_kolmogorov.hpp"
 #include "analyses/coarse_sets_data.hpp"
+#include "analyses/counted_chain.hpp"
 #include "analyses/koopman_study.hpp"
 #include "analyses/study.hpp"
 #include "analyses/time_scales.hpp"
@@ -11,27 +10,6 @@
 
 namespace komori::analyses {
 namespace {
-
-/// Says which part of the data the chain stands for.
-void report(base::Log& log, const operators::TransitionCounts& counts,
-            const operators::EstimatedChain& chain, io::Attributes& facts) {
-  facts = {{"visited_cells", chain.visited},
-           {"connected_cells", chain.states},
-           {"kept_pairs", chain.kept},
-           {"pairs", counts.pairs()},
-           {"skipped_pairs", counts.skipped()}};
-  log.line(fmt::format("  {} cells visited; {} lead to each other and hold {:.4f} % of the pairs",
-                       chain.visited, chain.states, 100 * chain.kept));
-  if (counts.skipped() > 0) {
-    log.warning(fmt::format("{} pairs were left out because a frame lies outside the grid",
-                            counts.skipped()));
-  }
-  if (chain.kept < 0.9) {
-    log.warning(fmt::format("only {:.3g} % of the pairs lie in the largest connected set of cells; "
-                            "use fewer cells, a shorter lag, or more data",
-                            100 * chain.kept));
-  }
-}
 
 /// The visits of cells, and which of them the chain stands for.
 void write_visits(const spaces::Grid& grid, const operators::EstimatedChain& chain,
@@ -47,13 +25,6 @@ void write_visits(const spaces::Grid& grid, const operators::EstimatedChain& cha
 }
 
 } // namespace
-
-void introduce_data(base::Log& log, const operators::TrajectorySource& source) {
-  log.line(fmt::format("  {} frames in {} piece{}, {:g} apart; {} pairs at lag {:g}",
-                       source.frames(), source.pieces().size(),
-                       source.pieces().size() == 1 ? "" : "s", source.dt(),
-                       source.pairs(source.lag_frames()), source.lag()));
-}
 
 int study_trajectory(KoopmanRun& run) {
   const KoopmanInput& input = run.input;
@@ -72,18 +43,14 @@ int study_trajectory(KoopmanRun& run) {
     data.emplace(source, grid, how, input.bootstrap.value_or(BootstrapInput{}));
   }
   introduce_data(run.log(), source);
-  base::Phase counting(run.log(), "counting");
-  operators::TransitionCounts counts(source, grid, source.lag_frames(), how);
-  operators::EstimatedChain chain = operators::estimate_chain(counts.data(), how);
+  CountedChain counted(run.log(), source, grid, how);
+  operators::EstimatedChain& chain = counted.chain;
   if (input.spectrum) validate(chain.states, *input.spectrum);
   if (input.coarse_sets) validate(chain.states, *input.coarse_sets);
   run.require_room(grid, static_cast<double>(chain.transfer.nonzeros));
-  if (run.check_only()) return run.stop_at_check();
-  counting.finish(fmt::format("{} transitions", chain.transfer.nonzeros));
-  io::Attributes facts;
-  report(run.log(), counts, chain, facts);
+  if (run.check_only()) return stop_at_check(run.run);
   TransferProblem problem(run.session(), grid, std::move(chain.transfer), source.lag());
-  std::vector<KoopmanSection> more;
+  std::vector<ResultSection> more;
   more.push_back({"counts", [&](io::ResultFile& file) {
                     write_visits(problem.grid(), chain, file);
                     return true;
@@ -111,7 +78,7 @@ int study_trajectory(KoopmanRun& run) {
                       return true;
                     }});
   }
-  return study_transfer(run, problem, model.variables, model.parameters, std::move(facts),
+  return study_transfer(run, problem, model.variables, model.parameters, std::move(counted.facts),
                         std::move(more));
 }
 

@@ -44,9 +44,11 @@ void declare(config::Declarer& declarer, MemoryInput& input) {
   declarer.reals("laplace", input.laplace,
                  {.help = "Arguments of the kernel's Laplace transform.", .unit = "1/time"},
                  config::Range::positive());
-  declarer.integer("rates", input.rates,
-                   {.help = "Slowest eigenvalues of the orthogonal dynamics; 0: none."},
-                   {.min = 0, .max = 10000});
+  declarer.integer(
+      "rates", input.rates,
+      {.help = "Slowest eigenvalues of the orthogonal dynamics; 0: none. A time series alone "
+               "has none."},
+      {.min = 0, .max = 10000});
   declarer.real("tolerance", input.tolerance,
                 {.help = "Largest error of the kernel relative to its later values, and of "
                          "eigenvalues relative to the norm of the operator."},
@@ -55,6 +57,12 @@ void declare(config::Declarer& declarer, MemoryInput& input) {
                 {.help = "The error of the propagator for which the shortest sufficient memory is "
                          "sought."},
                 {.min = 1e-12, .max = 1});
+  declarer.real("smoothing", input.smoothing,
+                {.help =
+                     "Of a time series: width over which the kernel is smoothed by a penalty on "
+                     "its second differences; 0: it is not.",
+                 .unit = "time"},
+                config::Range::at_least(0));
   declarer.choice("solver", input.solver, {"auto", "direct", "iterative"},
                   {.help = "How linear systems are solved: by a sparse factorisation, or by Krylov "
                            "iteration with algebraic multigrid."});
@@ -78,6 +86,10 @@ void validate(const MemorySystem& system, const MemoryInput& input) {
   if (!system.discrete && input.lags > 0) {
     refuse("lags", "is for discrete time, but the model moves in continuous time; use 'times: {to: "
                    "10, steps: 200}'");
+  }
+  if (input.smoothing > 0) {
+    refuse("smoothing", "is for a time series, but the kernel of an operator has no noise; remove "
+                        "it");
   }
   if (!system.discrete && input.cut > 0) {
     refuse("cut", "is for discrete time, but the model moves in continuous time; remove it");
@@ -129,10 +141,11 @@ MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInp
 }
 
 bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
-            const operators::Names& names, const MemoryInput& input, io::ResultFile& file) {
+            const operators::Names& names, const MemoryInput& input, io::ResultFile& file,
+            const std::string& group, const std::string& title) {
   const MemoryResult result = compute_memory(system, projection, names, input);
-  write(result, file);
-  report(result, system.log());
+  write(result, file, group);
+  report(result, system.log(), title);
   return result.complete;
 }
 

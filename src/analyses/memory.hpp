@@ -65,9 +65,10 @@ void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
 MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInput& projection,
                             const operators::Names& names, const MemoryInput& input);
 
-/// The whole section: compute, write /memory, print. Returns false if fewer rates
+/// The whole section: compute, write the group, print under the title. Returns false if fewer rates
 /// than asked converged, or the kernel not to its tolerance. Collective.
 bool memory(MemorySystem& system, const operators::ProjectionInput& projection,
-            const operators::Names& names, const MemoryInput& input, io::ResultFile& file);
+            const operators::Names& names, const MemoryInput& input, io::ResultFile& file,
+            const std::string& group = "memory", const std::string& title = "Memory");
 
 } // namespace komori::analyses

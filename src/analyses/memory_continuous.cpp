@@ -45,9 +45,7 @@ struct Pole {
       : shift(its_shift) {
     const Mat entries = system.matrix_with_entries();
     whole = std::make_shared<ShiftedSolver>(entries, shift, system.method, tolerance, "memory_");
-    orthogonal = projection.rank() <= operators::largest_eliminated
-                     ? operators::eliminated_resolvent(whole, projection)
-                     : operators::bordered_resolvent(entries, shift, projection, "memory_");
+    orthogonal = resolvent_for(system, projection, shift, tolerance, whole);
   }
   double shift;
   std::shared_ptr<ShiftedSolver> whole;

@@ -6,6 +6,7 @@
 
 #include "analyses/memory.hpp"
 #include "analyses/memory_kernel.hpp"
+#include "analyses/memory_model.hpp"
 #include "analyses/memory_state.hpp"
 #include "base/signals.hpp"
 
@@ -62,7 +63,6 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
   result.propagator.assign(4 * rows + 1, MatrixXd::Identity(k, k));
   const base::UniqueVec state = base::duplicate(system.weights.get());
   const base::UniqueVec image = base::duplicate(system.weights.get());
-  std::size_t last = 0;
   Index begin = 0;
   // One function after the other: what is done of the matrices is all there is to save.
   if (system.checkpoints) {
@@ -114,11 +114,7 @@ void discrete_memory(MemorySystem& system, const operators::Resolved& resolved,
       base::stop_if_asked(system.comm(), "the memory is incomplete");
     }
   }
-  const double first = result.omega.front().norm();
-  for (last = rows - 1; last > 0; --last) {
-    if (result.omega[last].norm() > input.cut * first) break;
-  }
-  if (input.cut > 0) result.omega.resize(std::min(last + 2, rows));
+  cut(result, input.cut);
   if (!resolved.closed) result.identity_error = open_identity(system, resolved, rows);
   for (std::size_t l = 0; l < result.omega.size(); ++l) {
     result.times.push_back(static_cast<double>(l) * system.lag);

@@ -28,6 +28,7 @@ struct MemoryInput {
   std::int64_t rates = 5;
   double tolerance = 1e-10;
   double accuracy = 1e-3;
+  double smoothing = 0;
   std::string solver = "auto";
   config::Origin origin{};
 };

@@ -60,4 +60,21 @@ RowVectorXd Coupling::seen(Vec u) const {
   return divided(products(duals_, u));
 }
 
+std::unique_ptr<operators::OrthogonalResolvent>
+resolvent_for(const MemorySystem& system, const operators::Projection& projection, double shift,
+              double tolerance, std::shared_ptr<operators::ShiftedSolver> shifted) {
+  const Mat entries = system.matrix_with_entries();
+  if (projection.rank() <= operators::largest_eliminated) {
+    if (!shifted) {
+      shifted = std::make_shared<operators::ShiftedSolver>(entries, shift, system.method, tolerance,
+                                                           "memory_");
+    }
+    return operators::eliminated_resolvent(std::move(shifted), projection);
+  }
+  if (system.method == linalg::Method::iterative) {
+    return operators::iterated_resolvent(entries, shift, projection, tolerance, "memory_");
+  }
+  return operators::bordered_resolvent(entries, shift, projection, "memory_");
+}
+
 } // namespace komori::analyses

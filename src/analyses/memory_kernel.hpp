@@ -1,6 +1,7 @@
 /// How functions of the cells couple to those that are seen.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include <Eigen/Core>
@@ -8,6 +9,7 @@
 
 #include "analyses/memory.hpp"
 #include "base/petsc.hpp"
+#include "operators/orthogonal_resolvent.hpp"
 
 namespace komori::analyses {
 
@@ -45,6 +47,13 @@ private:
   std::vector<base::UniqueVec> forces_;
   std::vector<double> sizes_;
 };
+
+/// The way to solve with s - L on the range of Q that suits rank and method: few columns on the
+/// border are eliminated by `shifted` (made when null), many are factorised along, or iterated
+/// with. Collective.
+std::unique_ptr<operators::OrthogonalResolvent>
+resolvent_for(const MemorySystem& system, const operators::Projection& projection, double shift,
+              double tolerance, std::shared_ptr<operators::ShiftedSolver> shifted = nullptr);
 
 /// Handles of vectors. Local.
 std::vector<Vec> handles(const std::vector<base::UniqueVec>& vectors);

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include <Eigen/LU>
+
 namespace komori::analyses {
 namespace {
 
+using Eigen::Index;
 using Eigen::MatrixXd;
 
 /// R_0 = 1, R_{n+1} = sum_{l <= min(n, last)} Omega_l R_{n-l}.
@@ -17,6 +20,30 @@ std::vector<MatrixXd> propagated(const std::vector<MatrixXd>& omega, std::size_t
     MatrixXd next = omega.front() * r[n];
     for (std::size_t l = 1; l <= std::min(n, last); ++l) next += omega[l] * r[n - l];
     r.push_back(std::move(next));
+  }
+  return r;
+}
+
+/// R by the trapezoidal rule with the kernel cut after `kept` steps, R straight within steps.
+std::vector<MatrixXd> cut_model(const MatrixXd& omega, const std::vector<MatrixXd>& near,
+                                const std::vector<MatrixXd>& far, double step, std::size_t kept) {
+  const Index k = omega.rows();
+  const MatrixXd one = MatrixXd::Identity(k, k);
+  const std::size_t steps = near.size();
+  std::vector<MatrixXd> r{one};
+  MatrixXd before = omega; // the right-hand side at the last time
+  const MatrixXd implicit = kept > 0 ? (one - 0.5 * step * (omega - near.front())).eval()
+                                     : (one - 0.5 * step * omega).eval();
+  const Eigen::PartialPivLU<MatrixXd> lu(implicit);
+  for (std::size_t n = 1; n <= steps; ++n) {
+    MatrixXd known = MatrixXd::Zero(k, k); // of the convolution
+    for (std::size_t j = 0; j < std::min(n, kept); ++j) {
+      if (j > 0) known += near[j] * r[n - j];
+      known += far[j] * r[n - j - 1];
+    }
+    r.emplace_back(lu.solve(r.back() + 0.5 * step * (before - known)));
+    before = omega * r.back() - known;
+    if (kept > 0) before -= near.front() * r.back();
   }
   return r;
 }
@@ -35,6 +62,13 @@ double identity_error(const std::vector<MatrixXd>& omega, const std::vector<Matr
   return size > 0 ? worst / size : 0;
 }
 
+void cut(MemoryResult& result, double share) {
+  if (share <= 0) return;
+  std::size_t last = result.omega.size() - 1;
+  while (last > 0 && result.omega[last].norm() <= share * result.omega.front().norm()) --last;
+  result.omega.resize(std::min(last + 2, result.omega.size()));
+}
+
 void discrete_model(MemoryResult& result) {
   if (!result.closed) return;
   result.identity_error = identity_error(result.omega, result.propagator);
@@ -50,6 +84,32 @@ void discrete_model(MemoryResult& result) {
       worst = std::max(worst, (cut[n] - result.propagator[n]).norm());
     }
     result.truncation_lags.push_back(static_cast<double>(last) * result.lag);
+    result.truncation_error.push_back(worst);
+  }
+}
+
+std::vector<MatrixXd> propagated(const MatrixXd& omega, const std::vector<MatrixXd>& near,
+                                 const std::vector<MatrixXd>& far, double step) {
+  return cut_model(omega, near, far, step, near.size());
+}
+
+void truncate(const std::vector<MatrixXd>& near, const std::vector<MatrixXd>& far, double step,
+              MemoryResult& result) {
+  const std::size_t count = near.size();
+  // Compared with the uncut model of the same steps, so that only what is cut counts.
+  const std::vector<MatrixXd> whole = cut_model(result.omega.front(), near, far, step, count);
+  std::vector<std::size_t> kept{0};
+  constexpr int lengths = 20;
+  for (int i = 0; i < lengths; ++i) { // from a hundredth of the time on, in even ratios
+    const auto next = static_cast<std::size_t>(
+        std::llround(static_cast<double>(count) * std::pow(1e-2, 1 - (i + 1.0) / lengths)));
+    if (next > kept.back()) kept.push_back(next);
+  }
+  for (const std::size_t lags : kept) {
+    const std::vector<MatrixXd> cut = cut_model(result.omega.front(), near, far, step, lags);
+    double worst = 0;
+    for (std::size_t n = 0; n <= count; ++n) worst = std::max(worst, (cut[n] - whole[n]).norm());
+    result.truncation_lags.push_back(static_cast<double>(lags) * step);
     result.truncation_error.push_back(worst);
   }
 }

@@ -134,6 +134,31 @@ std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& 
                                               : "not exponential";
 }
 
+/// Of a time series: the last time at which bands leave out 0 without a gap of more than a step
+/// before it, and what that says.
+std::string verdict_of_bands(MemoryResult& result) {
+  MemoryBands& bands = result.bands;
+  if (bands.samples == 0) return "estimated without bands";
+  const auto& lower = result.discrete ? bands.omega_lower : bands.kernel_lower;
+  const auto& upper = result.discrete ? bands.omega_upper : bands.kernel_upper;
+  std::size_t seen = 0;
+  std::size_t entries = 0;
+  std::size_t outside = 0;
+  const std::size_t first = result.discrete ? 1 : 0;
+  for (std::size_t n = first; n < lower.size(); ++n) {
+    const auto leaves_out = (lower[n].array() > 0 || upper[n].array() < 0).eval();
+    entries += static_cast<std::size_t>(leaves_out.size());
+    outside += static_cast<std::size_t>(leaves_out.count());
+    if (leaves_out.any() && n <= seen + 1 + first) {
+      seen = n;
+      bands.seen_until = result.times[n];
+    }
+  }
+  // As many would by chance.
+  const double chance = 2 * (1 - bands.confidence) * static_cast<double>(entries);
+  return static_cast<double>(outside) <= chance ? "within its bands" : "beyond its bands";
+}
+
 } // namespace
 
 void judge(MemoryResult& result) {
@@ -144,7 +169,7 @@ void judge(MemoryResult& result) {
   if (result.discrete) {
     discrete_model(result);
   }
-  result.verdict = verdict_of(result, kernel, tail);
+  result.verdict = result.series ? verdict_of_bands(result) : verdict_of(result, kernel, tail);
   for (std::size_t i = 0; i < result.truncation_lags.size(); ++i) {
     if (result.truncation_error[i] > result.accuracy) continue;
     result.enough = result.truncation_lags[i];

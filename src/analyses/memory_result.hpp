@@ -26,6 +26,21 @@ struct MemoryMode {
   bool visible = false;
 };
 
+/// Bands of a memory that was estimated from data: the middle share `confidence` of samples.
+struct MemoryBands {
+  std::int64_t samples = 0;
+  double confidence = 0;
+  double block = 0; ///< time
+  std::int64_t blocks = 0;
+  std::vector<Eigen::MatrixXd> omega_lower{};
+  std::vector<Eigen::MatrixXd> omega_upper{};
+  std::vector<Eigen::MatrixXd> kernel_lower{};
+  std::vector<Eigen::MatrixXd> kernel_upper{};
+  std::vector<Eigen::MatrixXd> propagator_lower{};
+  std::vector<Eigen::MatrixXd> propagator_upper{};
+  double seen_until = std::numeric_limits<double>::quiet_NaN(); ///< last time they exclude 0
+};
+
 /// The memory of k functions. Matrices act on functions: (PLf)_a = sum_b Omega_ab f_b.
 struct MemoryResult {
   bool discrete = true;
@@ -64,17 +79,20 @@ struct MemoryResult {
   double remainder = std::numeric_limits<double>::quiet_NaN(); ///< largest |K - modes| / |K|, tail
   double fluctuation_dissipation = std::numeric_limits<double>::quiet_NaN();
   int fluctuation_sign = 0; ///< 1: K = <F(t) F(0)> C(0)^-1 to that share; -1: its negative
-  std::string verdict{};    ///< no memory | exponential | not exponential | ...
+  bool series = false;      ///< estimated from the frames of a trajectory
+  double smoothing = 0;     ///< of the kernel, time
+  MemoryBands bands{};      ///< of a time series
+  std::string verdict{};    ///< no memory, exponential, not exponential, ...
   bool complete = true;
 };
 
 /// Memory time, strength, what the modes leave of the kernel, and the verdict. Local.
 void judge(MemoryResult& result);
 
-/// Writes /memory. Collective.
-void write(const MemoryResult& result, io::ResultFile& file);
+/// Writes a group of the file. Collective.
+void write(const MemoryResult& result, io::ResultFile& file, const std::string& group = "memory");
 
 /// Prints what a reader wants first. Rank 0 speaks.
-void report(const MemoryResult& result, base::Log& log);
+void report(const MemoryResult& result, base::Log& log, const std::string& title = "Memory");
 
 } // namespace komori::analyses

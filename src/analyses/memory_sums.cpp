@@ -6,6 +6,8 @@
 
 #include <unsupported/Eigen/MatrixFunctions>
 
+#include "analyses/memory_model.hpp"
+
 namespace komori::analyses {
 namespace {
 
@@ -192,32 +194,8 @@ std::vector<double> adaptive_times(const MemorySums& sums, double to, double sha
   return times;
 }
 
-/// R by the trapezoidal rule with the kernel cut after `kept` steps, R straight within steps.
-std::vector<MatrixXd> cut_model(const MatrixXd& omega, const std::vector<MatrixXd>& near,
-                                const std::vector<MatrixXd>& far, double step, std::size_t kept) {
-  const Index k = omega.rows();
-  const MatrixXd one = MatrixXd::Identity(k, k);
-  const std::size_t steps = near.size();
-  std::vector<MatrixXd> r{one};
-  MatrixXd before = omega; // the right-hand side at the last time
-  const MatrixXd implicit = kept > 0 ? (one - 0.5 * step * (omega - near.front())).eval()
-                                     : (one - 0.5 * step * omega).eval();
-  const Eigen::PartialPivLU<MatrixXd> lu(implicit);
-  for (std::size_t n = 1; n <= steps; ++n) {
-    MatrixXd known = MatrixXd::Zero(k, k); // of the convolution
-    for (std::size_t j = 0; j < std::min(n, kept); ++j) {
-      if (j > 0) known += near[j] * r[n - j];
-      known += far[j] * r[n - j - 1];
-    }
-    r.emplace_back(lu.solve(r.back() + 0.5 * step * (before - known)));
-    before = omega * r.back() - known;
-    if (kept > 0) before -= near.front() * r.back();
-  }
-  return r;
-}
-
-/// Errors of the propagator with the memory cut at twenty lengths, and uncut.
-void truncate(const MemorySums& sums, double to, std::size_t steps, MemoryResult& result) {
+/// Errors of the propagator with a shorter memory, in steps that exponentials fit exactly.
+void truncate_sums(const MemorySums& sums, double to, std::size_t steps, MemoryResult& result) {
   const Index k = result.gram.rows();
   // The work grows with the square of the steps.
   const double most = std::sqrt(2e10 / (20 * std::pow(static_cast<double>(k), 3)));
@@ -226,22 +204,7 @@ void truncate(const MemorySums& sums, double to, std::size_t steps, MemoryResult
   std::vector<MatrixXd> near(count);
   std::vector<MatrixXd> far(count);
   for (std::size_t j = 0; j < count; ++j) sums.step_weights(step, j, near[j], far[j]);
-  // Compared with the uncut model of the same steps, so that only what is cut counts.
-  const std::vector<MatrixXd> whole = cut_model(result.omega.front(), near, far, step, count);
-  std::vector<std::size_t> kept{0};
-  constexpr int lengths = 20;
-  for (int i = 0; i < lengths; ++i) { // from a hundredth of the time on, in even ratios
-    const auto next = static_cast<std::size_t>(
-        std::llround(static_cast<double>(count) * std::pow(1e-2, 1 - (i + 1.0) / lengths)));
-    if (next > kept.back()) kept.push_back(next);
-  }
-  for (const std::size_t lags : kept) {
-    const std::vector<MatrixXd> cut = cut_model(result.omega.front(), near, far, step, lags);
-    double worst = 0;
-    for (std::size_t n = 0; n <= count; ++n) worst = std::max(worst, (cut[n] - whole[n]).norm());
-    result.truncation_lags.push_back(static_cast<double>(lags) * step);
-    result.truncation_error.push_back(worst);
-  }
+  truncate(near, far, step, result);
 }
 
 /// The largest defect of R' = Omega R - K * R at some times, relative to the largest term there.
@@ -291,7 +254,7 @@ void evaluate(const MemorySums& sums, const MemoryTimesInput& times, MemoryResul
   for (std::size_t i = 0; i < result.model.size(); ++i) {
     result.gme_error.push_back((result.model[i] - result.propagator[i]).norm());
   }
-  truncate(sums, times.to, steps, result);
+  truncate_sums(sums, times.to, steps, result);
 }
 
 } // namespace komori::analyses

@@ -48,7 +48,8 @@ double asymmetry(Mat matrix, Mat transposed, Vec weights) {
 
 } // namespace
 
-MemoryStudy::MemoryStudy(base::Session& session, const MoriZwanzigInput& input)
+MemoryStudy::MemoryStudy(base::Session& session, const MoriZwanzigInput& input,
+                         const operators::TrajectorySource* trajectory)
     : session_(session), input_(input) {
   const std::string& kind = input.model.kind;
   if (kind == "sde") {
@@ -70,12 +71,26 @@ MemoryStudy::MemoryStudy(base::Session& session, const MoriZwanzigInput& input)
     names_ = {model.variables, model.parameters};
     nonzeros_ = operators::entries_per_row(*map_, *map_grid_, ulam) *
                 static_cast<double>(map_grid_->cells());
+  } else if (kind == "trajectory") {
+    count(*trajectory);
   } else {
     chain_ = std::make_unique<operators::ChainSource>(session.comm(), input.model.chain);
     transfer_ = std::make_unique<TransferProblem>(session, *chain_, input.model.chain.lag);
     names_ = {{"state"}, {}};
     nonzeros_ = static_cast<double>(transfer_->transfer().nonzeros);
   }
+}
+
+void MemoryStudy::count(const operators::TrajectorySource& trajectory) {
+  const models::TrajectoryInput& model = input_.model.trajectory;
+  names_ = {model.variables, model.parameters};
+  spaces::Grid grid(session_.comm(), make_axes(model.variables, model.parameters, input_.grid));
+  CountedChain counted(session_.log(), trajectory, grid,
+                       input_.counts.value_or(operators::CountsInput{}));
+  facts_ = std::move(counted.facts);
+  transfer_ = std::make_unique<TransferProblem>(
+      session_, std::move(grid), std::move(counted.chain.transfer), trajectory.lag());
+  nonzeros_ = static_cast<double>(transfer_->transfer().nonzeros);
 }
 
 const spaces::Grid& MemoryStudy::grid() const {
@@ -107,7 +122,9 @@ void MemoryStudy::require_sound() {
   }
   MemorySystem kind{.session = session_, .grid = grid()};
   kind.discrete = !problem_ && !(transfer_ && transfer_->rates());
-  validate(kind, input_.memory);
+  MemoryInput asked = input_.memory;
+  if (input_.model.kind == "trajectory") asked.smoothing = 0; // that of the series beside it
+  validate(kind, asked);
 }
 
 void MemoryStudy::use(io::Checkpoints& checkpoints) {
@@ -190,9 +207,9 @@ MemoryResult MemoryStudy::compute() {
   return compute_memory(asked, input_.projection, names_, input_.memory);
 }
 
-bool MemoryStudy::memory(io::ResultFile& file) {
+bool MemoryStudy::memory(io::ResultFile& file, const std::string& group, const std::string& title) {
   MemorySystem asked = system();
-  return analyses::memory(asked, input_.projection, names_, input_.memory, file);
+  return analyses::memory(asked, input_.projection, names_, input_.memory, file, group, title);
 }
 
 } // namespace komori::analyses

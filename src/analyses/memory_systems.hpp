@@ -1,4 +1,5 @@
-/// The operators whose memory can be asked for: of stochastic differential equations, maps, chains.
+/// The operators whose memory can be asked for: of stochastic differential equations, maps, chains,
+/// and those fitted to trajectories.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 #include "analyses/mori_zwanzig.hpp"
 #include "analyses/problem.hpp"
 #include "analyses/transfer_problem.hpp"
+#include "io/attributes.hpp"
 #include "models/map.hpp"
 #include "models/sde.hpp"
 
@@ -15,8 +17,10 @@ namespace komori::analyses {
 /// Owns a discretised model of any kind and what the section `memory` needs of it.
 class MemoryStudy {
 public:
-  /// Discretises; maps are sampled only when first needed. Throws InputError. Collective.
-  MemoryStudy(base::Session& session, const MoriZwanzigInput& input);
+  /// Discretises, or counts the transitions of `trajectory`; maps are sampled only when first
+  /// needed. Throws InputError. Collective.
+  MemoryStudy(base::Session& session, const MoriZwanzigInput& input,
+              const operators::TrajectorySource* trajectory = nullptr);
 
   const spaces::Grid& grid() const;
   /// Of the operator, or a prediction of it.
@@ -25,8 +29,11 @@ public:
   /// solving. Collective.
   void require_sound();
   void use(io::Checkpoints& checkpoints);
+  /// What the data say of the chain fitted to them, attributes of /grid. Local.
+  const io::Attributes& facts() const noexcept { return facts_; }
   /// Solves for the inner product's weights, and everything after. Collective.
-  bool memory(io::ResultFile& file);
+  bool memory(io::ResultFile& file, const std::string& group = "memory",
+              const std::string& title = "Memory");
   /// The same without writing. Collective.
   MemoryResult compute();
   /// The operator with its inner product. Collective.
@@ -36,6 +43,7 @@ public:
 private:
   base::UniqueVec weights();
   TransferProblem& transfer();
+  void count(const operators::TrajectorySource& trajectory);
 
   base::Session& session_;
   const MoriZwanzigInput& input_;
@@ -46,6 +54,7 @@ private:
   std::unique_ptr<spaces::Grid> map_grid_;
   std::unique_ptr<TransferProblem> transfer_;
   operators::Names names_;
+  io::Attributes facts_;
   io::Checkpoints* checkpoints_ = nullptr;
   double nonzeros_ = 0;
 };

@@ -15,12 +15,13 @@ using Eigen::MatrixXd;
 /// Writes the datasets of one result.
 class Writer {
 public:
-  Writer(const MemoryResult& result, io::ResultFile& file) : result_(result), file_(file) {}
+  Writer(const MemoryResult& result, io::ResultFile& file, const std::string& group)
+      : result_(result), file_(file), path_(fmt::format("/{}", group)) {}
 
   void numbers(const std::string& name, const std::vector<double>& values,
                const std::string& meaning, const std::string& unit) {
     if (values.empty()) return;
-    file_.write_small("/memory/" + name, values, {values.size()},
+    file_.write_small(path_ + "/" + name, values, {values.size()},
                       {{"meaning", meaning}, {"unit", unit}});
   }
   void matrix(const std::string& name, const MatrixXd& value, const std::string& meaning,
@@ -28,7 +29,7 @@ public:
     if (value.size() == 0) return;
     std::vector<double> values;
     append(value, values);
-    file_.write_small("/memory/" + name, values, {side(), side()},
+    file_.write_small(path_ + "/" + name, values, {side(), side()},
                       {{"meaning", meaning}, {"unit", unit}, {"indices", indices()}});
   }
   void matrices(const std::string& name, const std::vector<MatrixXd>& all,
@@ -36,10 +37,11 @@ public:
     if (all.empty()) return;
     std::vector<double> values;
     for (const MatrixXd& value : all) append(value, values);
-    file_.write_small("/memory/" + name, values, {all.size(), side(), side()},
+    file_.write_small(path_ + "/" + name, values, {all.size(), side(), side()},
                       {{"meaning", meaning}, {"unit", unit}, {"indices", indices()}});
   }
   void modes();
+  void bands();
 
 private:
   hsize_t side() const { return static_cast<hsize_t>(result_.gram.rows()); }
@@ -56,6 +58,7 @@ private:
 
   const MemoryResult& result_;
   io::ResultFile& file_;
+  std::string path_; ///< of the group
 };
 
 void Writer::modes() {
@@ -91,7 +94,7 @@ void Writer::modes() {
     }
   }
   file_.write_small(
-      "/memory/orthogonal_eigenvalues", values, {n, 2},
+      path_ + "/orthogonal_eigenvalues", values, {n, 2},
       {{"meaning", std::string(result_.discrete ? "eigenvalues of QTQ on the range of Q: real, "
                                                   "imaginary part"
                                                 : "eigenvalues of QLQ on the range of Q: real, "
@@ -100,7 +103,7 @@ void Writer::modes() {
   numbers("rates", rates, "decay rates of the memory; nan where rounding decides", "1/time");
   numbers("amplitudes", strengths, "norm of each mode's matrix in the kernel", kernel_unit);
   file_.write_small(
-      "/memory/amplitude_matrices", matrices, {n, side(), side(), 2},
+      path_ + "/amplitude_matrices", matrices, {n, side(), side(), 2},
       {{"meaning",
         std::string(result_.discrete ? "A_m: Omega_l = sum_m A_m mu_m^(l-1) + remainder, l >= "
                                        "1; real, imaginary part"
@@ -111,21 +114,41 @@ void Writer::modes() {
   numbers("residuals", residuals, "norm of the eigenvector's residual", unit);
   numbers("left_residuals", left, "norm of the left eigenvector's residual", unit);
   numbers("conditions", conditions, "condition of the eigenvalue", "-");
-  file_.write_integers("/memory/visible", visible, {n},
+  file_.write_integers(path_ + "/visible", visible, {n},
                        {{"meaning", std::string("1: the mode has an amplitude in the kernel")},
                         {"unit", std::string("-")}});
-  file_.write_strings("/memory/verdict", verdicts,
+  file_.write_strings(path_ + "/verdict", verdicts,
                       {{"meaning", std::string("converged, suspect (rounding decides), or not "
                                                "converged")},
                        {"unit", std::string("-")}});
 }
 
+void Writer::bands() {
+  const MemoryBands& bands = result_.bands;
+  const std::string lower = "lower end of the band of the bootstrap: ";
+  const std::string upper = "upper end of the band of the bootstrap: ";
+  const std::string omega = result_.discrete ? "memory matrices" : "streaming matrix";
+  const std::string omega_unit = result_.discrete ? "-" : "1/time";
+  matrices("omega_lower", bands.omega_lower, lower + omega, omega_unit);
+  matrices("omega_upper", bands.omega_upper, upper + omega, omega_unit);
+  matrices("kernel_lower", bands.kernel_lower, lower + "memory kernel", "1/time^2");
+  matrices("kernel_upper", bands.kernel_upper, upper + "memory kernel", "1/time^2");
+  matrices("propagator_lower", bands.propagator_lower, lower + "C(t) C(0)^-1", "-");
+  matrices("propagator_upper", bands.propagator_upper, upper + "C(t) C(0)^-1", "-");
+  file_.annotate(path_, {{"samples", bands.samples},
+                         {"confidence", bands.confidence},
+                         {"block", bands.block},
+                         {"blocks", bands.blocks},
+                         {"seen_until", bands.seen_until}});
+}
+
 } // namespace
 
-void write(const MemoryResult& result, io::ResultFile& file) {
-  Writer writer(result, file);
+void write(const MemoryResult& result, io::ResultFile& file, const std::string& group) {
+  Writer writer(result, file, group);
+  const std::string at = fmt::format("/{}", group);
   const std::string kernel_unit = result.discrete ? "-" : "1/time^2";
-  file.write_strings("/memory/functions", result.labels,
+  file.write_strings(at + "/functions", result.labels,
                      {{"meaning", std::string(result.parts ? "numbers of the sets or groups"
                                                            : "the functions seen")},
                       {"unit", std::string("-")}});
@@ -156,6 +179,7 @@ void write(const MemoryResult& result, io::ResultFile& file) {
                 result.discrete ? "sum of Omega_l, l >= 1" : "integral of the kernel",
                 result.discrete ? "-" : "1/time");
   writer.modes();
+  if (result.bands.samples > 0) writer.bands();
   io::Attributes facts{{"projection", result.projection},
                        {"rank", result.rank},
                        {"independence", result.independence},
@@ -171,14 +195,16 @@ void write(const MemoryResult& result, io::ResultFile& file) {
                        {"fluctuation_dissipation", result.fluctuation_dissipation},
                        {"fluctuation_dissipation_sign", std::int64_t{result.fluctuation_sign}},
                        {"coverage", result.coverage},
-                       {"closed", std::int64_t{result.closed}}};
-  file.annotate("/memory", facts);
-  file.write_small("/memory/identity_error", std::vector<double>{result.identity_error}, {1},
+                       {"closed", std::int64_t{result.closed}},
+                       {"source", std::string(result.series ? "time series" : "operator")},
+                       {"smoothing", result.smoothing}};
+  file.annotate(at, facts);
+  file.write_small(at + "/identity_error", std::vector<double>{result.identity_error}, {1},
                    {{"meaning", std::string("largest defect of the memory identity, relative")},
                     {"unit", std::string("-")}});
 }
 
-void report(const MemoryResult& result, base::Log& log) {
+void report(const MemoryResult& result, base::Log& log, const std::string& title) {
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.6g}", value);
   };
@@ -200,8 +226,12 @@ void report(const MemoryResult& result, base::Log& log) {
         {fmt::format("memory for an error of {:g}", result.accuracy),
          std::isnan(result.enough) ? std::string("longer than asked for") : number(result.enough)});
   }
-  rows.push_back({"left over by the modes", number(result.remainder)});
-  log.table("Memory", {"quantity", "value"}, rows);
+  if (result.series) {
+    rows.push_back({"memory seen until", number(result.bands.seen_until)});
+  } else {
+    rows.push_back({"left over by the modes", number(result.remainder)});
+  }
+  log.table(title, {"quantity", "value"}, rows);
   if (result.modes.empty()) return;
   std::vector<std::vector<std::string>> modes;
   for (const MemoryMode& mode : result.modes) {

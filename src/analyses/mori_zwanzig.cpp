@@ -1,13 +1,14 @@
 #include "analyses/mori_zwanzig.hpp"
 
-#include <chrono>
+#include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "analyses/estimate.hpp"
+#include "analyses/memory_series.hpp"
 #include "analyses/memory_systems.hpp"
 #include "analyses/study.hpp"
-#include "base/collective.hpp"
 #include "base/memory.hpp"
 #include "config/help.hpp"
 #include "config/reader.hpp"
@@ -31,62 +32,90 @@ Estimate predict(const MoriZwanzigInput& input, int dimension, double cells, dou
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }
 
-void introduce(const MoriZwanzigInput& input, base::Session& session, const spaces::Grid& grid,
-               const Estimate& estimate) {
-  base::Log& log = session.log();
-  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, driver_name));
-  if (input.model.kind == "chain") {
-    log.line(fmt::format("  Markov chain of {} states", grid.cells()));
-  } else {
-    for (const spaces::Axis& axis : grid.axes()) {
-      log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(),
-                           axis.to(), axis.cells(), boundary_text(axis)));
-    }
-  }
-  log.line(fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks "
-                       "of {}",
-                       grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
-                       session.size(), session.size() == 1 ? "" : "s", blocks_text(grid)));
-}
-
-int work(Run& run) {
-  const auto started = std::chrono::system_clock::now();
+/// The memory of an operator alone.
+int study_operator(Run& run, const MoriZwanzigInput& input, const Opening& opening) {
   base::Session& session = run.session;
-  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
-  const auto input = config::read<MoriZwanzigInput>(run.input);
-  const std::string output = result_name(run);
-  if (!run.command_line.check) {
-    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
-  }
-  const io::CheckpointPolicy policy =
-      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
-
   MemoryStudy study(session, input);
   const auto cells = static_cast<double>(study.grid().cells());
   const Estimate predicted =
       predict(input, study.grid().dimension(), cells, study.nonzeros(), session.size());
-  introduce(input, session, study.grid(), predicted);
+  introduce(run, heading(input.title, driver_name), study.grid(), input.model.kind == "chain",
+            predicted);
   require_memory(session.comm(), {.cells = cells, .ranks = session.size()}, predicted);
   study.require_sound();
-  if (run.command_line.check) {
-    session.log().line("  the input is valid; nothing was run (--check)");
-    return 0;
-  }
+  if (run.command_line.check) return stop_at_check(run);
   const std::string resolved = config::resolved(input);
-  OpenResult result(run, output, resolved, policy);
+  OpenResult result(run, opening.output, resolved, opening.policy);
   if (!result.resumed) write_grid(input.title, driver_name, study.grid(), result.file);
   study.use(result.checkpoints);
-  const std::string incomplete = run_section(result.checkpoints, session.log(), "memory",
-                                             [&] { return study.memory(result.file); });
+  const std::string incomplete =
+      run_sections(result, session.log(),
+                   {{"memory", [&](io::ResultFile& file) { return study.memory(file); }}});
   return conclude(run,
                   {.driver = driver_name,
-                   .output = output,
+                   .opening = opening,
                    .resolved = resolved,
                    .incomplete = incomplete,
-                   .started = started,
-                   .library_bytes = libraries,
                    .nonzeros = static_cast<std::int64_t>(study.nonzeros())},
-                  study.grid(), result);
+                  &study.grid(), result);
+}
+
+/// The memory of a time series, and where there is a grid that of the operator fitted to it.
+int study_series(Run& run, const MoriZwanzigInput& input, const Opening& opening) {
+  base::Session& session = run.session;
+  const models::TrajectoryInput& model = input.model.trajectory;
+  const operators::TrajectorySource source(session.comm(), model);
+  const operators::Names names{model.variables, model.parameters};
+  SeriesMemory series(session, source, input.projection, names, input.memory, input.bootstrap);
+  session.log().line(heading(input.title, driver_name));
+  introduce_data(session.log(), source);
+  Estimate predicted{.nonzeros = 0, .bytes_per_rank = series.bytes()};
+  std::optional<MemoryStudy> study;
+  double cells = 0;
+  if (!input.grid.empty()) {
+    study.emplace(session, input, &source);
+    cells = static_cast<double>(study->grid().cells());
+    const Estimate fitted =
+        predict(input, study->grid().dimension(), cells, study->nonzeros(), session.size());
+    predicted.nonzeros = fitted.nonzeros;
+    predicted.bytes_per_rank = std::max(predicted.bytes_per_rank, fitted.bytes_per_rank);
+  }
+  session.log().line(
+      fmt::format("  about {} per rank", base::bytes_text(predicted.bytes_per_rank)));
+  require_memory(session.comm(), {.cells = cells, .ranks = session.size()}, predicted);
+  if (study) study->require_sound();
+  series.require_sound();
+  if (run.command_line.check) return stop_at_check(run);
+  const std::string resolved = config::resolved(input);
+  OpenResult result(run, opening.output, resolved, opening.policy);
+  std::vector<ResultSection> sections{
+      {"memory", [&](io::ResultFile& file) { return series.memory(file); }}};
+  if (study) {
+    if (!result.resumed) write_grid(input.title, driver_name, study->grid(), result.file);
+    result.file.annotate("/grid", study->facts());
+    study->use(result.checkpoints);
+    sections.push_back({"memory_operator", [&](io::ResultFile& file) {
+                          return study->memory(file, "memory_operator",
+                                               "Memory of the operator fitted to the data");
+                        }});
+  } else if (!result.resumed) {
+    result.file.annotate("/", {{"title", input.title}, {"driver", std::string(driver_name)}});
+  }
+  const std::string incomplete = run_sections(result, session.log(), sections);
+  return conclude(run,
+                  {.driver = driver_name,
+                   .opening = opening,
+                   .resolved = resolved,
+                   .incomplete = incomplete,
+                   .nonzeros = study ? static_cast<std::int64_t>(study->nonzeros()) : -1},
+                  study ? &study->grid() : nullptr, result);
+}
+
+int work(Run& run) {
+  const auto input = config::read<MoriZwanzigInput>(run.input);
+  const Opening opening(run, input.checkpoint);
+  return input.model.kind == "trajectory" ? study_series(run, input, opening)
+                                          : study_operator(run, input, opening);
 }
 
 } // namespace
@@ -97,10 +126,19 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
   declarer.section("model", input.model, {.help = "The system.", .need = Need::required});
   declarer.named_sections("grid", "<axis>", input.grid,
                           {.help = "One axis per variable of the model, at most six; none for a "
-                                   "chain, whose states are cells already."});
+                                   "chain, whose states are cells already. With a trajectory it "
+                                   "asks for the memory of the transfer matrix counted on it, too, "
+                                   "under /memory_operator."});
   declarer.section("ulam", input.ulam,
                    {.help = "How the matrix of a map on the grid is made (Ulam's method)."});
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme, for an sde."});
+  declarer.section("counts", input.counts,
+                   {.help =
+                        "How the transitions of a trajectory between cells of 'grid' are made a "
+                        "matrix."});
+  declarer.section("bootstrap", input.bootstrap,
+                   {.help = "Confidence bands of a trajectory's memory, from samples of its "
+                            "blocks."});
   declarer.section("projection", input.projection,
                    {.help = "What is seen of the system.", .need = Need::required});
   declarer.section("memory", input.memory,
@@ -108,32 +146,27 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
   declarer.section("checkpoint", input.checkpoint, {.help = "When and where long phases save."});
   if (!declarer.reading()) return;
   const std::string& kind = input.model.kind;
-  const bool chain = kind == "chain";
-  if (chain && !input.grid.empty()) {
-    declarer.reject("grid", "does not belong to a model of kind 'chain'; remove it");
+  const bool data = kind == "trajectory";
+  if (!data || !input.grid.empty()) check_grid(declarer, kind, !input.grid.empty());
+  check_kind(declarer, "ulam", input.ulam.has_value(), kind, "map");
+  check_kind(declarer, "scheme", input.scheme.has_value(), kind, "sde");
+  check_kind(declarer, "counts", input.counts.has_value(), kind, "trajectory");
+  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, "trajectory");
+  if (data && input.counts && input.grid.empty()) {
+    declarer.reject("counts", "belongs to a grid, on which transitions are counted; add 'grid', or "
+                              "remove it");
   }
-  if (!chain && input.grid.empty()) {
-    declarer.reject("", fmt::format("'grid' is missing; a model of kind '{}' needs an axis for "
-                                    "every variable, e.g. 'grid: {{x: {{from: 0, to: 1, cells: "
-                                    "128}}}}'",
-                                    kind));
+  if (data && !input.grid.empty() && input.memory.times) {
+    declarer.reject("grid", "asks for the operator fitted to the data, which moves in steps of the "
+                            "lag; use 'memory.lags' in place of 'memory.times', or remove 'grid'");
   }
-  const auto belongs = [&](const char* key, bool given, const char* to) {
-    if (given && kind != to) {
-      declarer.reject(key, fmt::format("belongs to a model of kind '{}', but 'model.kind' is '{}'; "
-                                       "remove it",
-                                       to, kind));
-    }
-  };
-  belongs("ulam", input.ulam.has_value(), "map");
-  belongs("scheme", input.scheme.has_value(), "sde");
 }
 
 Driver mori_zwanzig_driver() {
   return {.name = driver_name,
-          .summary = "memory kernels of what is seen of a stochastic differential equation, a map "
-                     "or a Markov chain, and their decay rates as eigenvalues of the orthogonal "
-                     "dynamics",
+          .summary = "memory kernels of what is seen of a stochastic differential equation, a map, "
+                     "a Markov chain or a time series, and their decay rates as eigenvalues of the "
+                     "orthogonal dynamics",
           .key_help = [] { return config::help<MoriZwanzigInput>().text(); },
           .option_prefixes = {"memory_", "rates_", "stationary_"},
           .work = work};

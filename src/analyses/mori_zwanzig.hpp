@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analyses/checkpoint_input.hpp"
+#include "analyses/counted_chain.hpp"
 #include "analyses/driver.hpp"
 #include "analyses/memory_input.hpp"
 #include "models/model.hpp"
@@ -20,10 +21,12 @@ namespace komori::analyses {
 /// The whole input file.
 struct MoriZwanzigInput {
   std::string title{};
-  models::ModelInput model{.accepted = {"sde", "map", "chain"}};
+  models::ModelInput model{.accepted = {"sde", "map", "chain", "trajectory"}};
   std::vector<std::pair<std::string, spaces::AxisInput>> grid{};
   std::optional<operators::UlamInput> ulam{};
   std::optional<operators::SchemeInput> scheme{};
+  std::optional<operators::CountsInput> counts{};
+  std::optional<BootstrapInput> bootstrap{};
   operators::ProjectionInput projection{};
   MemoryInput memory{};
   CheckpointInput checkpoint{};

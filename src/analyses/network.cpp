@@ -1,6 +1,5 @@
 #include "analyses/network.hpp"
 
-#include <chrono>
 #include <functional>
 
 #include <fmt/format.h>
@@ -10,7 +9,6 @@
 #include "analyses/network_problem.hpp"
 #include "analyses/network_sections.hpp"
 #include "analyses/study.hpp"
-#include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/memory.hpp"
 #include "config/help.hpp"
@@ -49,7 +47,7 @@ void validate(const models::Network& network, const NetworkStudyInput& input) {
 
 void introduce(const NetworkStudyInput& input, base::Log& log, const models::Network& network,
                const std::vector<LayerPlan>& plan, const Estimate& estimate, int ranks) {
-  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, network_name));
+  log.line(heading(input.title, network_name));
   for (std::size_t n = 0; n < plan.size(); ++n) {
     std::string text;
     for (std::size_t k = 0; k < plan[n].names.size(); ++k) {
@@ -72,47 +70,32 @@ void introduce(const NetworkStudyInput& input, base::Log& log, const models::Net
                        base::bytes_text(estimate.bytes_per_rank), ranks, ranks == 1 ? "" : "s"));
 }
 
-struct Named {
-  const char* name;
-  std::function<bool(io::ResultFile&)> body;
-};
-
 /// What both kinds of problem need around their sections.
 struct Study {
   Run& run;
   const NetworkStudyInput& input;
-  const std::string& output;
-  const io::CheckpointPolicy& policy;
-  std::chrono::system_clock::time_point started;
-  double libraries = 0;
+  const Opening& opening;
 };
 
 /// Runs the sections; `grid` is that of the inputs, for the record.
-int carry_out(const Study& study, const std::vector<Named>& sections, LayerProblem& problem,
+int carry_out(const Study& study, const std::vector<ResultSection>& sections, LayerProblem& problem,
               std::int64_t nonzeros, const spaces::Grid& grid) {
   base::Session& session = study.run.session;
   const std::string resolved = config::resolved(study.input);
-  OpenResult result(study.run, study.output, resolved, study.policy);
+  OpenResult result(study.run, study.opening.output, resolved, study.opening.policy);
   problem.use(&result.checkpoints);
   if (!result.resumed) {
     result.file.annotate("/",
                          {{"title", study.input.title}, {"driver", std::string(network_name)}});
   }
-  std::string incomplete;
-  for (const Named& section : sections) {
-    const std::string problem = run_section(result.checkpoints, session.log(), section.name,
-                                            [&] { return section.body(result.file); });
-    if (incomplete.empty()) incomplete = problem;
-  }
+  const std::string incomplete = run_sections(result, session.log(), sections);
   return conclude(study.run,
                   {.driver = network_name,
-                   .output = study.output,
+                   .opening = study.opening,
                    .resolved = resolved,
                    .incomplete = incomplete,
-                   .started = study.started,
-                   .library_bytes = study.libraries,
                    .nonzeros = nonzeros},
-                  grid, result);
+                  &grid, result);
 }
 
 int on_grids(const Study& study, const models::Network& network,
@@ -132,8 +115,7 @@ int on_grids(const Study& study, const models::Network& network,
   introduce(input, session.log(), network, plan, estimate, session.size());
   require_memory(session.comm(), {.cells = points, .ranks = session.size()}, estimate);
   if (study.run.command_line.check) {
-    session.log().line("  the input is valid; nothing was run (--check)");
-    return 0;
+    return stop_at_check(study.run);
   }
   base::Phase assembly(session.log(), "assembly");
   NetworkProblem problem(session, network, data, plan);
@@ -143,7 +125,7 @@ int on_grids(const Study& study, const models::Network& network,
     session.log().line(fmt::format("  up to {:.2g} of a point's probability is beyond the ranges",
                                    problem.largest_leak()));
   }
-  std::vector<Named> sections;
+  std::vector<ResultSection> sections;
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
     if (wanted) sections.push_back({name, std::move(body)});
   };
@@ -174,7 +156,7 @@ int on_dictionaries(const Study& study, const models::Network& network,
   base::Session& session = study.run.session;
   const NetworkStudyInput& input = study.input;
   base::Log& log = session.log();
-  log.line(fmt::format("{} ({})", input.title.empty() ? "Untitled" : input.title, network_name));
+  log.line(heading(input.title, network_name));
   double functions = 0;
   double products = 0;
   double before = 0;
@@ -201,7 +183,7 @@ int on_dictionaries(const Study& study, const models::Network& network,
   DictionaryProblem problem(session, network, data, input, 0, input.dictionary->samples);
   DictionaryProblem half(session, network, data, input, 0, input.dictionary->samples / 2);
   sampling.finish(fmt::format("{} paths", input.dictionary->samples));
-  std::vector<Named> sections;
+  std::vector<ResultSection> sections;
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
     if (wanted) sections.push_back({name, std::move(body)});
   };
@@ -228,31 +210,18 @@ int on_dictionaries(const Study& study, const models::Network& network,
 }
 
 int work(Run& run) {
-  const auto started = std::chrono::system_clock::now();
-  base::Session& session = run.session;
-  const double libraries = base::mean(session.comm(), base::peak_resident_bytes());
   const auto input = config::read<NetworkStudyInput>(run.input);
-  const std::string output = result_name(run);
-  if (!run.command_line.check) {
-    io::ResultFile::require_writable(session.comm(), output, run.command_line.overwrite);
-  }
-  const io::CheckpointPolicy policy =
-      checkpoint_policy(session.comm(), input.checkpoint, run.command_line, output);
-  const models::Network network = operators::load_network(session.comm(), input.model.network);
+  const Opening opening(run, input.checkpoint);
+  const models::Network network = operators::load_network(run.session.comm(), input.model.network);
   validate(network, input);
   std::optional<operators::NetworkData> data;
   if (input.data) {
-    data.emplace(session.comm(), *input.data, network);
-    session.log().line(fmt::format("  {} rows of inputs, the last {} held out", data->rows(),
+    data.emplace(run.session.comm(), *input.data, network);
+    run.session.log().line(fmt::format("  {} rows of inputs, the last {} held out", data->rows(),
                                    data->rows() - data->fitted_rows()));
   }
   const operators::NetworkData* given = data ? &*data : nullptr;
-  const Study study{.run = run,
-                    .input = input,
-                    .output = output,
-                    .policy = policy,
-                    .started = started,
-                    .libraries = libraries};
+  const Study study{.run = run, .input = input, .opening = opening};
   return input.dictionary ? on_dictionaries(study, network, given)
                           : on_grids(study, network, given);
 }

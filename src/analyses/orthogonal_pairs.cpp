@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "analyses/eigen_checkpoints.hpp"
+#include "analyses/memory_kernel.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "linalg/eigen.hpp"
@@ -148,17 +149,9 @@ OrthogonalPairs by_products(MemorySystem& system, const operators::Projection& p
 OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& projection,
                              const MemoryInput& input, PetscInt wanted) {
   const double shift = system.discrete ? 1 + 1e-4 : system.scale;
-  const Mat entries = system.matrix_with_entries();
   const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
-  std::unique_ptr<operators::OrthogonalResolvent> resolvent;
-  if (projection.rank() <= operators::largest_eliminated) {
-    resolvent =
-        operators::eliminated_resolvent(std::make_shared<operators::ShiftedSolver>(
-                                            entries, shift, system.method, tolerance, "memory_"),
-                                        projection);
-  } else {
-    resolvent = operators::bordered_resolvent(entries, shift, projection, "memory_");
-  }
+  const std::unique_ptr<operators::OrthogonalResolvent> resolvent =
+      resolvent_for(system, projection, shift, tolerance);
   const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
   EigenPairs right;
   EigenPairs left;
@@ -178,6 +171,7 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
       fmt::format("{}, of the resolvent at {:.6g}, {}",
                   right.solver.empty() ? left.solver : right.solver, shift,
                   projection.rank() <= operators::largest_eliminated ? "border eliminated"
+                  : system.method == linalg::Method::iterative       ? "projected iteration"
                                                                      : "bordered factorisation");
   back_transform(right, shift);
   upper_first(right);

@@ -6,8 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "analyses/checkpoint_input.hpp"
+#include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/memory.hpp"
 #include "config/nearest.hpp"
 #include "io/run_record.hpp"
 
@@ -18,6 +19,42 @@ using base::ExitCode;
 std::string result_name(const Run& run) {
   if (!run.command_line.output.empty()) return run.command_line.output;
   return std::filesystem::path(run.command_line.input).stem().string() + ".h5";
+}
+
+Opening::Opening(const Run& run, const CheckpointInput& checkpoint)
+    : started(std::chrono::system_clock::now()),
+      libraries(base::mean(run.session.comm(), base::peak_resident_bytes())),
+      output(result_name(run)) {
+  if (!run.command_line.check) {
+    io::ResultFile::require_writable(run.session.comm(), output, run.command_line.overwrite);
+  }
+  policy = checkpoint_policy(run.session.comm(), checkpoint, run.command_line, output);
+}
+
+void check_grid(config::Declarer& declarer, const std::string& kind, bool given) {
+  const bool chain = kind == "chain";
+  if (chain && given) {
+    declarer.reject("grid", "does not belong to a model of kind 'chain'; remove it");
+  }
+  if (!chain && !given) {
+    declarer.reject("", fmt::format("'grid' is missing; a model of kind '{}' needs an axis for "
+                                    "every variable, e.g. 'grid: {{x: {{from: 0, to: 1, cells: "
+                                    "128}}}}'",
+                                    kind));
+  }
+}
+
+void check_kind(config::Declarer& declarer, const char* key, bool given, const std::string& kind,
+                const std::string& wanted) {
+  if (!given || kind == wanted) return;
+  declarer.reject(key, fmt::format("belongs to a model of kind '{}', but 'model.kind' is '{}'; "
+                                   "remove it",
+                                   wanted, kind));
+}
+
+int stop_at_check(const Run& run) {
+  run.session.log().line("  the input is valid; nothing was run (--check)");
+  return 0;
 }
 
 std::vector<spaces::Axis>
@@ -69,6 +106,29 @@ std::string blocks_text(const spaces::Grid& grid) {
   return text;
 }
 
+std::string heading(const std::string& title, const std::string& driver) {
+  return fmt::format("{} ({})", title.empty() ? "Untitled" : title, driver);
+}
+
+void introduce(const Run& run, const std::string& heading, const spaces::Grid& grid, bool chain,
+               const Estimate& estimate) {
+  base::Log& log = run.session.log();
+  log.line(heading);
+  if (chain) {
+    log.line(fmt::format("  Markov chain of {} states", grid.cells()));
+  } else {
+    for (const spaces::Axis& axis : grid.axes()) {
+      log.line(fmt::format("  {:<8} [{:g}, {:g}], {} cells, {}", axis.name(), axis.from(),
+                           axis.to(), axis.cells(), boundary_text(axis)));
+    }
+  }
+  const int ranks = run.session.size();
+  log.line(fmt::format("  {} unknowns, about {:.4g} nonzeros and {} per rank, {} rank{} in blocks "
+                       "of {}",
+                       grid.cells(), estimate.nonzeros, base::bytes_text(estimate.bytes_per_rank),
+                       ranks, ranks == 1 ? "" : "s", blocks_text(grid)));
+}
+
 void write_grid(const std::string& title, const std::string& driver, const spaces::Grid& grid,
                 io::ResultFile& file) {
   file.annotate("/", {{"title", title}, {"driver", driver}, {"axes", grid.names()}});
@@ -105,6 +165,17 @@ std::string run_section(io::Checkpoints& checkpoints, base::Log& log, const std:
   return problem;
 }
 
+std::string run_sections(OpenResult& result, base::Log& log,
+                         const std::vector<ResultSection>& sections) {
+  std::string incomplete;
+  for (const ResultSection& section : sections) {
+    const std::string problem = run_section(result.checkpoints, log, section.name,
+                                            [&] { return section.body(result.file); });
+    if (incomplete.empty()) incomplete = problem;
+  }
+  return incomplete;
+}
+
 void add_eigenvectors(const io::ResultFile& file, std::vector<io::XdmfField>& fields) {
   for (const char* side : {"right", "left"}) {
     const std::string dataset = fmt::format("/spectrum/{}", side);
@@ -127,7 +198,7 @@ OpenResult::OpenResult(const Run& run, const std::string& output, const std::str
   checkpoints.attach(file);
 }
 
-int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid& grid,
+int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid* grid,
              OpenResult& result) {
   io::ResultFile& file = result.file;
   io::Checkpoints& checkpoints = result.checkpoints;
@@ -137,29 +208,30 @@ int conclude(const Run& run, const Conclusion& conclusion, const spaces::Grid& g
                        .input_file = run.command_line.input,
                        .input = conclusion.resolved,
                        .early_exit = conclusion.incomplete,
-                       .start = conclusion.started,
+                       .start = conclusion.opening.started,
                        .phases = session.log().phases(),
                        .warnings = session.log().warnings(),
-                       .cells = grid.cells(),
+                       .cells = grid ? grid->cells() : 0,
                        .nonzeros = conclusion.nonzeros};
   io::write(file, session.comm(), record);
-  file.annotate("/run", {{"ranks_per_axis", blocks_text(grid)},
-                         {"start_bytes", conclusion.library_bytes},
+  file.annotate("/run", {{"ranks_per_axis", grid ? blocks_text(*grid) : std::string("-")},
+                         {"start_bytes", conclusion.opening.libraries},
                          {"resumed", std::int64_t{checkpoints.resumed()}},
                          {"checkpoints", std::int64_t{checkpoints.count()}},
                          {"checkpoint_seconds", checkpoints.seconds()},
                          {"checkpoint_bytes", checkpoints.bytes()}});
   file.commit();
   checkpoints.remove();
-  io::write_xdmf(session.comm(), conclusion.output, grid.names(), grid.slab().shape,
-                 conclusion.fields);
+  const std::string& output = conclusion.opening.output;
+  if (grid) {
+    io::write_xdmf(session.comm(), output, grid->names(), grid->slab().shape, conclusion.fields);
+  }
   const double seconds =
-      std::chrono::duration<double>(std::chrono::system_clock::now() - conclusion.started).count();
-  session.log().line(
-      fmt::format("Result: {} ({})", conclusion.output, base::duration_text(seconds)));
+      std::chrono::duration<double>(std::chrono::system_clock::now() - conclusion.opening.started)
+          .count();
+  session.log().line(fmt::format("Result: {} ({})", output, base::duration_text(seconds)));
   if (conclusion.incomplete.empty()) return static_cast<int>(ExitCode::done);
-  session.log().error(
-      fmt::format("{}; what converged is in '{}'", conclusion.incomplete, conclusion.output));
+  session.log().error(fmt::format("{}; what converged is in '{}'", conclusion.incomplete, output));
   return static_cast<int>(ExitCode::not_converged);
 }
 

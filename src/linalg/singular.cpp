@@ -11,6 +11,7 @@
 
 #include "base/random.hpp"
 #include "base/signals.hpp"
+#include "linalg/shell.hpp"
 #include "linalg/solver.hpp"
 
 namespace komori::linalg {
@@ -49,61 +50,31 @@ base::UniqueVec start_vector(Mat matrix, std::uint64_t seed) {
   return start;
 }
 
-/// A without what its singular vectors found span: (1 - U U^T) A (1 - V V^T).
-struct Deflated {
-  Mat matrix = nullptr;
-  const SingularTriplets* found = nullptr;
-};
-
 void project_out(const std::vector<base::UniqueVec>& basis, Vec x) {
   for (const base::UniqueVec& q : basis) check(VecAXPY(x, -base::dot(q.get(), x), q.get()));
 }
 
-PetscErrorCode multiply(Mat shell, Vec x, Vec y) {
-  return base::guarded([&] {
-    Deflated* self = nullptr;
-    check(MatShellGetContext(shell, &self));
-    const base::UniqueVec inner = base::duplicate(x);
-    check(VecCopy(x, inner.get()));
-    project_out(self->found->right, inner.get());
-    check(MatMult(self->matrix, inner.get(), y));
-    project_out(self->found->left, y);
-  });
-}
-
-PetscErrorCode multiply_transposed(Mat shell, Vec x, Vec y) {
-  return base::guarded([&] {
-    Deflated* self = nullptr;
-    check(MatShellGetContext(shell, &self));
-    const base::UniqueVec inner = base::duplicate(x);
-    check(VecCopy(x, inner.get()));
-    project_out(self->found->left, inner.get());
-    check(MatMultTranspose(self->matrix, inner.get(), y));
-    project_out(self->found->right, y);
-  });
-}
-
-PetscErrorCode create_vectors(Mat shell, Vec* right, Vec* left) {
-  return base::guarded([&] {
-    Deflated* self = nullptr;
-    check(MatShellGetContext(shell, &self));
-    check(MatCreateVecs(self->matrix, right, left));
-  });
-}
-
-base::UniqueMat deflated(Deflated& context) {
-  PetscInt rows = 0;
-  PetscInt columns = 0;
-  check(MatGetLocalSize(context.matrix, &rows, &columns));
-  base::UniqueMat shell;
-  check(MatCreateShell(PetscObjectComm(reinterpret_cast<PetscObject>(context.matrix)), rows,
-                       columns, PETSC_DETERMINE, PETSC_DETERMINE, &context, shell.put()));
-  check(MatShellSetOperation(shell.get(), MATOP_MULT, reinterpret_cast<void (*)()>(multiply)));
-  check(MatShellSetOperation(shell.get(), MATOP_MULT_TRANSPOSE,
-                             reinterpret_cast<void (*)()>(multiply_transposed)));
-  check(MatShellSetOperation(shell.get(), MATOP_CREATE_VECS,
-                             reinterpret_cast<void (*)()>(create_vectors)));
-  return shell;
+/// A without what its singular vectors found span: (1 - U U^T) A (1 - V V^T).
+base::UniqueMat deflated(Mat matrix, const SingularTriplets& found) {
+  base::UniqueVec domain;
+  base::UniqueVec range;
+  check(MatCreateVecs(matrix, domain.put(), range.put()));
+  return shell(
+      range.get(), domain.get(),
+      [=, &found](Vec x, Vec y) {
+        const base::UniqueVec inner = base::duplicate(x);
+        check(VecCopy(x, inner.get()));
+        project_out(found.right, inner.get());
+        check(MatMult(matrix, inner.get(), y));
+        project_out(found.left, y);
+      },
+      [=, &found](Vec x, Vec y) {
+        const base::UniqueVec inner = base::duplicate(x);
+        check(VecCopy(x, inner.get()));
+        project_out(found.left, inner.get());
+        check(MatMultTranspose(matrix, inner.get(), y));
+        project_out(found.right, y);
+      });
 }
 
 /// ||op(A) x - s y||.
@@ -244,8 +215,7 @@ SingularTriplets iterated(Mat matrix, const SingularRequest& request, base::Log&
   constexpr std::uint64_t most_rounds = 20;
   SingularTriplets result = searched(matrix, request.triplets, request, seed, 0, log);
   const auto asked = static_cast<std::size_t>(request.triplets);
-  Deflated context{.matrix = matrix, .found = &result};
-  const base::UniqueMat rest = deflated(context);
+  const base::UniqueMat rest = deflated(matrix, result);
   for (std::uint64_t round = 1; round <= most_rounds && result.values.size() >= asked; ++round) {
     const double least = result.values[asked - 1] - 1e-8 * result.values.front();
     if (least <= 0) break;

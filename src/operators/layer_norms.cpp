@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "linalg/shell.hpp"
 #include "operators/layer_boxes.hpp"
 
 namespace komori::operators {
@@ -25,12 +26,6 @@ struct Product {
   UniqueVec root_last;
 };
 
-Product* context(Mat matrix) {
-  void* pointer = nullptr;
-  check(MatShellGetContext(matrix, &pointer));
-  return static_cast<Product*>(pointer);
-}
-
 Mat step(const Product& product, int n) {
   return product.chain->steps[static_cast<std::size_t>(n)].get();
 }
@@ -39,26 +34,20 @@ Vec work(const Product& product, int n) {
   return product.work[static_cast<std::size_t>(n - product.first)].get();
 }
 
-PetscErrorCode multiply(Mat matrix, Vec x, Vec y) {
-  return base::guarded([&] {
-    const Product& p = *context(matrix);
-    check(VecPointwiseDivide(work(p, p.last), x, p.root_last.get()));
-    for (int n = p.last - 1; n >= p.first; --n) {
-      check(MatMult(step(p, n), work(p, n + 1), work(p, n)));
-    }
-    check(VecPointwiseMult(y, work(p, p.first), p.root_first.get()));
-  });
+void multiply(const Product& p, Vec x, Vec y) {
+  check(VecPointwiseDivide(work(p, p.last), x, p.root_last.get()));
+  for (int n = p.last - 1; n >= p.first; --n) {
+    check(MatMult(step(p, n), work(p, n + 1), work(p, n)));
+  }
+  check(VecPointwiseMult(y, work(p, p.first), p.root_first.get()));
 }
 
-PetscErrorCode multiply_transposed(Mat matrix, Vec x, Vec y) {
-  return base::guarded([&] {
-    const Product& p = *context(matrix);
-    check(VecPointwiseMult(work(p, p.first), x, p.root_first.get()));
-    for (int n = p.first; n < p.last; ++n) {
-      check(MatMultTranspose(step(p, n), work(p, n), work(p, n + 1)));
-    }
-    check(VecPointwiseDivide(y, work(p, p.last), p.root_last.get()));
-  });
+void multiply_transposed(const Product& p, Vec x, Vec y) {
+  check(VecPointwiseMult(work(p, p.first), x, p.root_first.get()));
+  for (int n = p.first; n < p.last; ++n) {
+    check(MatMultTranspose(step(p, n), work(p, n), work(p, n + 1)));
+  }
+  check(VecPointwiseDivide(y, work(p, p.last), p.root_last.get()));
 }
 
 UniqueVec root(Vec weights) {
@@ -66,11 +55,6 @@ UniqueVec root(Vec weights) {
   check(VecCopy(weights, vec.get()));
   check(VecSqrtAbs(vec.get()));
   return vec;
-}
-
-void set_operation(Mat matrix, MatOperation operation, PetscErrorCode (*function)(Mat, Vec, Vec)) {
-  // PETSc stores functions of any signature as void(*)(void).
-  check(MatShellSetOperation(matrix, operation, reinterpret_cast<void (*)()>(function)));
 }
 
 } // namespace
@@ -85,19 +69,12 @@ linalg::SingularTriplets product_values(const LayerChain& chain, int first, int 
                   .root_first = root(chain.weight(first)),
                   .root_last = root(chain.weight(last))};
   for (int n = first; n <= last; ++n) product.work.push_back(base::duplicate(chain.weight(n)));
-  PetscInt local_rows = 0;
-  PetscInt local_columns = 0;
+  const base::UniqueMat shell = linalg::shell(
+      chain.weight(first), chain.weight(last), [&](Vec x, Vec y) { multiply(product, x, y); },
+      [&](Vec x, Vec y) { multiply_transposed(product, x, y); });
   PetscInt rows = 0;
   PetscInt columns = 0;
-  check(VecGetLocalSize(chain.weight(first), &local_rows));
-  check(VecGetLocalSize(chain.weight(last), &local_columns));
-  check(VecGetSize(chain.weight(first), &rows));
-  check(VecGetSize(chain.weight(last), &columns));
-  base::UniqueMat shell;
-  check(
-      MatCreateShell(chain.comm, local_rows, local_columns, rows, columns, &product, shell.put()));
-  set_operation(shell.get(), MATOP_MULT, multiply);
-  set_operation(shell.get(), MATOP_MULT_TRANSPOSE, multiply_transposed);
+  check(MatGetSize(shell.get(), &rows, &columns));
   const PetscInt wanted = std::min({count, rows, columns});
   linalg::SingularTriplets found = linalg::largest_singular(
       shell.get(), {.triplets = wanted, .tolerance = tolerance, .prefix = prefix}, log);

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "linalg/shell.hpp"
+
 namespace komori::operators {
 namespace {
 
@@ -146,38 +151,101 @@ private:
   PetscInt cells_ = 0;
 };
 
-/// What the shell of a resolvent refers to.
-struct Context {
-  OrthogonalResolvent& resolvent;
-  const Projection& projection;
-  base::UniqueVec work;
+/// By Krylov iteration with Q (s - L) Q, of which solves with s - L to a tenth of the residual are
+/// the preconditioner: nothing is factorised, whatever the rank.
+class Iterated final : public OrthogonalResolvent {
+public:
+  Iterated(Mat matrix, double shift, const Projection& projection, double tolerance,
+           const std::string& prefix)
+      : matrix_(matrix), shift_(shift), projection_(projection), tolerance_(tolerance),
+        inner_(matrix, shift, linalg::Method::iterative, rough, prefix),
+        right_(base::duplicate(projection.weights())), work_(base::duplicate(projection.weights())),
+        forward_(side(false)), transposed_(side(true)) {}
+
+  void solve(Vec b, Vec x) override { run(forward_, b, x); }
+  void solve_transposed(Vec b, Vec x) override { run(transposed_, b, x); }
+
+private:
+  static constexpr double rough = 0.1;
+  static constexpr PetscInt most_iterations = 300;
+
+  /// One of the two systems with its preconditioner.
+  struct Side {
+    bool transposed = false;
+    base::UniqueMat matrix;
+    base::UniqueKsp ksp;
+  };
+
+  void complement(bool transposed, Vec x) const {
+    transposed ? projection_.complement_transposed(x) : projection_.complement(x);
+  }
+
+  void product(bool transposed, Vec x, Vec y) {
+    check(VecCopy(x, work_.get()));
+    complement(transposed, work_.get());
+    check(transposed ? MatMultTranspose(matrix_, work_.get(), y)
+                     : MatMult(matrix_, work_.get(), y));
+    check(VecAXPBY(y, shift_, -1, work_.get()));
+    complement(transposed, y);
+  }
+
+  static PetscErrorCode precondition(PC pc, Vec x, Vec y) {
+    return base::guarded([&] {
+      void* context = nullptr;
+      check(PCShellGetContext(pc, &context));
+      Iterated& self = *static_cast<Iterated*>(context);
+      const bool transposed = self.preconditions_transposed_;
+      transposed ? self.inner_.solver().solve_transposed(x, y) : self.inner_.solver().solve(x, y);
+      self.complement(transposed, y);
+    });
+  }
+
+  Side side(bool transposed) {
+    Side s{.transposed = transposed, .matrix = {}, .ksp = {}};
+    const Vec like = projection_.weights();
+    s.matrix = linalg::shell(
+        like, like, [this, transposed](Vec x, Vec y) { product(transposed, x, y); },
+        [this, transposed](Vec x, Vec y) { product(!transposed, x, y); });
+    check(KSPCreate(PetscObjectComm(reinterpret_cast<PetscObject>(like)), s.ksp.put()));
+    check(KSPSetOperators(s.ksp.get(), s.matrix.get(), s.matrix.get()));
+    check(KSPSetType(s.ksp.get(), KSPFGMRES));
+    check(KSPGMRESSetRestart(s.ksp.get(), 60));
+    check(KSPSetTolerances(s.ksp.get(), tolerance_, 1e-300, PETSC_DEFAULT, most_iterations));
+    PC pc = nullptr;
+    check(KSPGetPC(s.ksp.get(), &pc));
+    check(PCSetType(pc, PCSHELL));
+    check(PCShellSetContext(pc, this));
+    check(PCShellSetApply(pc, precondition));
+    return s;
+  }
+
+  void run(Side& s, Vec b, Vec x) {
+    check(VecCopy(b, right_.get()));
+    complement(s.transposed, right_.get());
+    preconditions_transposed_ = s.transposed;
+    check(KSPSolve(s.ksp.get(), right_.get(), x));
+    KSPConvergedReason reason = KSP_CONVERGED_ITERATING;
+    check(KSPGetConvergedReason(s.ksp.get(), &reason));
+    if (reason <= 0) {
+      throw base::ConvergenceError(
+          fmt::format("the orthogonal dynamics could not be solved for in {} iterations ({}); use "
+                      "'memory.solver: direct', or see fewer functions",
+                      most_iterations, KSPConvergedReasons[reason]));
+    }
+    complement(s.transposed, x); // what rounding has left in the range of P
+  }
+
+  Mat matrix_;
+  double shift_;
+  const Projection& projection_;
+  double tolerance_;
+  ShiftedSolver inner_;
+  base::UniqueVec right_;
+  base::UniqueVec work_;
+  bool preconditions_transposed_ = false;
+  Side forward_;
+  Side transposed_;
 };
-
-Context& context_of(Mat shell) {
-  void* context = nullptr;
-  check(MatShellGetContext(shell, &context));
-  return *static_cast<Context*>(context);
-}
-
-PetscErrorCode product(Mat shell, Vec x, Vec y) {
-  return base::guarded([&] {
-    Context& c = context_of(shell);
-    check(VecCopy(x, c.work.get()));
-    c.projection.complement(c.work.get());
-    c.resolvent.solve(c.work.get(), y);
-  });
-}
-PetscErrorCode product_transposed(Mat shell, Vec x, Vec y) {
-  return base::guarded([&] {
-    Context& c = context_of(shell);
-    check(VecCopy(x, c.work.get()));
-    c.projection.complement_transposed(c.work.get());
-    c.resolvent.solve_transposed(c.work.get(), y);
-  });
-}
-PetscErrorCode destroy(Mat shell) {
-  return base::guarded([&] { delete &context_of(shell); });
-}
 
 } // namespace
 
@@ -198,23 +266,28 @@ std::unique_ptr<OrthogonalResolvent> bordered_resolvent(Mat matrix, double shift
   return std::make_unique<Bordered>(matrix, shift, projection, prefix);
 }
 
+std::unique_ptr<OrthogonalResolvent> iterated_resolvent(Mat matrix, double shift,
+                                                        const Projection& projection,
+                                                        double tolerance,
+                                                        const std::string& prefix) {
+  return std::make_unique<Iterated>(matrix, shift, projection, tolerance, prefix);
+}
+
 base::UniqueMat resolvent_matrix(OrthogonalResolvent& resolvent, const Projection& projection) {
   const Vec like = projection.weights();
-  PetscInt local = 0;
-  PetscInt size = 0;
-  check(VecGetLocalSize(like, &local));
-  check(VecGetSize(like, &size));
-  auto context = std::make_unique<Context>(Context{resolvent, projection, base::duplicate(like)});
-  base::UniqueMat shell;
-  check(MatCreateShell(PetscObjectComm(reinterpret_cast<PetscObject>(like)), local, local, size,
-                       size, context.get(), shell.put()));
-  using Operation = void (*)();
-  check(MatShellSetOperation(shell.get(), MATOP_MULT, reinterpret_cast<Operation>(product)));
-  check(MatShellSetOperation(shell.get(), MATOP_MULT_TRANSPOSE,
-                             reinterpret_cast<Operation>(product_transposed)));
-  check(MatShellSetOperation(shell.get(), MATOP_DESTROY, reinterpret_cast<Operation>(destroy)));
-  static_cast<void>(context.release()); // the matrix owns it now
-  return shell;
+  const auto work = std::make_shared<base::UniqueVec>(base::duplicate(like));
+  return linalg::shell(
+      like, like,
+      [=, &resolvent, &projection](Vec x, Vec y) {
+        check(VecCopy(x, work->get()));
+        projection.complement(work->get());
+        resolvent.solve(work->get(), y);
+      },
+      [=, &resolvent, &projection](Vec x, Vec y) {
+        check(VecCopy(x, work->get()));
+        projection.complement_transposed(work->get());
+        resolvent.solve_transposed(work->get(), y);
+      });
 }
 
 } // namespace komori::operators

@@ -59,6 +59,14 @@ std::unique_ptr<OrthogonalResolvent> bordered_resolvent(Mat matrix, double shift
                                                         const Projection& projection,
                                                         const std::string& prefix);
 
+/// By Krylov iteration to the relative `tolerance`, preconditioned by approximate solves with
+/// s - L; no rank or dimension makes it need more memory than some vectors. `matrix` has entries
+/// and must outlive it.
+std::unique_ptr<OrthogonalResolvent> iterated_resolvent(Mat matrix, double shift,
+                                                        const Projection& projection,
+                                                        double tolerance,
+                                                        const std::string& prefix);
+
 /// The operator of a resolvent as a matrix without entries, for products with it and its transpose.
 /// `resolvent` and `projection` must outlive it.
 base::UniqueMat resolvent_matrix(OrthogonalResolvent& resolvent, const Projection& projection);

@@ -164,6 +164,10 @@ void declare(config::Declarer& declarer, ProjectionInput& input) {
                          {.help = "sets: a condition on the variables for each, e.g. [x < 0, x >= "
                                   "0], or for chains lists of states, e.g. [[0], [1, 2]]. Every "
                                   "state belongs to one set."});
+  declarer.text("from", input.from,
+                {.help =
+                     "sets: in place of 'sets' a result of the driver koopman on the same grid, "
+                     "whose coarse sets are taken."});
   declarer.formula_array("functions", input.functions,
                          {.help = "variables: functions of the variables seen whose memory is "
                                   "reported; default: the indicators of all groups where these are "
@@ -182,14 +186,19 @@ void declare(config::Declarer& declarer, ProjectionInput& input) {
   belongs("cells", !input.cells.empty(), kind == "variables");
   belongs("functions", input.functions.given(), kind == "variables");
   belongs("sets", input.sets.given(), kind == "sets");
+  belongs("from", !input.from.empty(), kind == "sets");
   if (kind == "observables" && !input.observables.given()) {
     declarer.reject("", "of kind 'observables' needs formulas; add e.g. 'observables: [x]'");
   }
   if (kind == "variables" && input.variables.empty()) {
     declarer.reject("", "of kind 'variables' needs names; add e.g. 'variables: [x]'");
   }
-  if (kind == "sets" && !input.sets.given()) {
-    declarer.reject("", "of kind 'sets' needs sets; add e.g. 'sets: [x < 0, x >= 0]'");
+  if (kind == "sets" && !input.sets.given() && input.from.empty()) {
+    declarer.reject("", "of kind 'sets' needs sets; add e.g. 'sets: [x < 0, x >= 0]', or 'from: "
+                        "result.h5' for those of a coarse-sets analysis");
+  }
+  if (input.sets.given() && !input.from.empty()) {
+    declarer.reject("from", "stands in place of 'sets'; give one of them");
   }
   if (input.observables.rank == 2) {
     declarer.reject("observables", "is a list of lists, but must be a list of formulas");
@@ -210,14 +219,16 @@ Resolved resolve(const spaces::Grid& grid, const ProjectionInput& input, const N
                  Vec weights, bool conserved) {
   if (input.kind == "observables") return observables(grid, input, names, weights, conserved);
   const bool sets = input.kind == "sets";
-  const auto [part, count] =
-      sets ? parts_by_sets(grid, input, names) : parts_by_variables(grid, input);
+  const auto [part, count] = !sets                ? parts_by_variables(grid, input)
+                             : input.from.empty() ? parts_by_sets(grid, input, names)
+                                                  : parts_by_file(grid, input);
   if (count >= grid.cells()) refuse_everything(input, grid.cells());
   Resolved result;
   result.projection =
       std::make_unique<Projection>(Projection::onto_parts(grid, part, count, weights));
   choose_functions(grid, input, names, weights, conserved, result);
-  result.text = sets ? fmt::format("{} sets", count)
+  result.text = sets ? fmt::format("{} sets{}", count,
+                                   input.from.empty() ? "" : fmt::format(" of '{}'", input.from))
                      : fmt::format("{} seen, rank {}", fmt::join(input.variables, ", "), count);
   return result;
 }

@@ -21,6 +21,7 @@ struct ProjectionInput {
   std::vector<std::string> variables;
   std::vector<double> cells;
   config::FormulaArray sets{.rank = 2, .entries = {}, .origin = {}}; ///< rows of any lengths
+  std::string from;                                                  ///< of sets: a result file
   config::FormulaArray functions;
   config::Origin origin;
 };
@@ -65,5 +66,10 @@ std::pair<std::vector<PetscInt>, PetscInt> parts_by_variables(const spaces::Grid
 /// Likewise under `sets`. Collective.
 std::pair<std::vector<PetscInt>, PetscInt>
 parts_by_sets(const spaces::Grid& grid, const ProjectionInput& input, const Names& names);
+
+/// Likewise by the coarse sets in the result file `from`, which must be of the same grid.
+/// Collective.
+std::pair<std::vector<PetscInt>, PetscInt> parts_by_file(const spaces::Grid& grid,
+                                                         const ProjectionInput& input);
 
 } // namespace komori::operators

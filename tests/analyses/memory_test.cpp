@@ -1,12 +1,14 @@
 #include "analyses/memory.hpp"
 
 #include <cmath>
+#include <functional>
 #include <numbers>
 
-#include <Eigen/LU>
+#include <Eigen/Dense>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unsupported/Eigen/MatrixFunctions>
 
 #include "analyses/memory_systems.hpp"
 #include "config/reader.hpp"
@@ -104,6 +106,90 @@ TEST(Memory, linear_system_has_the_kernel_of_its_hidden_variable) {
   EXPECT_LT(before, 0.05);
 }
 
+/// x' = B x with noise that makes the covariance 1, seen through c . x: of linear functions L is
+/// B^T, so that K(t) is a formula of matrices, and so are the rates.
+struct LinearSystem {
+  Eigen::MatrixXd drift;
+  Eigen::VectorXd seen;
+
+  /// The orthogonal dynamics Q B^T Q.
+  Eigen::MatrixXd orthogonal() const {
+    const Eigen::MatrixXd q = complement();
+    return q * drift.transpose() * q;
+  }
+  double kernel(double t) const {
+    const Eigen::MatrixXd l = drift.transpose();
+    const Eigen::VectorXd force = complement() * l * seen;
+    return -seen.dot(l * ((orthogonal() * t).exp() * force)) / seen.squaredNorm();
+  }
+
+private:
+  Eigen::MatrixXd complement() const {
+    const auto n = seen.size();
+    return Eigen::MatrixXd::Identity(n, n) - seen * seen.transpose() / seen.squaredNorm();
+  }
+};
+
+/// Errors of the kernel and of the slowest visible rate on a grid.
+std::pair<double, double> errors_of(const LinearSystem& system, int cells, double half) {
+  const auto n = system.seen.size();
+  const Eigen::MatrixXd noise = -0.5 * (system.drift + system.drift.transpose());
+  std::string names;
+  std::string drift;
+  std::string diffusion;
+  std::string grid;
+  std::string seen;
+  const auto name = [](Eigen::Index i) { return fmt::format("x{}", i); };
+  for (Eigen::Index i = 0; i < n; ++i) {
+    const char* comma = i ? ", " : "";
+    std::string row;
+    for (Eigen::Index j = 0; j < n; ++j) {
+      row += fmt::format("{}({})*{}", j ? " + " : "", system.drift(i, j), name(j));
+    }
+    names += comma + name(i);
+    drift += fmt::format("{}'{}'", comma, row);
+    diffusion += fmt::format("{}'{}'", comma, noise(i, i));
+    grid +=
+        fmt::format("{}{}: {{from: {}, to: {}, cells: {}}}", comma, name(i), -half, half, cells);
+    seen += fmt::format("{}({})*{}", i ? " + " : "", system.seen[i], name(i));
+  }
+  const MemoryResult found = memory_of(
+      "model: {kind: sde, variables: [" + names + "], drift: [" + drift + "], diffusion: [" +
+      diffusion + "]}\ngrid: {" + grid + "}\nprojection: {kind: observables, observables: ['" +
+      seen + "']}\nmemory: {times: {to: 2, steps: 8}, rates: 2, tolerance: 1e-8}");
+  EXPECT_LT(found.identity_error, 1e-9);
+  double error = 0;
+  for (std::size_t i = 0; i < found.times.size(); ++i) {
+    error = std::max(error, std::abs(found.kernel[i](0, 0) - system.kernel(found.times[i])));
+  }
+  const Eigen::VectorXcd exact = system.orthogonal().eigenvalues();
+  double apart = 1e9;
+  for (const MemoryMode& mode : found.modes) {
+    if (!mode.visible || mode.strength < 1e-3) continue;
+    for (const std::complex<double>& value : exact) {
+      apart = std::min(apart, std::abs(mode.value - value));
+    }
+  }
+  return {error, apart};
+}
+
+TEST(Memory, linear_systems_of_any_dimension_seen_through_any_linear_observable) {
+  LinearSystem plane{Eigen::MatrixXd(2, 2), Eigen::VectorXd(2)};
+  plane.drift << -1, 0.8, -0.8, -2;
+  plane.seen << 1, 0.5;
+  LinearSystem space{Eigen::MatrixXd(3, 3), Eigen::VectorXd(3)};
+  space.drift << -1, 0.5, 0.3, -0.5, -1.5, 0.6, -0.3, -0.6, -2;
+  space.seen << 1, -0.5, 0.4;
+  const std::pair<double, double> coarse2 = errors_of(plane, 20, 4.5);
+  const std::pair<double, double> fine2 = errors_of(plane, 40, 4.5);
+  const std::pair<double, double> coarse3 = errors_of(space, 8, 4);
+  const std::pair<double, double> fine3 = errors_of(space, 16, 4);
+  EXPECT_GT(support::order(coarse2.first, fine2.first), 1.8);
+  EXPECT_GT(support::order(coarse2.second, fine2.second), 1.8);
+  EXPECT_GT(support::order(coarse3.first, fine3.first), 1.7);
+  EXPECT_GT(support::order(coarse3.second, fine3.second), 1.7);
+}
+
 /// The harmonic chain on a ring, by pairs of states with opposite signs: on odd functions the rates
 /// are an antisymmetric matrix minus `w`, so that C = exp(-wt) J0(wt), K = exp(-wt) w J1(wt) / t.
 std::string signed_ring(int sites, double w) {
@@ -125,6 +211,57 @@ std::string signed_ring(int sites, double w) {
     }
   }
   return "model: {kind: chain, matrix: [" + rows + "]}\n";
+}
+
+/// C' = -int_0^t k e^(-a(t-s)) C(s) ds is x' = r y, y' = -r x - a y, r^2 = k, seen through x. By
+/// pairs of states with opposite signs: on odd functions the rates are that matrix minus r, so that
+/// both C and K carry another factor exp(-rt).
+std::string signed_pair(double k, double a) {
+  const double r = std::sqrt(k);
+  return fmt::format("model: {{kind: chain, matrix: [[{0}, 0, {1}, 0], [0, {0}, 0, {1}], "
+                     "[0, {1}, {2}, {3}], [{1}, 0, {3}, {2}]]}}\n",
+                     -r, r, -r - a / 2, a / 2);
+}
+
+TEST(Memory, exponential_kernel_whose_rate_is_not_that_of_the_correlation) {
+  struct Case {
+    double k;
+    double a;
+    std::function<double(double)> c;
+  };
+  const double w = std::sqrt(3) / 2;
+  for (const Case& problem : {
+           Case{1, 2, [](double t) { return (1 + t) * std::exp(-t); }},
+           Case{2, 3, [](double t) { return 2 * std::exp(-t) - std::exp(-2 * t); }},
+           Case{1, 1,
+                [w](double t) {
+                  return std::exp(-t / 2) * (std::cos(w * t) + std::sin(w * t) / (2 * w));
+                }},
+       }) {
+    const MemoryResult found = memory_of(
+        signed_pair(problem.k, problem.a) +
+        "projection: {kind: observables, observables: ['state == 0 ? 1 : state == 1 ? -1 : 0']}\n"
+        "memory: {times: {to: 3, steps: 30}, rates: 3}");
+    const double r = std::sqrt(problem.k);
+    ASSERT_EQ(found.kernel.size(), 31);
+    for (std::size_t i = 0; i < found.times.size(); ++i) {
+      const double t = found.times[i];
+      EXPECT_TRUE(near(found.kernel[i](0, 0) * std::exp(r * t),
+                       problem.k * std::exp(-problem.a * t), {1e-9, 0}))
+          << t;
+      EXPECT_TRUE(near(found.propagator[i](0, 0) * std::exp(r * t), problem.c(t), {1e-9, 0})) << t;
+    }
+    int visible = 0;
+    for (const MemoryMode& mode : found.modes) {
+      if (!mode.visible) continue;
+      ++visible;
+      EXPECT_TRUE(near(mode.rate - r, problem.a, {1e-9, 0}));
+      EXPECT_TRUE(near(mode.strength, problem.k, {1e-9, 0}));
+    }
+    EXPECT_EQ(visible, 1);
+    EXPECT_EQ(found.verdict, "exponential");
+    EXPECT_LT(found.identity_error, 1e-10);
+  }
 }
 
 TEST(Memory, harmonic_chain_is_said_not_to_decay_exponentially) {

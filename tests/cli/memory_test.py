@@ -60,12 +60,12 @@ class Memory(DriverTest):
     driver = "mori_zwanzig"
     input_text = LUMPED
 
-    def refused(self, assignment, message):
+    def refused(self, assignment, message, *there):
         done = self.run_driver("input.yaml", "--set", assignment, "--quiet")
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn(message, done.stderr)
         self.assertEqual(done.stderr.count("error:"), 1)
-        self.assertEqual(self.files(), ["input.yaml"])
+        self.assertEqual(self.files(), sorted(["input.yaml", *there]))
 
     def test_exactly_lumpable(self):
         for ranks in (1, 2, 4):
@@ -165,6 +165,63 @@ class Memory(DriverTest):
         for name in names:
             numpy.testing.assert_allclose(whole[name], file["memory/" + name][:], rtol=1e-9,
                                           atol=1e-9)
+
+    def test_stopped_kernels_go_on_to_the_same_bits(self):
+        steps = LUMPED.replace("{lags: 5, rates: 5}", "{lags: 40000, rates: 2}")
+        for text, ranks, names in ((LINEAR, None, ("kernel", "propagator", "rates")),
+                                   (LINEAR, 2, ("kernel", "propagator", "rates")),
+                                   (steps, None, ("omega", "propagator", "rates"))):
+            with self.subTest(text=text, ranks=ranks):
+                (self.folder / "input.yaml").write_text(text)
+                file = self.result("--overwrite", ranks=ranks)
+                whole = {name: file["memory/" + name][:] for name in names}
+                file.close()
+                code, stderr = self.interrupt(ranks, "--overwrite", at="memory rates")
+                self.assertEqual(code, 75, stderr)
+                file = self.result("--overwrite", "--restart", "auto", ranks=ranks)
+                self.assertEqual(file["run"].attrs["resumed"], 1)
+                for name in names:
+                    numpy.testing.assert_array_equal(whole[name], file["memory/" + name][:])
+                file.close()
+
+    def test_coarse_sets_of_a_result_as_projection(self):
+        (self.folder / "chain.yaml").write_text(LUMPED.split("projection")[0] +
+                                                "coarse_sets: {sets: 2}\n")
+        self.succeed("chain.yaml", "--quiet", driver="koopman")
+        file = self.result("--set", "projection={kind: sets, from: chain.h5}", ranks=2)
+        with h5py.File(self.folder / "chain.h5") as sets:
+            assignment = sets["coarse_sets/assignment"][:].astype(int)
+        p = numpy.array([[0.7, 0.2, 0.1, 0], [0.2, 0.7, 0, 0.1], [0.1, 0, 0.8, 0.1],
+                         [0, 0.1, 0.1, 0.8]])
+        v = numpy.eye(2)[assignment]
+        w = v / v.sum(0)
+        numpy.testing.assert_allclose(file["memory/omega"][0], w.T @ p @ v, atol=1e-13)
+        file.close()
+        self.refused("projection={kind: sets, from: absent.h5}",
+                     "'projection.from': 'absent.h5': cannot be read: No such file or directory",
+                     "chain.h5", "chain.yaml", "input.h5")
+        (self.folder / "input.yaml").write_text(RING.replace(
+            "{kind: observables, observables: [cos(q), sin(q)]}", "{kind: sets, from: chain.h5}"))
+        self.refused("memory.rates=1", "'/grid_edges/q'", "chain.h5", "chain.yaml", "input.h5")
+
+    def test_many_functions_in_three_dimensions_without_a_factorisation(self):
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: sde, variables: [x, y, z], potential: x^2/2 + y^2/2 + z^2/2 + x*y/2 + "
+            "y*z/3, diffusion: 1}\n"
+            "grid: {x: {from: -3, to: 3, cells: 10}, y: {from: -3, to: 3, cells: 10}, z: {from: -3, "
+            "to: 3, cells: 10}}\n"
+            "projection: {kind: variables, variables: [x, y]}\n"
+            "memory: {times: {to: 2, steps: 8}, rates: 2, solver: direct, tolerance: 1e-8}\n")
+        file = self.result()
+        exact = {name: file["memory/" + name][:] for name in ("kernel", "rates", "propagator")}
+        file.close()
+        for ranks in (1, 2):
+            file = self.result("--overwrite", "--set", "memory.solver=iterative", ranks=ranks)
+            self.assertLess(file["memory/identity_error"][0], 1e-8)
+            for name, values in exact.items():
+                numpy.testing.assert_allclose(values, file["memory/" + name][:], rtol=1e-5,
+                                              atol=1e-6)
+            file.close()
 
     def test_check_and_help(self):
         self.assertIn("nothing was run (--check)", self.succeed("input.yaml", "--check", ranks=2))

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """A run cut short goes on where it stopped, on another number of ranks, to the same numbers."""
 import signal
-import subprocess
 import unittest
 
 import h5py
 import numpy
-from support import DriverTest, command, environment
+from support import DriverTest
 
 # A block solver on a small grid with a tolerance near rounding: some dozen iterations.
 LONG = """\
@@ -47,21 +46,6 @@ class Restart(DriverTest):
         self.succeed("input.yaml", "--quiet", "--output", "whole.h5", ranks=2)
         with h5py.File(self.folder / "whole.h5") as file:
             return file["spectrum/eigenvalues"][:, 0]
-
-    def interrupt(self, ranks, *options, at="discretisation", by=signal.SIGTERM):
-        """Starts the run, asks it to stop once the solver is at work; returns standard error."""
-        words = command(["input.yaml", "--restart", "auto", *options], ranks)
-        settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
-        with subprocess.Popen(
-            words, cwd=self.folder, env=settings, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as process:
-            for line in process.stdout:
-                if at in line:
-                    break
-            process.send_signal(by)
-            _, stderr = process.communicate(timeout=120)
-        return process.returncode, stderr
 
     def test_stopped_and_resumed_on_other_ranks(self):
         expected = self.reference()

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -76,6 +77,21 @@ class DriverTest(unittest.TestCase):
         file = h5py.File(self.folder / f"{name}.h5", "r")
         self.addCleanup(file.close)
         return file
+
+    def interrupt(self, ranks, *options, at="discretisation", by=signal.SIGTERM):
+        """Starts the run, asks it to stop once the solver is at work; returns standard error."""
+        words = command(["input.yaml", "--restart", "auto", *options], ranks, self.driver)
+        settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
+        with subprocess.Popen(
+            words, cwd=self.folder, env=settings, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:
+            for line in process.stdout:
+                if at in line:
+                    break
+            process.send_signal(by)
+            _, stderr = process.communicate(timeout=120)
+        return process.returncode, stderr
 
     def files(self):
         return sorted(path.name for path in self.folder.iterdir())
