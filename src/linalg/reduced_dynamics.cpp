@@ -22,6 +22,44 @@ using Eigen::VectorXd;
 /// Dimensions between the two spaces that are compared: agreement by chance is unlikely.
 constexpr Index lag = 3;
 
+/// By the eigenvectors of a matrix that need not be symmetric.
+ExponentialSum by_eigenvectors(const MatrixXd& h, const MatrixXd& outputs, double beta) {
+  ExponentialSum sum;
+  const Eigen::EigenSolver<MatrixXd> solver(h);
+  const MatrixXcd x = solver.eigenvectors();
+  const Eigen::PartialPivLU<MatrixXcd> lu(x);
+  const MatrixXcd inverse = lu.inverse();
+  sum.exponents = solver.eigenvalues();
+  const Eigen::VectorXcd start = beta * inverse.col(0);
+  sum.weights = outputs.cast<std::complex<double>>() * x * start.asDiagonal();
+  sum.condition = x.norm() * inverse.norm() / static_cast<double>(x.rows());
+  return sum;
+}
+
+/// Eigenvectors that nearly coincide magnify rounding by their condition. Half the sum of what two
+/// opposite small changes of the matrix give, by which they come apart, errs by the change squared.
+ExponentialSum apart(const MatrixXd& h, const MatrixXd& outputs, double beta,
+                     const ExponentialSum& together) {
+  constexpr double change = 1e-6; // of the slowest exponent
+  MatrixXd e(h.rows(), h.cols());
+  for (Index i = 0; i < e.rows(); ++i) {
+    for (Index j = 0; j < e.cols(); ++j)
+      e(i, j) = std::cos(1.0 + static_cast<double>(2 * i + 3 * j));
+  }
+  e *= change * together.exponents.cwiseAbs().minCoeff() / e.norm();
+  const ExponentialSum plus = by_eigenvectors(h + e, outputs, beta);
+  const ExponentialSum minus = by_eigenvectors(h - e, outputs, beta);
+  if (!(std::max(plus.condition, minus.condition) < 0.1 * together.condition)) return together;
+  ExponentialSum sum;
+  const Index n = h.rows();
+  sum.exponents.resize(2 * n);
+  sum.exponents << plus.exponents, minus.exponents;
+  sum.weights.resize(outputs.rows(), 2 * n);
+  sum.weights << 0.5 * plus.weights, 0.5 * minus.weights;
+  sum.condition = std::max(plus.condition, minus.condition);
+  return sum;
+}
+
 /// C exp(tH) e_1 beta as a sum of exponentials.
 ExponentialSum spectral(const MatrixXd& h, const MatrixXd& outputs, double beta, bool symmetric) {
   ExponentialSum sum;
@@ -34,15 +72,9 @@ ExponentialSum spectral(const MatrixXd& h, const MatrixXd& outputs, double beta,
     sum.weights = (outputs * x * start.asDiagonal()).cast<std::complex<double>>();
     return sum;
   }
-  const Eigen::EigenSolver<MatrixXd> solver(h);
-  const MatrixXcd x = solver.eigenvectors();
-  const Eigen::PartialPivLU<MatrixXcd> lu(x);
-  const MatrixXcd inverse = lu.inverse();
-  sum.exponents = solver.eigenvalues();
-  const Eigen::VectorXcd start = beta * inverse.col(0);
-  sum.weights = outputs.cast<std::complex<double>>() * x * start.asDiagonal();
-  sum.condition = x.norm() * inverse.norm() / static_cast<double>(x.rows());
-  return sum;
+  constexpr double nearly_together = 1e6;
+  sum = by_eigenvectors(h, outputs, beta);
+  return sum.condition > nearly_together ? apart(h, outputs, beta, sum) : sum;
 }
 
 /// The space under construction.
