@@ -64,9 +64,9 @@ int study_flow(KoopmanRun& run) {
   const IntegrationError error = integration_error(run.session().comm(), flow, from, to, widths);
   run.remarks = [&] { report(run.log(), flow, error); };
   std::vector<ResultSection> more{{"integration", [&](io::ResultFile& file) {
-                                      write_integration(flow, error, file);
-                                      return true;
-                                    }}};
+                                     write_integration(flow, error, file);
+                                     return true;
+                                   }}};
   return input.cover ? study_cover(run, flow, std::move(more))
                      : study_step(run, flow, std::move(more));
 }

@@ -218,7 +218,7 @@ int work(Run& run) {
   if (input.data) {
     data.emplace(run.session.comm(), *input.data, network);
     run.session.log().line(fmt::format("  {} rows of inputs, the last {} held out", data->rows(),
-                                   data->rows() - data->fitted_rows()));
+                                       data->rows() - data->fitted_rows()));
   }
   const operators::NetworkData* given = data ? &*data : nullptr;
   const Study study{.run = run, .input = input, .opening = opening};
