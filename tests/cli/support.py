@@ -81,9 +81,8 @@ class DriverTest(unittest.TestCase):
     def interrupt(self, ranks, *options, at="discretisation", by=signal.SIGTERM):
         """Starts the run, asks it to stop once the solver is at work; returns standard error."""
         words = command(["input.yaml", "--restart", "auto", *options], ranks, self.driver)
-        settings = {**environment(), "OMPI_MCA_odls_base_sigkill_timeout": "20"}
         with subprocess.Popen(
-            words, cwd=self.folder, env=settings, text=True,
+            words, cwd=self.folder, env=environment(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:
             for line in process.stdout:
