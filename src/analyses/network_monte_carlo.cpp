@@ -85,7 +85,7 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudy
 /// Sums of one variable of one layer: of its values, and of the weights in each bin.
 class VariableSums {
 public:
-  VariableSums(models::Interval range)
+  explicit VariableSums(models::Interval range)
       : from_(range.from), scale_(bins / (range.to - range.from)) {}
   /// Values `stride` apart.
   void add(std::span<const double> weights, const double* values, std::size_t stride) {

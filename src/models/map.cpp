@@ -65,11 +65,11 @@ void Map::images(const spaces::Points& points, std::span<double> images,
   }
 }
 
-std::optional<config::TensorFormulas> Map::tensor(std::vector<std::size_t> counts) const {
+std::optional<config::TensorFormulas> Map::tensor(std::span<const std::size_t> counts) const {
   std::vector<std::string_view> texts;
   for (const config::Formula& formula : formulas_) texts.push_back(formula.text());
-  return std::make_optional<config::TensorFormulas>(texts, variables(), parameters(),
-                                                    std::move(counts));
+  return std::make_optional<config::TensorFormulas>(
+      texts, variables(), parameters(), std::vector<std::size_t>(counts.begin(), counts.end()));
 }
 
 std::vector<AxisKernel> Map::kernels(const spaces::Grid& grid) const {

@@ -36,7 +36,7 @@ public:
   double image(int k, std::span<const double> x) const override {
     return formulas_[static_cast<std::size_t>(k)](x);
   }
-  std::optional<config::TensorFormulas> tensor(std::vector<std::size_t> counts) const override;
+  std::optional<config::TensorFormulas> tensor(std::span<const std::size_t> counts) const override;
   bool noisy() const noexcept override { return noise_.has_value(); }
   std::vector<AxisKernel> kernels(const spaces::Grid& grid) const override;
 

@@ -11,7 +11,7 @@ double Step::image(int k, std::span<const double> x) const {
   return image[static_cast<std::size_t>(k)];
 }
 
-std::optional<config::TensorFormulas> Step::tensor(std::vector<std::size_t> /*counts*/) const {
+std::optional<config::TensorFormulas> Step::tensor(std::span<const std::size_t> /*counts*/) const {
   return std::nullopt;
 }
 

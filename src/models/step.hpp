@@ -54,7 +54,7 @@ public:
   virtual double image(int k, std::span<const double> x) const;
   /// All formulas for the images of `counts` places along each variable at once; nothing where
   /// images are no formulas.
-  virtual std::optional<config::TensorFormulas> tensor(std::vector<std::size_t> counts) const;
+  virtual std::optional<config::TensorFormulas> tensor(std::span<const std::size_t> counts) const;
 
   /// Noise is added to images.
   virtual bool noisy() const noexcept { return false; }

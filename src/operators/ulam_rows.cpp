@@ -40,7 +40,7 @@ UlamRows::UlamRows(const models::Step& map, const spaces::Grid& grid, const Ulam
         in_cache / samples_, 1, std::max<PetscInt>(1, grid.block().count[at(dimension_ - 1)]));
     std::vector<std::size_t> counts(at(dimension_), static_cast<std::size_t>(input.samples));
     counts.back() *= static_cast<std::size_t>(run_cells_);
-    tensor_ = map.tensor(std::move(counts));
+    tensor_ = map.tensor(counts);
     run_.fill(std::numeric_limits<PetscInt>::min() / 2); // no cell is in it
   }
   if (!tensor_) run_cells_ = std::max<std::int64_t>(1, batch_points / samples_);
