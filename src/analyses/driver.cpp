@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/huge_pages.hpp"
 #include "base/signals.hpp"
 #include "config/nearest.hpp"
 #include "io/run_record.hpp"
@@ -83,6 +84,7 @@ int run_driver(int argc, char** argv, const Driver& driver) {
   } catch (const base::InputError& error) {
     problem = error; // reported once MPI knows which rank speaks
   }
+  if (!problem && !line.help && !line.version && !line.check) base::use_huge_pages(argv);
   base::Session session({.program = driver.name, .petsc_options = line.petsc_options});
   if (line.quiet) session.log().set_level(base::Log::Level::quiet);
   if (line.log == "json") session.log().set_format(base::Log::Format::json);

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The options of a driver do what --help says."""
+"""The options of a driver do what --help says, and the environment what README says."""
 import json
+import pathlib
 import re
+import subprocess
 import unittest
 
-from support import DriverTest
+from support import DriverTest, command, environment
 
 
 class Options(DriverTest):
@@ -99,6 +101,32 @@ class Help(DriverTest):
                 self.assertIn(key, keys)
         self.assertIn("default 10", keys["spectrum.pairs"])
         self.assertIn("[1/time]", keys["spectrum.target"])
+
+    def test_memory_comes_in_huge_pages_where_the_system_gives_them_on_request(self):
+        enabled = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
+        expected = enabled.exists() and "[madvise]" in enabled.read_text()
+        for given in (None, "glibc.malloc.check=0"):
+            variables = environment()
+            del variables["GLIBC_TUNABLES"]
+            if given:
+                variables["GLIBC_TUNABLES"] = given
+            seen = set()
+            with subprocess.Popen(command(["input.yaml", "--quiet", "--overwrite"]), cwd=self.folder,
+                                  env=variables, stdout=subprocess.DEVNULL) as process:
+                while process.poll() is None:
+                    for entry in self.environment_of(process.pid):
+                        seen.add(entry)
+            self.assertEqual(process.returncode, 0)
+            # The C library may have split the list where it lies.
+            asked = any(entry.endswith("glibc.malloc.hugetlb=1") for entry in seen)
+            self.assertEqual(asked, expected, seen)
+
+    @staticmethod
+    def environment_of(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
+        except (OSError, UnicodeDecodeError):
+            return []  # it has just ended
 
 
 def entries(text):

@@ -35,6 +35,7 @@ def environment():
         "OMPI_MCA_mpi_yield_when_idle": "1",
         "OMPI_MCA_rmaps_base_oversubscribe": "1",
         "OMP_NUM_THREADS": "1",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # drivers would begin anew to set it
     }
     return {**os.environ, **settings}
 
