@@ -2,8 +2,10 @@
 
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 #include <unistd.h>
 #ifdef __GLIBC__
@@ -38,7 +40,11 @@ void use_huge_pages([[maybe_unused]] char** arguments) {
   tunables += "glibc.malloc.hugetlb=1";
   if (setenv("GLIBC_TUNABLES", tunables.c_str(), 1) != 0) return;
   if (setenv("KOMORI_HUGE_PAGES", "1", 1) != 0) return;
-  execv("/proc/self/exe", arguments); // comes back only where it failed: then without huge pages
+  // By its own path, so that it keeps its name in lists of processes.
+  std::error_code unknown;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  if (unknown) return;
+  execv(program.c_str(), arguments); // comes back only where it failed: then without huge pages
 #endif
 }
 
