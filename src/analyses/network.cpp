@@ -151,6 +151,12 @@ int on_grids(const Study& study, const models::Network& network,
   return carry_out(study, sections, problem, problem.nonzeros(), problem.space(0).grid());
 }
 
+/// Half of the paths, for errors; whole passes over data where there are several.
+std::int64_t half_of(std::int64_t paths, const operators::NetworkData* data) {
+  if (!data || paths < 2 * data->fitted_rows()) return paths / 2;
+  return paths / data->fitted_rows() / 2 * data->fitted_rows();
+}
+
 int on_dictionaries(const Study& study, const models::Network& network,
                     const operators::NetworkData* data) {
   base::Session& session = study.run.session;
@@ -172,17 +178,19 @@ int on_dictionaries(const Study& study, const models::Network& network,
   }
   // Gram matrices of the whole and of half the paths, and one decomposition; every rank has them.
   const Estimate estimate{.nonzeros = products, .bytes_per_rank = 90e6 + 5 * 8 * products};
-  log.line(fmt::format("  {} paths, {} per rank", input.dictionary->samples,
-                       base::bytes_text(estimate.bytes_per_rank)));
+  const std::int64_t paths =
+      data ? data->whole_passes(input.dictionary->samples) : input.dictionary->samples;
+  log.line(
+      fmt::format("  {} paths, {} per rank", paths, base::bytes_text(estimate.bytes_per_rank)));
   require_memory(session.comm(), {.cells = functions, .ranks = session.size()}, estimate);
   if (study.run.command_line.check) {
     log.line("  the input is valid; nothing was run (--check)");
     return 0;
   }
   base::Phase sampling(log, "sampling");
-  DictionaryProblem problem(session, network, data, input, 0, input.dictionary->samples);
-  DictionaryProblem half(session, network, data, input, 0, input.dictionary->samples / 2);
-  sampling.finish(fmt::format("{} paths", input.dictionary->samples));
+  DictionaryProblem problem(session, network, data, input, 0, paths);
+  DictionaryProblem half(session, network, data, input, 0, half_of(paths, data));
+  sampling.finish(fmt::format("{} paths", paths));
   std::vector<ResultSection> sections;
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
     if (wanted) sections.push_back({name, std::move(body)});

@@ -42,6 +42,12 @@ struct Sums {
     return std::sqrt(std::max(0.0, value2_weight2 - 2 * m * value_weight2 + m * m * weight2)) /
            weight;
   }
+  /// That of the share of an event of probability p: of one event at least, so that what never
+  /// happened, or once, is not taken for certain.
+  double share_error(double p) const {
+    const double least = weight2 / (weight * weight); // of one path
+    return std::sqrt(std::max(p * (1 - p), least) * least);
+  }
 };
 /// Over all ranks. Collective.
 void add_up(MPI_Comm comm, std::vector<Sums>& sums);
@@ -74,6 +80,9 @@ inline constexpr std::size_t path_batch = 2048;
 /// of one rank is thrown on all. Collective.
 void for_batches(base::Session& session, std::int64_t begin, std::int64_t end,
                  const std::function<void(std::uint64_t, std::size_t)>& body);
+
+/// `samples`, or a few more where paths begin at rows of data, so that as many begin at each.
+std::int64_t balanced_paths(const LayerProblem& problem, std::int64_t samples);
 
 /// E[u | X_layer = x] at point number `which` of the section `expectation`, from paths that begin
 /// there. Collective.

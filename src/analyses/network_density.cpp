@@ -61,15 +61,6 @@ Moments moments(const operators::LayerSpace& space, Vec density) {
   return result;
 }
 
-std::vector<UniqueVec> all_densities(NetworkProblem& problem,
-                                     const std::optional<NetworkDensityInput>& input) {
-  const operators::LayerChain& chain = problem.shares();
-  std::vector<UniqueVec> all;
-  all.push_back(initial_density(problem, input));
-  for (int n = 0; n < problem.depth(); ++n) all.push_back(chain.transfer(n, all.back().get()));
-  return all;
-}
-
 /// The condition as 0 or 1, averaged over a few places around each point of the last layer: cells
 /// that a boundary cuts count by their share.
 UniqueVec indicator(const NetworkProblem& problem, const config::Formula& set) {
@@ -139,7 +130,55 @@ UniqueVec data_density(const operators::LayerSpace& space, const operators::Netw
   return density;
 }
 
+/// The density of layer 1 for inputs that are the rows of data.
+UniqueVec density_after(const NetworkProblem& problem, const operators::NetworkData& data) {
+  operators::LayerKernel kernel(problem.network().layers[0], problem.space(0), problem.space(1));
+  const operators::LayerSpace& space = problem.space(1);
+  UniqueVec density = base::duplicate(space.weights());
+  check(VecSet(density.get(), 0));
+  const double mass = 1 / static_cast<double>(data.fitted_rows());
+  {
+    const base::WriteArray masses(density.get());
+    data.for_all_fitted([&](std::span<const double> points) {
+      operators::add_transferred(kernel, space, points, mass, masses.span());
+    });
+  }
+  check(VecPointwiseDivide(density.get(), density.get(), space.weights()));
+  return density;
+}
+
 } // namespace
+
+std::vector<UniqueVec> all_densities(NetworkProblem& problem,
+                                     const std::optional<NetworkDensityInput>& input) {
+  const operators::LayerChain& chain = problem.shares();
+  std::vector<UniqueVec> all;
+  all.push_back(initial_density(problem, input));
+  if (problem.data()) all.push_back(density_after(problem, *problem.data()));
+  while (static_cast<int>(all.size()) <= problem.depth()) {
+    all.push_back(chain.transfer(static_cast<int>(all.size()) - 1, all.back().get()));
+  }
+  return all;
+}
+
+double mean_over_inputs(const NetworkProblem& problem, const operators::LayerChain& chain,
+                        operators::Integrand integrand,
+                        const std::optional<NetworkDensityInput>& input,
+                        const std::vector<UniqueVec>& functions) {
+  if (!problem.data()) {
+    const UniqueVec density = initial_density(problem, input);
+    return chain.dot(0, density.get(), functions[0].get());
+  }
+  double sum = 0;
+  problem.data()->for_all_fitted([&](std::span<const double> points) {
+    for (const double value :
+         operators::composition_at(problem.network().layers[0], problem.space(0), problem.space(1),
+                                   functions[1].get(), points, integrand)) {
+      sum += value;
+    }
+  });
+  return sum / static_cast<double>(problem.data()->fitted_rows());
+}
 
 UniqueVec initial_density(const NetworkProblem& problem,
                           const std::optional<NetworkDensityInput>& input) {
@@ -215,11 +254,12 @@ bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
   const UniqueVec coarse_u = indicator(coarse, set);
   const auto all = NetworkProblem::expectations(problem.shares(), u.get());
   const auto others = NetworkProblem::expectations(coarse.shares(), coarse_u.get());
-  const UniqueVec initial = initial_density(problem, input.density);
-  const UniqueVec coarse_initial = initial_density(coarse, input.density);
-  const double total = problem.chain().dot(0, initial.get(), all[0].get());
-  const double error =
-      std::abs(total - coarse.chain().dot(0, coarse_initial.get(), others[0].get()));
+  const auto mean = [&](NetworkProblem& one, const std::vector<UniqueVec>& functions) {
+    return mean_over_inputs(one, one.shares(), operators::Integrand::shares, input.density,
+                            functions);
+  };
+  const double total = mean(problem, all);
+  const double error = std::abs(total - mean(coarse, others));
   phase.finish();
   write_layer_axes(problem, 0, file);
   const base::ReadArray values(all[0].get());

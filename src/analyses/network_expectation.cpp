@@ -150,11 +150,12 @@ bool expectation(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
   phase.finish(fmt::format("{} layers", problem.depth() + 1));
   problem.log().table(fmt::format("E[{} | X_n]", input.observable->formula.text),
                       {"layer", "norm in L2", "error of the grid"}, rows);
-  const UniqueVec initial = initial_density(problem, input.density);
-  const UniqueVec coarse_initial = initial_density(coarse, input.density);
-  const double mean = problem.chain().dot(0, initial.get(), functions[0].get());
-  const double mean_error =
-      std::abs(mean - coarse.chain().dot(0, coarse_initial.get(), coarse_functions[0].get()));
+  const auto mean_of = [&](const NetworkProblem& one, const std::vector<UniqueVec>& own) {
+    return mean_over_inputs(one, one.chain(), operators::Integrand::polynomials, input.density,
+                            own);
+  };
+  const double mean = mean_of(problem, functions);
+  const double mean_error = std::abs(mean - mean_of(coarse, coarse_functions));
   file.write_small("/expectation/mean", std::vector<double>{mean}, {},
                    {{"meaning", "mean of the observable for the density of the inputs"},
                     {"unit", "-"},

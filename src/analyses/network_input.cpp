@@ -151,7 +151,8 @@ void declare(config::Declarer& declarer, NetworkSpectrumInput& input) {
 
 void declare(config::Declarer& declarer, NetworkMonteCarloInput& input) {
   declarer.integer("samples", input.samples,
-                   {.help = "Paths through the network per point, and for the densities."},
+                   {.help = "Paths through the network per point, and for the densities; with "
+                            "'data' up to whole passes over its rows."},
                    Range::between(100, 1e12));
   declarer.integer("seed", input.seed, {.help = "Of the random numbers."}, Range::between(0, 1e15));
 }
@@ -229,10 +230,6 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   only_grids(input.probability.has_value(), "probability");
   only_grids(input.spectrum.has_value(), "spectrum");
   only_grids(input.matrix != "auto", "operator");
-  if (input.monte_carlo && input.data && !input.dictionary) {
-    declarer.reject("monte_carlo", "compares densities with paths, but rows of 'data' are points, "
-                                   "which cells of grids smear out; use a 'dictionary'");
-  }
   if (input.monte_carlo && input.dictionary && !input.observable) {
     declarer.reject("monte_carlo", "of a dictionary needs 'observable'; add e.g. 'observable: "
                                    "{variables: [y], formula: y}'");

@@ -52,17 +52,23 @@ double mean_of(const operators::LayerSpace& space, Vec density, int k) {
   return base::dot(weighted.get(), density);
 }
 
+/// The first layer whose density the two ways find by themselves: rows of data are the same in
+/// both.
+int first_layer(const NetworkProblem& problem) {
+  return problem.data() ? 1 : 0;
+}
+
 /// Means and bins of every variable of every layer, and the observable: operators' side.
 std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudyInput& input) {
   std::vector<Comparison> all;
-  UniqueVec density = initial_density(problem, input.density);
-  for (int n = 0; n <= problem.depth(); ++n) {
+  const std::vector<UniqueVec> densities = all_densities(problem, input.density);
+  for (int n = first_layer(problem); n <= problem.depth(); ++n) {
     const operators::LayerSpace& space = problem.space(n);
-    if (n > 0) density = problem.shares().transfer(n - 1, density.get());
+    Vec density = densities[at(n)].get();
     for (int k = 0; k < space.dimension(); ++k) {
       const std::string name = space.grid().axis(k).name();
-      all.push_back({.name = "mean of " + name, .operators = mean_of(space, density.get(), k)});
-      const std::vector<double> masses = bin_masses(space, density.get(), k);
+      all.push_back({.name = "mean of " + name, .operators = mean_of(space, density, k)});
+      const std::vector<double> masses = bin_masses(space, density, k);
       for (int b = 0; b < bins; ++b) {
         all.push_back(
             {.name = fmt::format("bin {} of {}", b + 1, name), .operators = masses[at(b)]});
@@ -75,9 +81,10 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudy
       return formula(y);
     });
     const auto functions = NetworkProblem::expectations(problem.chain(), u.get());
-    const UniqueVec initial = initial_density(problem, input.density);
-    all.push_back({.name = "mean of the observable",
-                   .operators = problem.chain().dot(0, initial.get(), functions[0].get())});
+    all.push_back(
+        {.name = "mean of the observable",
+         .operators = mean_over_inputs(problem, problem.chain(), operators::Integrand::polynomials,
+                                       input.density, functions)});
   }
   return all;
 }
@@ -136,7 +143,7 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
   std::vector<double> next;
   const auto of_paths = [&](std::int64_t begin, std::int64_t end) {
     std::vector<VariableSums> variables;
-    for (int n = 0; n <= problem.depth(); ++n) {
+    for (int n = first_layer(problem); n <= problem.depth(); ++n) {
       for (int k = 0; k < problem.space(n).dimension(); ++k) {
         variables.emplace_back(problem.space(n).range(k));
       }
@@ -157,6 +164,7 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
           sampler.step(at(n) - 1, first, count, x, next);
           std::swap(x, next);
         }
+        if (n < first_layer(problem)) continue;
         for (std::size_t k = 0; k < width; ++k) (variable++)->add(weights, x.data() + k, width);
       }
       const std::size_t outputs = network.width(at(problem.depth()));
@@ -169,7 +177,8 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
     if (observable) sums.push_back(of_observable);
     return sums;
   };
-  return sums_in_parts(problem, "paths", asked.samples, quantities, of_paths);
+  return sums_in_parts(problem, "paths", balanced_paths(problem, asked.samples), quantities,
+                       of_paths);
 }
 
 } // namespace
@@ -185,6 +194,10 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
     all[q].operators_error = std::abs(all[q].operators - others[q].operators);
     all[q].sampled = sums[q].mean();
     all[q].standard_error = sums[q].error();
+    if (all[q].name.starts_with("bin")) {
+      all[q].standard_error =
+          std::max(all[q].standard_error, sums[q].share_error(all[q].operators));
+    }
   }
   for (std::size_t i = 0; i < points.values.size(); ++i) {
     const Sums one = from_point(problem, input, i);
@@ -195,11 +208,12 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
          .sampled = one.mean(),
          .standard_error = one.error()});
   }
-  const double paths = static_cast<double>(input.monte_carlo->samples) *
-                       (1 + static_cast<double>(points.values.size()));
+  const std::int64_t samples = balanced_paths(problem, input.monte_carlo->samples);
+  const double paths =
+      static_cast<double>(samples) * (1 + static_cast<double>(points.values.size()));
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begun;
   phase.finish(rate_text(paths, spent.count()));
-  return report_comparison(problem, all, input.monte_carlo->samples, "refine 'layers.cells'", file);
+  return report_comparison(problem, all, samples, "refine 'layers.cells'", file);
 }
 
 } // namespace komori::analyses

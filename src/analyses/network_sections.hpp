@@ -52,6 +52,16 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
 /// where it is negative or has no integral.
 base::UniqueVec initial_density(const NetworkProblem& problem,
                                 const std::optional<NetworkDensityInput>& input);
+/// Densities of all layers for that of the inputs. Rows of data are taken as the points they are;
+/// only the density of the inputs themselves shows their share per cell. Collective.
+std::vector<base::UniqueVec> all_densities(NetworkProblem& problem,
+                                           const std::optional<NetworkDensityInput>& input);
+/// The mean over the inputs of E[u | X_0], where `functions` are those of all layers by `chain`;
+/// over the rows of data where there are any. Collective.
+double mean_over_inputs(const NetworkProblem& problem, const operators::LayerChain& chain,
+                        operators::Integrand integrand,
+                        const std::optional<NetworkDensityInput>& input,
+                        const std::vector<base::UniqueVec>& functions);
 /// Layers shrunk to what their projections resolve, neurons ranked by the cost of dropping them,
 /// and the network without those that cost less than the tolerance.
 bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);

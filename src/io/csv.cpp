@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,10 +19,11 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
-/// Whether the whole field is one number, finite or not.
+/// Whether the whole field is one number, finite or not; one that no double holds is infinite.
 bool parse(std::string_view field, double& value) {
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  return error == std::errc() && end == field.data() + field.size();
+  if (error == std::errc::result_out_of_range) value = std::numeric_limits<double>::infinity();
+  return error != std::errc::invalid_argument && end == field.data() + field.size();
 }
 
 /// The numbers of one line, added to `values`; the column (from 1) that is none, or 0.

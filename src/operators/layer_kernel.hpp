@@ -35,6 +35,7 @@ public:
   const std::vector<AxisWeights>& row(std::span<const double> x, Integrand integrand);
   /// What the whole row sums to: 1 but for the tails that a range misses.
   static double sum(const std::vector<AxisWeights>& weights);
+  std::size_t inputs() const noexcept { return layer_->inputs; }
   /// Entries of a row at most.
   double most_entries() const noexcept { return most_entries_; }
 

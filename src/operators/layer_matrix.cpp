@@ -114,4 +114,16 @@ std::vector<double> composition_at(const models::NetworkLayer& layer, const Laye
   return answers;
 }
 
+void add_transferred(LayerKernel& kernel, const LayerSpace& to, std::span<const double> points,
+                     double mass, std::span<double> masses) {
+  const spaces::Grid& grid = to.grid();
+  if (grid.local_cells() == 0) return;
+  for (std::size_t p = 0; p + kernel.inputs() <= points.size(); p += kernel.inputs()) {
+    const auto& weights = kernel.row(points.subspan(p, kernel.inputs()), Integrand::shares);
+    for_each_weight(weights, grid.block(), [&](const spaces::Index& index, double weight) {
+      masses[static_cast<std::size_t>(grid.number(index) - grid.first())] += mass * weight;
+    });
+  }
+}
+
 } // namespace komori::operators

@@ -37,4 +37,11 @@ std::vector<double> composition_at(const models::NetworkLayer& layer, const Laye
                                    const LayerSpace& to, Vec u, std::span<const double> points,
                                    Integrand integrand = Integrand::polynomials);
 
+/// Adds to `masses` what points of layer n, each of probability `mass`, send to the cells around
+/// the points of layer n+1: N p of a density p that is no function but a sum of points, nothing of
+/// which is smeared over cells of layer n. `points` is [count][inputs], the same on every rank;
+/// each rank fills its own part of `masses`, laid out as the vectors of `to`. Local.
+void add_transferred(LayerKernel& kernel, const LayerSpace& to, std::span<const double> points,
+                     double mass, std::span<double> masses);
+
 } // namespace komori::operators

@@ -156,4 +156,23 @@ void NetworkData::for_each(const std::function<void(std::int64_t, std::span<cons
   if (!problem.empty()) throw InputError(problem);
 }
 
+void NetworkData::for_all_fitted(const std::function<void(std::span<const double>)>& visit) const {
+  std::vector<double> points;
+  std::vector<std::int64_t> labels;
+  for (std::int64_t first = 0; first < fitted_rows(); first += piece) {
+    const auto count = static_cast<std::size_t>(std::min(piece, fitted_rows() - first));
+    points.resize(count * inputs_);
+    labels.resize(count);
+    std::string problem;
+    try {
+      read(first, count, points, labels);
+    } catch (const InputError& error) {
+      problem = error.what();
+    }
+    problem = base::first_text(comm_, problem);
+    if (!problem.empty()) throw InputError(problem);
+    visit(points);
+  }
+}
+
 } // namespace komori::operators

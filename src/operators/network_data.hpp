@@ -39,6 +39,10 @@ public:
   std::int64_t rows() const noexcept { return rows_; }
   std::int64_t fitted_rows() const noexcept { return rows_ - held_out_; }
   bool labelled() const noexcept { return labelled_; }
+  /// As many paths, or a few more, so that as many begin at one row as at any other.
+  std::int64_t whole_passes(std::int64_t paths) const noexcept {
+    return (paths + fitted_rows() - 1) / fitted_rows() * fitted_rows();
+  }
   /// Path i begins at row i modulo fitted_rows(). The data must outlive it.
   models::PathInputs inputs() const;
   /// Rows [first, first + count): `points` is [count][inputs], `labels` [count] (-1 without them).
@@ -49,6 +53,9 @@ public:
   /// an exception on one rank is thrown on all. Collective.
   void for_each(const std::function<void(std::int64_t first, std::span<const double> points,
                                          std::span<const std::int64_t> labels)>& visit) const;
+  /// Calls `visit(points)` on every rank with pieces of all rows that are not held out, [count]
+  /// [inputs]; an exception on one rank is thrown on all. Collective; so may `visit` be.
+  void for_all_fitted(const std::function<void(std::span<const double> points)>& visit) const;
 
 private:
   MPI_Comm comm_;

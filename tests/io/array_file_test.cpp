@@ -99,6 +99,25 @@ TEST_F(ArrayFiles, parts_and_pieces_of_them) {
   EXPECT_THAT(values, ElementsAre(2, 6, 3, 7));
 }
 
+TEST_F(ArrayFiles, csv) {
+  put("a.csv", "x, y\n1, 2.5\n\n-3e2,4\r\n");
+  EXPECT_EQ(all("a.csv"), (std::vector<double>{1, 2.5, -300, 4}));
+  ArrayFile file(folder_.file("a.csv"), "");
+  EXPECT_EQ(file.rows(), 2);
+  std::vector<double> row(2);
+  file.read(0, 1, 1, row);
+  EXPECT_THAT(row, ElementsAre(-300, 4));
+  const auto error_of = [&](const std::string& content) {
+    put("b.csv", content);
+    return message_of<base::InputError>([&] { all("b.csv"); });
+  };
+  EXPECT_THAT(error_of("1,2\n3\n"), HasSubstr("line 2 has 1 numbers, but those before it have 2"));
+  EXPECT_THAT(error_of("1,2\n3,nan\n"), HasSubstr("line 2, column 2 is 'nan'"));
+  EXPECT_THAT(error_of("1,2\n3,4x\n"), HasSubstr("line 2, column 2 is '4x'"));
+  EXPECT_THAT(error_of("x,y\n"), HasSubstr("it holds no numbers"));
+  EXPECT_THAT(error_of("1e400,2\n"), HasSubstr("line 1, column 1"));
+}
+
 TEST_F(ArrayFiles, hdf5) {
   const std::vector<double> values{1, 2, 3, 4, 5, 6, 7, 8};
   {

@@ -345,5 +345,22 @@ TEST(LayerOperators, SayWhatDoesNotFit) {
               testing::HasSubstr("x1_1 reaches [-0.77159415595"));
 }
 
+/// The Hilbert-Schmidt norm of a product is that of the product of its matrices.
+TEST(LayerNorms, HilbertSchmidtOfProducts) {
+  const Grids grids(t1(), {40, 30, 50}, 1);
+  base::UniqueMat product;
+  base::check(MatMatMult(grids.chain.steps[0].get(), grids.chain.steps[1].get(), MAT_INITIAL_MATRIX,
+                         PETSC_DEFAULT, product.put()));
+  LayerChain whole;
+  whole.comm = PETSC_COMM_WORLD;
+  whole.weights.push_back(UniqueVec::share(grids.chain.weight(0)));
+  whole.weights.push_back(UniqueVec::share(grids.chain.weight(2)));
+  whole.steps.push_back(std::move(product));
+  const auto found = product_hilbert_schmidt(grids.chain, 0, 2);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_NEAR(*found, hilbert_schmidt(whole, 0), 1e-13);
+  EXPECT_LT(*found, hilbert_schmidt(grids.chain, 0) * hilbert_schmidt(grids.chain, 1));
+}
+
 } // namespace
 } // namespace komori::operators

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Networks in files that lie: ONNX and HDF5, truncated, with cycles, values that are no numbers, absurd sizes.
+
+Each ends in one message on all ranks with exit code 2, and nothing is written.
+"""
+import math
+import struct
+import unittest
+
+import h5py
+import numpy
+from support import DriverTest
+
+INPUT = """\
+model:
+  kind: network
+  file: net.onnx
+  input_range: [-1, 1]
+  noise: {kind: uniform, half_width: 0.5}
+observable: {variables: [y], formula: y}
+expectation: {points: [[0.5, -0.25]]}
+"""
+FLOAT, DOUBLE = 1, 11
+
+
+def varint(value):
+    value %= 1 << 64
+    parts = bytearray()
+    while value >= 128:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def part(field, content):
+    content = content.encode() if isinstance(content, str) else content
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+def tensor(name, shape, values, kind=DOUBLE):
+    data = values if isinstance(values, bytes) else struct.pack(f"<{len(values)}{'d' if kind == DOUBLE else 'f'}", *values)
+    return part(5, part(8, name) + number(2, kind) + b"".join(number(1, n) for n in shape) + part(9, data))
+
+
+def node(kind, inputs, output):
+    return part(1, part(2, output) + part(3, f"n_{output}") + part(4, kind) + b"".join(part(1, name) for name in inputs))
+
+
+def value(field, name, shape=()):
+    extents = b"".join(part(1, number(1, n) if n >= 0 else part(2, "batch")) for n in shape)
+    return part(field, part(1, name) + part(2, part(1, number(1, FLOAT) + part(2, extents))))
+
+
+def model(*parts, inputs=(-1, 2)):
+    graph = part(2, "test") + value(11, "x", inputs) + b"".join(parts) + value(12, "y")
+    return number(1, 8) + part(8, number(2, 17)) + part(7, graph)
+
+
+WEIGHT = tensor("w", (2, 1), (1.5, -0.5))
+PRODUCT = node("MatMul", ("x", "w"), "z")
+TANH = node("Tanh", ("z",), "y")
+GOOD = model(WEIGHT, PRODUCT, TANH)
+ONNX = {
+    "nothing": (b"", "this is not an ONNX file"),
+    "half of it": (GOOD[:len(GOOD) // 2], "this is not an ONNX file"),
+    "all but a byte": (GOOD[:-1], "this is not an ONNX file"),
+    "a cycle": (model(WEIGHT, node("Add", ("x", "v"), "u"), node("Identity", ("u",), "v"), node("MatMul", ("v", "w"), "y")),
+                "the graph has a cycle through node"),
+    "nan": (model(tensor("w", (2, 1), (1, math.nan)), PRODUCT, TANH),
+            "tensor 'w' holds nan at entry 1 (counted from 0); every value must be"),
+    "infinity": (model(tensor("w", (2, 1), (math.inf, 1), FLOAT), PRODUCT, TANH), "tensor 'w' holds inf at entry 0"),
+    "an absurd size": (model(tensor("w", (1 << 40, 1 << 40), (1, 2)), PRODUCT, TANH), "but at most"),
+    "a negative size": (model(tensor("w", (-2, 1), (1, 2)), PRODUCT, TANH), "has the extent -2"),
+    "fewer values than it says": (model(tensor("w", (2, 1), (1,)), PRODUCT, TANH),
+                                  "has the shape [2, 1], but holds 1 numbers"),
+    "a width of billions": (model(node("Tanh", ("x",), "y"), inputs=(-1, 1 << 40)), "the input 'x' has the shape"),
+    "a pair that does not fit": (model(tensor("w", (3, 1), (1, 2, 3)), PRODUCT, TANH), "'x'"),
+    "what no node computes": (model(WEIGHT, node("MatMul", ("x", "lost"), "y")), "needs 'lost', which nothing computes"),
+    "a name of control characters": (model(WEIGHT, node("\x1b[2J\n", ("x",), "y")), "is not understood"),
+    "an operator that is no layer": (model(WEIGHT, PRODUCT, node("Softmax", ("z",), "y")), "'Softmax' is not understood"),
+}
+
+
+class Onnx(DriverTest):
+    driver = "network"
+    input_text = INPUT
+
+    def test_a_file_that_holds(self):
+        (self.folder / "net.onnx").write_bytes(GOOD)
+        file = self.result(ranks=2)
+        self.assertAlmostEqual(file["expectation/values"][0], math.tanh(1.5 * 0.5 + 0.5 * 0.25), 10)
+
+    def test_files_that_lie(self):
+        for name, (content, message) in ONNX.items():
+            with self.subTest(name):
+                (self.folder / "net.onnx").write_bytes(content)
+                before = self.files()
+                done = self.run_driver("input.yaml", "--quiet", ranks=2)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+                self.assertIn("net.onnx", done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(self.files(), before)
+
+    def test_files_that_are_none(self):
+        with (self.folder / "net.onnx").open("wb") as file:
+            file.truncate(65 << 20)  # of zeros that no disk holds
+        done = self.run_driver("input.yaml", "--quiet", ranks=2)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+        self.assertIn("it has 65 MiB, but at most 64 MiB of network are read", done.stderr)
+        (self.folder / "net.onnx").unlink()
+        (self.folder / "net.onnx").mkdir()
+        done = self.run_driver("input.yaml", "--quiet", ranks=2)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+        self.assertIn("this is not a file that can be read", done.stderr)
+
+
+class Hdf5(DriverTest):
+    driver = "network"
+    input_text = INPUT.replace("net.onnx", "net.h5\n  activations: [tanh]")
+
+    def network(self, file):
+        file["0.weight"] = numpy.array([[1.5, -0.5], [0, 1]])
+        file["1.weight"] = numpy.array([[1.0, 1.0]])
+
+    def assert_one_message(self, message):
+        before = self.files()
+        done = self.run_driver("input.yaml", "--quiet", ranks=2)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+        self.assertIn("net.h5", done.stderr)
+        self.assertIn(message, done.stderr)
+        self.assertEqual(self.files(), before)
+
+    def test_truncated_files(self):
+        path = self.folder / "net.h5"
+        with h5py.File(path, "w") as file:
+            self.network(file)
+        whole = path.read_bytes()
+        for size in (9, 100, len(whole) // 2, len(whole) - 1):
+            with self.subTest(size):
+                path.write_bytes(whole[:size])
+                self.assert_one_message("")
+
+    def test_files_that_lie(self):
+        def absurd(file):
+            file.create_dataset("0.weight", (1 << 31, 1 << 31), chunks=(1, 16), dtype="f8")
+
+        def large(file):
+            file.create_dataset("0.weight", (1 << 13, (1 << 12) + 1), chunks=(1, 16), dtype="f8")
+
+        def unlimited(file):
+            file.create_dataset("0.weight", (0, 0), maxshape=(None, None), chunks=(1, 16), dtype="f8")
+
+        def infinite(file):
+            file["0.weight"] = numpy.array([[1, numpy.inf]])
+            file["1.weight"] = numpy.array([[1.0]])
+
+        def text(file):
+            file["0.weight"] = "weights"
+
+        def loop(file):
+            self.network(file)
+            file["again"] = file["/"]
+
+        def lost(file):
+            file["0.weight"] = h5py.SoftLink("/nowhere")
+
+        def outside(file):
+            file["0.weight"] = h5py.ExternalLink("other.h5", "/weight")
+
+        wrong = {absurd: "0.weight", large: "0.weight", unlimited: "no entries", infinite: "finite", text: "0.weight",
+                 loop: None, lost: "", outside: ""}
+        for change, message in wrong.items():
+            with self.subTest(change.__name__):
+                with h5py.File(self.folder / "net.h5", "w") as file:
+                    change(file)
+                if message is not None:
+                    self.assert_one_message(message)
+                else:  # the network is there, whatever else is
+                    self.succeed("input.yaml", "--quiet", "--check", ranks=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
