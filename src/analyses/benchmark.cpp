@@ -41,6 +41,7 @@ public:
     ulam();
     dictionary_pass();
     eigensolve();
+    memory_rates();
     stationary_density_of_a_rotation();
     series();
     eigensolve_in_three_dimensions();
@@ -237,7 +238,7 @@ Driver benchmark_driver() {
           .summary = "What this machine can do, and what komori reaches of it",
           .takes_input = config::InputFile::optional,
           .key_help = [] { return config::help<BenchmarkInput>().text(); },
-          .option_prefixes = {"spectrum_", "stationary_", "extension_"},
+          .option_prefixes = {"spectrum_", "stationary_", "extension_", "rates_", "memory_"},
           .work = work};
 }
 

@@ -26,13 +26,14 @@ struct Stated {
 };
 
 /// On two cores that share 25 GB/s; shares and ratios carry over to other machines.
-constexpr std::array<Stated, 9> stated{{
+constexpr std::array<Stated, 10> stated{{
     {"product, matrix-free, symmetrised", At::products, {80, 85}},
     {"product, assembled (AIJ)", At::products, {70, 80}},
     {"product, assembled (SELL)", At::products, {75, 85}},
     {"generation of rates", At::solves, {90, 150}},
     {"re-assembly", At::solves, {300, 400}},
     {"the same on the assembled matrix", At::solves, {3, 5}},
+    {"eight decay rates of a memory", At::solves_on_two_ranks, {15, 6, false}},
     {"ten eigenpairs in three dimensions", At::solves_on_two_ranks, {25, 10, false}},
     {"ten eigenpairs, one rank over all", At::solves_on_two_ranks, {1.7, 1.9}},
     {"iterations, spread over the sizes", At::sizes, {40, 20, false}},

@@ -5,12 +5,15 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "analyses/memory_systems.hpp"
 #include "analyses/problem.hpp"
 #include "analyses/spectrum.hpp"
 #include "analyses/stationary.hpp"
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "config/reader.hpp"
 #include "linalg/exponential.hpp"
 
 namespace komori::analyses {
@@ -112,6 +115,50 @@ void BenchmarkSolves::stationary_density_of_a_rotation() {
        .value = seconds,
        .unit = "s",
        .note = "rotating Ornstein-Uhlenbeck process"});
+}
+
+double BenchmarkSolves::memory(const std::vector<std::string>& observables, int rates) const {
+  const std::string axis =
+      fmt::format("{{from: -2.5, to: 2.5, cells: {}}}",
+                  std::llround(std::sqrt(static_cast<double>(input_.solve_cells))));
+  const auto input = config::read<MoriZwanzigInput>(config::parse(
+      fmt::format("model: {{kind: sde, variables: [x, y], potential: (x^2-1)^2 + y^2, diffusion: "
+                  "0.25}}\ngrid: {{x: {0}, y: {0}}}\nprojection: {{kind: observables, observables: "
+                  "[{1}]}}\nmemory: {{rates: {2}, solver: iterative}}",
+                  axis, fmt::join(observables, ", "), rates),
+      "benchmark"));
+  return once([&] {
+    MemoryStudy study(session_, input);
+    if (!study.compute().complete) {
+      throw base::ConvergenceError("the decay rates of the memory did not converge");
+    }
+  });
+}
+
+void BenchmarkSolves::memory_rates() {
+  if (input_.dimension != 2) return;
+  const std::vector<std::string> four{"x", "y", "x*y", "x^2"};
+  const double seconds = memory(four, 8);
+  add({.name = "eight decay rates of a memory",
+       .seconds = seconds,
+       .value = seconds,
+       .unit = "s",
+       .note = "four observables, all projected"});
+  if (!input_.compare) return;
+  std::vector<std::string> eight = four;
+  eight.insert(eight.end(), {"y^2", "x^3", "x*y^2", "x^2*y"});
+  const double observables = memory(eight, 8);
+  add({.name = "the same for another observable",
+       .seconds = observables,
+       .value = std::max(0.0, (observables - seconds) / 4),
+       .unit = "s",
+       .note = "a quarter of what four more take"});
+  const double rates = memory(four, 16);
+  add({.name = "the same for another rate",
+       .seconds = rates,
+       .value = std::max(0.0, (rates - seconds) / 8),
+       .unit = "s",
+       .note = "an eighth of what eight more take"});
 }
 
 void BenchmarkSolves::series() {

@@ -18,6 +18,8 @@ protected:
   /// The iterations on the finest grid, from a tenth of the usual cells to the most.
   void eigensolve_at_other_sizes();
   void stationary_density_of_a_rotation();
+  /// Of four observables in a plane, and what another observable and another rate take.
+  void memory_rates();
   /// A Chebyshev series of some hundred products, on a stencil and on a matrix.
   void series();
 
@@ -27,6 +29,8 @@ private:
     PetscInt iterations = 0;
   };
   Solved eigenpairs(const std::string& form, double cells, int dimension, MPI_Comm comm) const;
+
+  double memory(const std::vector<std::string>& observables, int rates) const;
 
   Solved usual_; ///< the eigensolve of the usual size
 };

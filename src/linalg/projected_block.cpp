@@ -83,6 +83,9 @@ void ProjectedBlock::apply(BlockView x, BlockView y) {
 }
 
 void ProjectedBlock::precondition(BlockView r, BlockView z) {
+  // On the space itself the operator is `push`, and so the inverse is known.
+  std::vector<double> outside = products(r);
+  for (double& c : outside) c /= -push_;
   if (basis_.sparse) {
     const auto columns = at(r.columns);
     copy_.resize(r.rows * columns);
@@ -110,7 +113,9 @@ void ProjectedBlock::precondition(BlockView r, BlockView z) {
       }
     }
   }
-  subtract(products(z), z);
+  std::vector<double> rest = products(z);
+  for (std::size_t i = 0; i < rest.size(); ++i) rest[i] += outside[i];
+  subtract(rest, z);
 }
 
 std::string ProjectedBlock::describe() const {

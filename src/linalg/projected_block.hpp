@@ -24,7 +24,8 @@ struct BlockBasis {
 
 /// Q A Q + push (1 - Q), Q the complement of the basis. Approximate inverses T of A give
 /// T - T V (V^T T V)^-1 V^T T for a handful of columns, which is what T would be on the complement,
-/// and Q T Q for many. All functions are collective.
+/// and Q T Q for many; with (1 - Q) / push beside them start vectors need not be in the complement.
+/// All functions are collective.
 class ProjectedBlock final : public BlockOperator {
 public:
   ProjectedBlock(MPI_Comm comm, std::shared_ptr<BlockOperator> whole, BlockBasis basis,

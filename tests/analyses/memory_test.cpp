@@ -316,5 +316,34 @@ TEST(Memory, reversible_kernels_are_minus_the_correlation_of_forces) {
   }
 }
 
+TEST(Memory, blocks_begun_on_a_coarser_grid_find_the_slowest_rates) {
+  // Eigenvectors carried over from a coarser grid are not orthogonal to the functions on this one.
+  const std::string text =
+      "model: {kind: sde, variables: [x, y], potential: (x^2-1)^2 + y^2, diffusion: 0.25}\n"
+      "grid: {x: {from: -2.5, to: 2.5, cells: 146}, y: {from: -2.5, to: 2.5, cells: 146}}\n";
+  struct Case {
+    const char* projection;
+    std::vector<double> rates;
+  };
+  for (const Case& problem : {
+           // The first as 1000 x 1000 cells give them; with all functions of x projected out, one
+           // relaxation in y and what x does by itself.
+           Case{"{kind: observables, observables: [x, y, x*y, x^2]}",
+                {3.99980, 4.02958, 5.31025, 5.34627}},
+           Case{"{kind: variables, variables: [x]}", {2, 2.0297795933, 4, 4.0297795933}},
+       }) {
+    const MemoryResult found =
+        memory_of(fmt::format("{}projection: {}\nmemory: {{rates: {}, solver: iterative}}", text,
+                              problem.projection, problem.rates.size()));
+    EXPECT_TRUE(found.complete);
+    EXPECT_THAT(found.solver, testing::HasSubstr("block_lobpcg"));
+    ASSERT_EQ(found.modes.size(), problem.rates.size());
+    for (std::size_t i = 0; i < problem.rates.size(); ++i) {
+      EXPECT_TRUE(near(found.modes[i].rate, problem.rates[i], {0, 5e-3}));
+      EXPECT_EQ(found.modes[i].verdict, "converged");
+    }
+  }
+}
+
 } // namespace
 } // namespace komori::analyses

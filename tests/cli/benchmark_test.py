@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The driver `benchmark` measures, says what it measured with, and writes it down."""
 import json
+import re
 import unittest
 
 from support import DriverTest
@@ -19,11 +20,13 @@ class Benchmark(DriverTest):
         names = [m["name"] for m in result["measurements"]]
         for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "re-assembly",
                      "Ulam assembly", "dictionary pass", "ten eigenpairs", "three dimensions",
-                     "one rank over all", "iterations", "stationary density", "Chebyshev"):
+                     "one rank over all", "iterations", "decay rates of a memory",
+                     "another rate", "stationary density", "Chebyshev"):
             self.assertTrue(any(name in text for text in names), f"{name} in {names}")
         for measurement in result["measurements"]:
-            # The spread of the iterations is 0 where the grids need equally many.
-            least = 0 if "spread" in measurement["name"] else 1e-300
+            # The spread of the iterations is 0 where the grids need equally many, and so is what
+            # comes on top where it is lost in the noise.
+            least = 0 if re.search("spread|another", measurement["name"]) else 1e-300
             self.assertGreaterEqual(measurement["value"], least, measurement)
             # Figures to meet are stated for sizes that memory bounds.
             self.assertNotIn("must", measurement)
