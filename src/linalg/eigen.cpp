@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
-#include "base/random.hpp"
 #include "base/signals.hpp"
 #include "linalg/block_eps.hpp"
+#include "linalg/random_vector.hpp"
 #include "linalg/schur.hpp"
 #include "linalg/solver.hpp"
 
@@ -94,20 +94,6 @@ void observe(EPS eps, Watch& watch) {
   check(EPSSetConvergenceTestFunction(eps, converged, &watch, nullptr));
 }
 
-/// One number per global row, the same in every run on as many ranks.
-base::UniqueVec start_vector(Mat matrix) {
-  base::UniqueVec start;
-  check(MatCreateVecs(matrix, start.put(), nullptr));
-  PetscInt first = 0;
-  check(VecGetOwnershipRange(start.get(), &first, nullptr));
-  const base::Random random(20220912);
-  const base::WriteArray values(start.get());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = 0.5 + random.uniform(static_cast<std::uint64_t>(first) + i);
-  }
-  return start;
-}
-
 /// A block method starts from all vectors given; a Krylov method takes one, so their sum: its first
 /// steps bring back the space they span. Where that is invariant to rounding and smaller than the
 /// number of pairs asked for, SLEPc 3.18 goes on from it with what it had divided out left in the
@@ -116,13 +102,13 @@ void set_start(EPS eps, Mat matrix, const std::vector<Vec>& given, bool block) {
   std::vector<Vec> start = given;
   base::UniqueVec single;
   if (start.empty()) {
-    single = start_vector(matrix);
+    single = random_vector(matrix, 20220912, 0.5);
   } else if (!block) {
     single = base::duplicate(start.front());
     check(VecSet(single.get(), 0));
     for (const Vec vector : start) check(VecAXPY(single.get(), 1, vector));
     constexpr double trace = 1e-8;
-    const base::UniqueVec others = start_vector(matrix);
+    const base::UniqueVec others = random_vector(matrix, 20220912, 0.5);
     const double size = base::norm2(single.get()) / base::norm2(others.get());
     check(VecAXPY(single.get(), trace * size, others.get()));
   }

@@ -5,7 +5,7 @@
 
 #include <Eigen/Dense>
 
-#include "base/random.hpp"
+#include "linalg/random_vector.hpp"
 
 namespace komori::linalg {
 namespace {
@@ -31,19 +31,6 @@ std::vector<base::UniqueVec> orthonormal(const std::vector<base::UniqueVec>& vec
     basis.push_back(std::move(q));
   }
   return basis;
-}
-
-base::UniqueVec random_vector(Mat matrix, std::uint64_t seed) {
-  base::UniqueVec vector;
-  check(MatCreateVecs(matrix, vector.put(), nullptr));
-  PetscInt first = 0;
-  check(VecGetOwnershipRange(vector.get(), &first, nullptr));
-  const base::Random random(seed);
-  const base::WriteArray values(vector.get());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = random.uniform(static_cast<std::uint64_t>(first) + i) - 0.5;
-  }
-  return vector;
 }
 
 /// The space that was found, and how the matrix acts on it.
@@ -110,7 +97,7 @@ bool complete_multiplicities(Mat matrix, const EigenRequest& request, EigenPairs
     const Space space = space_of(matrix, pairs);
     const auto known = static_cast<PetscInt>(space.basis.size());
     if (known + 2 >= size) return known >= size; // SLEPc needs some room
-    const base::UniqueVec start = random_vector(matrix, 7919 + round);
+    const base::UniqueVec start = random_vector(matrix, 7919 + round, -0.5);
     EigenRequest rest = request;
     rest.pairs = std::min<PetscInt>(4, size - known - 2);
     rest.start = {start.get()};

@@ -6,7 +6,7 @@
 #include <Eigen/Dense>
 #include <slepcds.h>
 
-#include "base/random.hpp"
+#include "linalg/random_vector.hpp"
 
 namespace komori::linalg {
 namespace {
@@ -129,20 +129,6 @@ std::vector<base::UniqueVec> rotated(const std::vector<base::UniqueVec>& basis,
   return result;
 }
 
-/// A start vector for repeated searches, the same whatever the number of ranks in distribution.
-base::UniqueVec random_start(Mat matrix, std::uint64_t seed) {
-  base::UniqueVec vector;
-  check(MatCreateVecs(matrix, vector.put(), nullptr));
-  PetscInt first = 0;
-  check(VecGetOwnershipRange(vector.get(), &first, nullptr));
-  const base::Random random(seed);
-  const base::WriteArray values(vector.get());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = random.uniform(static_cast<std::uint64_t>(first) + i) - 0.5;
-  }
-  return vector;
-}
-
 /// Searches what the basis leaves over for values that come before `last`; false where the search
 /// did not end.
 bool add_copies(Mat matrix, EigenRequest request, std::vector<base::UniqueVec>& basis, Complex last,
@@ -158,7 +144,7 @@ bool add_copies(Mat matrix, EigenRequest request, std::vector<base::UniqueVec>& 
     if (static_cast<PetscInt>(basis.size()) >= size) return true;
     request.pairs = std::min<PetscInt>(2, size - static_cast<PetscInt>(basis.size()));
     request.deflation = handles(basis);
-    const base::UniqueVec start = random_start(matrix, 77 + round);
+    const base::UniqueVec start = random_vector(matrix, 77 + round, -0.5);
     request.start = {start.get()};
     EigenPairs more = general_space(matrix, request, log);
     if (more.values.empty()) return false;

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <slepcsvd.h>
 
-#include "base/random.hpp"
 #include "base/signals.hpp"
+#include "linalg/random_vector.hpp"
 #include "linalg/shell.hpp"
 #include "linalg/solver.hpp"
 
@@ -34,20 +34,6 @@ PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal*, Pe
     base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(svd)),
                         "no result was written");
   });
-}
-
-/// One number per global row, the same in every run.
-base::UniqueVec start_vector(Mat matrix, std::uint64_t seed) {
-  base::UniqueVec start;
-  check(MatCreateVecs(matrix, start.put(), nullptr));
-  PetscInt first = 0;
-  check(VecGetOwnershipRange(start.get(), &first, nullptr));
-  const base::Random random(seed);
-  const base::WriteArray values(start.get());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = 0.5 + random.uniform(static_cast<std::uint64_t>(first) + i);
-  }
-  return start;
 }
 
 void project_out(const std::vector<base::UniqueVec>& basis, Vec x) {
@@ -113,7 +99,7 @@ SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& 
   check(SVDSetDimensions(svd.get(), wanted, space, PETSC_DEFAULT));
   check(SVDSetTolerances(svd.get(), request.tolerance, 1000));
   check(SVDSetConvergenceTestFunction(svd.get(), relative_to_largest, &largest, nullptr));
-  const base::UniqueVec start = start_vector(matrix, seed);
+  const base::UniqueVec start = random_vector(matrix, seed, 0.5);
   Vec first = start.get();
   check(SVDSetInitialSpaces(svd.get(), 1, &first, 0, nullptr));
   check(SVDMonitorSet(svd.get(), monitor, &log, nullptr));

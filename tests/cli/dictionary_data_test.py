@@ -106,22 +106,10 @@ class DictionaryOfData(DriverTest):
         self.assertAlmostEqual(file["time_scales/values"][1, 0], scale, delta=0.2 * scale)
         # Without a constant part x would be predicted to be 0.81^n.
         numpy.testing.assert_allclose(file["modes/prediction/x"][0], 0.81 ** numpy.arange(3), atol=0.06)
-        datasets = []
-        file.visititems(lambda _, item: datasets.append(item))
-        for item in datasets:
-            if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                self.assertIn("meaning", item.attrs, item.name)
-                self.assertIn("unit", item.attrs, item.name)
+        self.assert_explained(file)
 
     def test_wrong_keys(self):
-        for assignment, message in SETS.items():
-            with self.subTest(assignment):
-                before = self.files()
-                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
-                self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(message, done.stderr)
-                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-                self.assertEqual(self.files(), before)
+        self.assert_settings_refused(SETS)
 
     def test_a_value_that_is_not_finite(self):
         data = path(4000, 1)

@@ -75,26 +75,14 @@ class Dictionary(DriverTest):
                 square = v @ l @ v - 2 * mu * (v @ a @ v) + mu**2 * (v @ g @ v)
                 numpy.testing.assert_allclose(
                     numpy.sqrt(square / (v @ g @ v)), residuals[at], rtol=1e-3)
-                datasets = []
-                file.visititems(lambda _, item: datasets.append(item))
-                for item in datasets:
-                    if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                        self.assertIn("meaning", item.attrs, item.name)
-                        self.assertIn("unit", item.attrs, item.name)
+                self.assert_explained(file)
         for other in results[1:]:
             for a, b in zip(results[0], other):
                 # Residuals of the non-normal pairs carry rounding times their condition.
                 numpy.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
     def test_wrong_keys(self):
-        for assignment, message in SETS.items():
-            with self.subTest(assignment):
-                before = self.files()
-                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
-                self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(message, done.stderr)
-                self.assertEqual(done.stderr.count("\n"), 1)
-                self.assertEqual(self.files(), before)
+        self.assert_settings_refused(SETS)
 
     def test_other_sections_do_not_fit(self):
         (self.folder / "input.yaml").write_text(POLLUTION + "stationary: {}\n")

@@ -68,12 +68,7 @@ class Koopman(DriverTest):
         self.assertAlmostEqual(
             float(file["stationary/observables/mean_square"][0]),
             float((density * width * file["grid/x"][:] ** 2).sum()), 12)
-        datasets = []
-        file.visititems(lambda _, item: datasets.append(item))
-        for item in datasets:
-            if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                self.assertIn("meaning", item.attrs, item.name)
-                self.assertIn("unit", item.attrs, item.name)
+        self.assert_explained(file)
 
     def test_ranks_agree(self):
         results = []

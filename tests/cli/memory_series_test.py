@@ -2,7 +2,6 @@
 """The driver mori_zwanzig on time series: results, agreement of ranks, errors."""
 import unittest
 
-import h5py
 import numpy
 from support import DriverTest
 
@@ -78,12 +77,7 @@ class MemoryOfSeries(DriverTest):
             self.assertTrue(((lower - width < exact) & (exact < upper + width)).all())
             self.assertGreaterEqual(((lower < exact) & (exact < upper)).sum(), 5)
             self.assertLess(file["memory/identity_error"][0], 1e-13)
-            datasets = []
-            file.visititems(lambda _, item: datasets.append(item))
-            for item in datasets:
-                if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                    self.assertIn("meaning", item.attrs, item.name)
-                    self.assertIn("unit", item.attrs, item.name)
+            self.assert_explained(file)
             results.append({name: file["memory/" + name][:]
                             for name in ("omega", "omega_lower", "propagator", "gram")})
             file.close()

@@ -122,12 +122,7 @@ class Memory(DriverTest):
             self.assertLess(file["memory/gme_error"][:].max(), 1e-8)
             results.append({name: file["memory/" + name][:] for name in
                             ("omega", "kernel", "rates", "propagator", "transform", "amplitudes")})
-            datasets = []
-            file.visititems(lambda _, item: datasets.append(item))
-            for item in datasets:
-                if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                    self.assertIn("meaning", item.attrs, item.name)
-                    self.assertIn("unit", item.attrs, item.name)
+            self.assert_explained(file)
             file.close()
         for other in results[1:]:
             for name, values in results[0].items():

@@ -7,7 +7,6 @@ repeated layer were computed independently with numpy and scipy on two resolutio
 import math
 import unittest
 
-import h5py
 import numpy
 from support import DriverTest
 
@@ -97,12 +96,7 @@ class Network(DriverTest):
 
     def test_datasets_explain_themselves(self):
         file = self.result(ranks=2)
-        datasets = []
-        file.visititems(lambda _, item: datasets.append(item))
-        for item in datasets:
-            if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
-                self.assertIn("meaning", item.attrs, item.name)
-                self.assertIn("unit", item.attrs, item.name)
+        self.assert_explained(file)
 
     def test_the_shortest_input(self):
         (self.folder / "input.yaml").write_text(
@@ -160,14 +154,7 @@ class Network(DriverTest):
         self.assertLess(file["spectrum/discretisation_error"][:].max(), 1e-6)
 
     def test_wrong_input(self):
-        for assignment, message in SETS.items():
-            with self.subTest(assignment):
-                before = self.files()
-                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=2)
-                self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(message, done.stderr)
-                self.assertEqual(done.stderr.count("\n"), 1)
-                self.assertEqual(self.files(), before)
+        self.assert_settings_refused(SETS)
 
     def test_check(self):
         text = self.succeed("input.yaml", "--check")

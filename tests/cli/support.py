@@ -103,3 +103,23 @@ class DriverTest(unittest.TestCase):
         self.assertEqual((done.stderr, done.returncode), (f"error: {message}\n", code))
         self.assertEqual(self.files(), before)
         return done
+
+    def assert_settings_refused(self, messages, ranks=2):
+        """Each `--set` ends the run with code 2 and one line that holds its message; no file is left."""
+        for assignment, message in messages.items():
+            with self.subTest(assignment):
+                before = self.files()
+                done = self.run_driver("input.yaml", "--set", assignment, "--quiet", ranks=ranks)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertEqual(self.files(), before)
+
+    def assert_explained(self, file):
+        """Every result says what it means and in which unit."""
+        datasets = []
+        file.visititems(lambda _, item: datasets.append(item))
+        for item in datasets:
+            if isinstance(item, h5py.Dataset) and not item.name.startswith("/run"):
+                self.assertIn("meaning", item.attrs, item.name)
+                self.assertIn("unit", item.attrs, item.name)
