@@ -77,22 +77,19 @@ struct Study {
   const Opening& opening;
 };
 
+void entitle(const Study& study, OpenResult& result) {
+  if (result.resumed) return;
+  result.file.annotate("/", {{"title", study.input.title}, {"driver", std::string(network_name)}});
+}
+
 /// Runs the sections; `grid` is that of the inputs, for the record.
-int carry_out(const Study& study, const std::vector<ResultSection>& sections, LayerProblem& problem,
+int carry_out(const Study& study, OpenResult& result, const std::vector<ResultSection>& sections,
               std::int64_t nonzeros, const spaces::Grid& grid) {
-  base::Session& session = study.run.session;
-  const std::string resolved = config::resolved(study.input);
-  OpenResult result(study.run, study.opening.output, resolved, study.opening.policy);
-  problem.use(&result.checkpoints);
-  if (!result.resumed) {
-    result.file.annotate("/",
-                         {{"title", study.input.title}, {"driver", std::string(network_name)}});
-  }
-  const std::string incomplete = run_sections(result, session.log(), sections);
+  const std::string incomplete = run_sections(result, study.run.session.log(), sections);
   return conclude(study.run,
                   {.driver = network_name,
                    .opening = study.opening,
-                   .resolved = resolved,
+                   .resolved = config::resolved(study.input),
                    .incomplete = incomplete,
                    .nonzeros = nonzeros},
                   &grid, result);
@@ -148,13 +145,10 @@ int on_grids(const Study& study, const models::Network& network,
   add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
     return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
   });
-  return carry_out(study, sections, problem, problem.nonzeros(), problem.space(0).grid());
-}
-
-/// Half of the paths, for errors; whole passes over data where there are several.
-std::int64_t half_of(std::int64_t paths, const operators::NetworkData* data) {
-  if (!data || paths < 2 * data->fitted_rows()) return paths / 2;
-  return paths / data->fitted_rows() / 2 * data->fitted_rows();
+  OpenResult result(study.run, study.opening.output, config::resolved(input), study.opening.policy);
+  entitle(study, result);
+  problem.use(&result.checkpoints);
+  return carry_out(study, result, sections, problem.nonzeros(), problem.space(0).grid());
 }
 
 int on_dictionaries(const Study& study, const models::Network& network,
@@ -178,8 +172,7 @@ int on_dictionaries(const Study& study, const models::Network& network,
   }
   // Gram matrices of the whole and of half the paths, and one decomposition; every rank has them.
   const Estimate estimate{.nonzeros = products, .bytes_per_rank = 90e6 + 5 * 8 * products};
-  const std::int64_t paths =
-      data ? data->whole_passes(input.dictionary->samples) : input.dictionary->samples;
+  const std::int64_t paths = dictionary_paths(input, data);
   log.line(
       fmt::format("  {} paths, {} per rank", paths, base::bytes_text(estimate.bytes_per_rank)));
   require_memory(session.comm(), {.cells = functions, .ranks = session.size()}, estimate);
@@ -188,8 +181,12 @@ int on_dictionaries(const Study& study, const models::Network& network,
     return 0;
   }
   base::Phase sampling(log, "sampling");
-  DictionaryProblem problem(session, network, data, input, 0, paths);
-  DictionaryProblem half(session, network, data, input, 0, half_of(paths, data));
+  OpenResult result(study.run, study.opening.output, config::resolved(input), study.opening.policy);
+  entitle(study, result);
+  SampledChains chains = sampled_chains(session, network, data, input, &result.checkpoints);
+  DictionaryProblem problem(session, network, data, input, std::move(chains.whole));
+  DictionaryProblem half(session, network, data, input, std::move(chains.half));
+  problem.use(&result.checkpoints);
   sampling.finish(fmt::format("{} paths", paths));
   std::vector<ResultSection> sections;
   const auto add = [&](bool wanted, const char* name, std::function<bool(io::ResultFile&)> body) {
@@ -214,7 +211,7 @@ int on_dictionaries(const Study& study, const models::Network& network,
   const spaces::Grid grid(session.comm(),
                           {spaces::Axis("function", std::move(edges), spaces::Boundary::reflecting,
                                         spaces::Boundary::reflecting)});
-  return carry_out(study, sections, problem, static_cast<std::int64_t>(products), grid);
+  return carry_out(study, result, sections, static_cast<std::int64_t>(products), grid);
 }
 
 int work(Run& run) {

@@ -17,9 +17,9 @@ void add_up(MPI_Comm comm, std::vector<Sums>& sums) {
                 MPI_SUM, comm);
 }
 
-void for_batches(base::Session& session, std::int64_t begin, std::int64_t end,
+void for_batches(base::Session& session, std::int64_t begin, std::int64_t end, std::size_t size,
                  const std::function<void(std::uint64_t, std::size_t)>& body) {
-  constexpr auto batch = static_cast<std::int64_t>(path_batch);
+  const auto batch = static_cast<std::int64_t>(size);
   const std::int64_t batches = (end - begin + batch - 1) / batch;
   const std::int64_t rounds = (batches + session.size() - 1) / session.size();
   std::string problem;
@@ -97,20 +97,21 @@ Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size
     std::vector<Sums> sums(1);
     std::vector<double> x;
     std::vector<double> next;
-    for_batches(problem.session(), begin, end, [&](std::uint64_t first, std::size_t count) {
-      x.clear();
-      for (std::size_t p = 0; p < count; ++p) {
-        x.insert(x.end(), expectation.points[which].begin(), expectation.points[which].end());
-      }
-      for (std::size_t n = layer; n < network.depth(); ++n) {
-        next.resize(count * network.width(n + 1));
-        sampler.step(n, first, count, x, next);
-        std::swap(x, next);
-      }
-      for (std::size_t p = 0; p < count; ++p) {
-        sums[0].add(1, formula(std::span<const double>(x.data() + p * outputs, outputs)));
-      }
-    });
+    for_batches(
+        problem.session(), begin, end, path_batch, [&](std::uint64_t first, std::size_t count) {
+          x.clear();
+          for (std::size_t p = 0; p < count; ++p) {
+            x.insert(x.end(), expectation.points[which].begin(), expectation.points[which].end());
+          }
+          for (std::size_t n = layer; n < network.depth(); ++n) {
+            next.resize(count * network.width(n + 1));
+            sampler.step(n, first, count, x, next);
+            std::swap(x, next);
+          }
+          for (std::size_t p = 0; p < count; ++p) {
+            sums[0].add(1, formula(std::span<const double>(x.data() + p * outputs, outputs)));
+          }
+        });
     return sums;
   };
   return sums_in_parts(problem, fmt::format("paths from point {}", which), asked.samples, 1,

@@ -76,9 +76,9 @@ struct Comparison {
 
 /// Paths in batches that fit a cache.
 inline constexpr std::size_t path_batch = 2048;
-/// Calls `body(first path, count)` for the batches of this rank, dealt out in turn; an InputError
-/// of one rank is thrown on all. Collective.
-void for_batches(base::Session& session, std::int64_t begin, std::int64_t end,
+/// Calls `body(first path, count)` for the batches of at most `size` of this rank, dealt out in
+/// turn; an InputError of one rank is thrown on all. Collective.
+void for_batches(base::Session& session, std::int64_t begin, std::int64_t end, std::size_t size,
                  const std::function<void(std::uint64_t, std::size_t)>& body);
 
 /// `samples`, or a few more where paths begin at rows of data, so that as many begin at each.

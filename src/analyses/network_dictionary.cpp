@@ -43,11 +43,30 @@ UniqueVec copy_of(Vec vec) {
 
 DictionaryProblem::DictionaryProblem(base::Session& its_session, const models::Network& its_network,
                                      const operators::NetworkData* its_data,
-                                     const NetworkStudyInput& input, std::int64_t first,
-                                     std::int64_t count)
+                                     const NetworkStudyInput& input,
+                                     operators::SampledChain sampled)
     : LayerProblem(its_session, its_network, its_data), degree_(input.dictionary->degree),
-      sampled_(operators::sample_chain(its_session, its_network, *input.dictionary, first, count,
-                                       wanted_functions(its_network, input), path_inputs())) {}
+      sampled_(std::move(sampled)) {}
+
+std::int64_t dictionary_paths(const NetworkStudyInput& input, const operators::NetworkData* data) {
+  const std::int64_t paths = input.dictionary->samples;
+  return data ? data->whole_passes(paths) : paths;
+}
+
+SampledChains sampled_chains(base::Session& session, const models::Network& network,
+                             const operators::NetworkData* data, const NetworkStudyInput& input,
+                             io::Checkpoints* checkpoints) {
+  const std::int64_t paths = dictionary_paths(input, data);
+  std::int64_t half = paths / 2;
+  // Whole passes over data there, too, where there are several.
+  if (data && paths >= 2 * data->fitted_rows()) {
+    half = paths / data->fitted_rows() / 2 * data->fitted_rows();
+  }
+  auto chains = operators::sample_chains(session, network, *input.dictionary, {half, paths},
+                                         wanted_functions(network, input),
+                                         data ? data->inputs() : models::PathInputs(), checkpoints);
+  return {.half = std::move(chains[0]), .whole = std::move(chains[1])};
+}
 
 UniqueVec DictionaryProblem::observable(const NetworkObservableInput&) const {
   return copy_of(sampled_.functions.back().get());

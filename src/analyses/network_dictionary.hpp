@@ -7,13 +7,13 @@
 
 namespace komori::analyses {
 
-/// Dictionaries of all layers and the operators between them, from paths [first, first + count).
+/// Dictionaries of all layers and the operators between them, from paths.
 class DictionaryProblem final : public LayerProblem {
 public:
-  /// Samples. The inner product of a layer is the mean over the network's own paths. Collective.
+  /// The inner product of a layer is the mean over the network's own paths. Local.
   DictionaryProblem(base::Session& session, const models::Network& network,
                     const operators::NetworkData* data, const NetworkStudyInput& input,
-                    std::int64_t first, std::int64_t count);
+                    operators::SampledChain sampled);
 
   const operators::SampledChain& sampled() const noexcept { return sampled_; }
   const operators::LayerChain& chain() const noexcept override { return sampled_.chain; }
@@ -39,6 +39,18 @@ private:
   std::int64_t degree_; ///< of the polynomials of single neurons
   operators::SampledChain sampled_;
 };
+
+/// The chains of all paths and of half of them, for errors. `data` and `checkpoints` may be null.
+/// Throws InputError. Collective.
+struct SampledChains {
+  operators::SampledChain half{};
+  operators::SampledChain whole{};
+};
+SampledChains sampled_chains(base::Session& session, const models::Network& network,
+                             const operators::NetworkData* data, const NetworkStudyInput& input,
+                             io::Checkpoints* checkpoints);
+/// How many paths that is: as the input says, up to whole passes over data. Local.
+std::int64_t dictionary_paths(const NetworkStudyInput& input, const operators::NetworkData* data);
 
 /// The section `monte_carlo` of such a problem: the mean of the observable, how far E[u | X_0] on
 /// the dictionary is from the true one, and its values at points. Collective.

@@ -149,29 +149,31 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
       }
     }
     Sums of_observable;
-    for_batches(problem.session(), begin, end, [&](std::uint64_t first, std::size_t count) {
-      const std::span<double> weights(all_weights.data(), count);
-      x.resize(count * network.width(0));
-      sampler.inputs(first, count, x);
-      for (std::size_t p = 0; initial && p < count; ++p) {
-        weights[p] = (*initial)({x.data() + p * network.width(0), network.width(0)});
-      }
-      auto variable = variables.begin();
-      for (int n = 0; n <= problem.depth(); ++n) {
-        const std::size_t width = network.width(at(n));
-        if (n > 0) {
-          next.resize(count * width);
-          sampler.step(at(n) - 1, first, count, x, next);
-          std::swap(x, next);
-        }
-        if (n < first_layer(problem)) continue;
-        for (std::size_t k = 0; k < width; ++k) (variable++)->add(weights, x.data() + k, width);
-      }
-      const std::size_t outputs = network.width(at(problem.depth()));
-      for (std::size_t p = 0; observable && p < count; ++p) {
-        of_observable.add(weights[p], (*observable)({x.data() + p * outputs, outputs}));
-      }
-    });
+    for_batches(problem.session(), begin, end, path_batch,
+                [&](std::uint64_t first, std::size_t count) {
+                  const std::span<double> weights(all_weights.data(), count);
+                  x.resize(count * network.width(0));
+                  sampler.inputs(first, count, x);
+                  for (std::size_t p = 0; initial && p < count; ++p) {
+                    weights[p] = (*initial)({x.data() + p * network.width(0), network.width(0)});
+                  }
+                  auto variable = variables.begin();
+                  for (int n = 0; n <= problem.depth(); ++n) {
+                    const std::size_t width = network.width(at(n));
+                    if (n > 0) {
+                      next.resize(count * width);
+                      sampler.step(at(n) - 1, first, count, x, next);
+                      std::swap(x, next);
+                    }
+                    if (n < first_layer(problem)) continue;
+                    for (std::size_t k = 0; k < width; ++k)
+                      (variable++)->add(weights, x.data() + k, width);
+                  }
+                  const std::size_t outputs = network.width(at(problem.depth()));
+                  for (std::size_t p = 0; observable && p < count; ++p) {
+                    of_observable.add(weights[p], (*observable)({x.data() + p * outputs, outputs}));
+                  }
+                });
     std::vector<Sums> sums;
     for (const VariableSums& one : variables) one.append_to(sums);
     if (observable) sums.push_back(of_observable);

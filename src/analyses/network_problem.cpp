@@ -166,7 +166,9 @@ std::vector<LayerPlan> plan_layers(const models::Network& network, const Network
 
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan) {
   for (LayerPlan& layer : plan) {
+    const PetscInt most = *std::max_element(layer.cells.begin(), layer.cells.end());
     for (PetscInt& cells : layer.cells) cells = std::max<PetscInt>(1, cells / 2);
+    if (most == 1) layer.order = std::max(1, layer.order / 2);
   }
   return plan;
 }

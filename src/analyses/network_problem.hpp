@@ -30,7 +30,7 @@ struct LayerPlan {
 /// layer is too wide for a grid, or `layers` does not fit the network. Local.
 std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input,
                                    const std::string& matrix);
-/// The same with about half the cells, for error estimates.
+/// The same with about half the cells, or half the points of a single one, for error estimates.
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
 /// Entries of all matrices that a plan assembles, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);

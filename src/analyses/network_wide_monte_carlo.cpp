@@ -35,11 +35,12 @@ struct Expectation {
   }
 };
 
-/// The observable at the ends of paths from `x`, with the noise of one family.
+/// The observable at the ends of paths, with the noise of one family, from F_0 of their inputs.
 std::vector<double> ends(const models::Network& network, const models::PathSampler& sampler,
                          const config::Formula& formula, std::uint64_t first, std::size_t count,
                          std::vector<double> x) {
-  for (std::size_t n = 0; n < network.depth(); ++n) {
+  sampler.add_noise(0, first, count, x);
+  for (std::size_t n = 1; n < network.depth(); ++n) {
     std::vector<double> next(count * network.width(n + 1));
     sampler.step(n, first, count, x, next);
     x = std::move(next);
@@ -71,16 +72,21 @@ bool wide_monte_carlo(DictionaryProblem& problem, DictionaryProblem& half,
   // Two continuations of one input are independent given it: the mean of their product is that of
   // E[u | X_0]^2, that of their deviations from q the mean square error of q.
   const auto begun = std::chrono::steady_clock::now();
+  std::vector<double> x;
   const auto of_paths = [&](std::int64_t begin, std::int64_t end) {
     std::vector<Sums> sums(3);
-    for_batches(problem.session(), begin, end, [&](std::uint64_t first, std::size_t count) {
-      std::vector<double> x(count * network.width(0));
+    const std::size_t batch = models::batch_of(network);
+    for_batches(problem.session(), begin, end, batch, [&](std::uint64_t first, std::size_t count) {
+      x.resize(count * network.width(0));
       one.inputs(first, count, x);
+      // Wide inputs cost more than all that follows: they pass through the first layer once.
+      std::vector<double> images(count * network.width(1));
+      models::propagate(network.layers[0], count, x, images);
       RowMatrix eta(static_cast<Eigen::Index>(count), size);
-      dictionary.evaluate(count, x, {eta.data(), static_cast<std::size_t>(eta.size())});
+      dictionary.evaluate(count, x, images, {eta.data(), static_cast<std::size_t>(eta.size())});
       const Eigen::VectorXd q = eta * own.weights;
-      const std::vector<double> u = ends(network, one, formula, first, count, x);
-      const std::vector<double> v = ends(network, two, formula, first, count, std::move(x));
+      const std::vector<double> u = ends(network, one, formula, first, count, images);
+      const std::vector<double> v = ends(network, two, formula, first, count, std::move(images));
       for (std::size_t p = 0; p < count; ++p) {
         const double expected = q[static_cast<Eigen::Index>(p)];
         sums[0].add(1, u[p]);

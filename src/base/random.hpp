@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 namespace komori::base {
 
@@ -12,6 +13,9 @@ public:
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
   /// Number `index` of the family, uniform in (0, 1).
   double uniform(std::uint64_t index) const;
+  /// Numbers [first, first + count) of another family of the same name, uniform in (0, 1): two from
+  /// each evaluation, for many at once. A stream serves either this or the functions around it.
+  void uniforms(std::uint64_t first, std::span<double> values) const;
   /// Number `index`, standard normal (Box-Muller).
   double normal(std::uint64_t index) const;
 

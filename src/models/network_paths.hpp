@@ -25,6 +25,9 @@ public:
 
   /// Inputs of paths [first, first + count): `points` is [count][inputs].
   void inputs(std::uint64_t first, std::size_t count, std::span<double> points) const;
+  /// Adds the noise of step n to F_n(X_n) of the same paths, `points` [count][width(n+1)].
+  void add_noise(std::size_t n, std::uint64_t first, std::size_t count,
+                 std::span<double> points) const;
   /// X_{n+1} of the same paths from their X_n, noise included: `from` is [count][width(n)], `to`
   /// [count][width(n+1)].
   void step(std::size_t n, std::uint64_t first, std::size_t count, std::span<const double> from,
@@ -36,5 +39,8 @@ private:
   std::uint64_t family_;
   PathInputs given_;
 };
+
+/// Paths of one batch: so many that points of the widest layer stay in a cache. Local.
+std::size_t batch_of(const Network& network);
 
 } // namespace komori::models

@@ -62,13 +62,15 @@ LayerDictionary::LayerDictionary(const models::Network& network, std::size_t n,
 }
 
 void LayerDictionary::evaluate(std::size_t count, std::span<const double> points,
-                               std::span<double> values) const {
+                               std::span<const double> images, std::span<double> values) const {
   const std::size_t width = network_.width(n_);
   const std::size_t features = feature_biases_.size();
   std::vector<double> outputs;
   if (powers_ > 0) {
-    outputs.assign(points.begin(), points.end());
-    for (std::size_t k = n_; k < network_.depth(); ++k) {
+    const bool known = !images.empty();
+    const std::span<const double> begin = known ? images : points;
+    outputs.assign(begin.begin(), begin.end());
+    for (std::size_t k = n_ + (known ? 1 : 0); k < network_.depth(); ++k) {
       std::vector<double> next(count * network_.width(k + 1));
       models::propagate(network_.layers[k], count, outputs, next);
       outputs = std::move(next);

@@ -17,6 +17,7 @@
 
 #include "base/session.hpp"
 #include "config/declaration.hpp"
+#include "io/checkpoints.hpp"
 #include "models/network.hpp"
 #include "models/network_paths.hpp"
 #include "operators/layer_chain.hpp"
@@ -45,7 +46,12 @@ public:
   std::size_t size() const noexcept { return size_; }
   std::size_t width() const { return network_.width(n_); }
   /// `points` is [count][width], `values` [count][size].
-  void evaluate(std::size_t count, std::span<const double> points, std::span<double> values) const;
+  void evaluate(std::size_t count, std::span<const double> points, std::span<double> values) const {
+    evaluate(count, points, {}, values);
+  }
+  /// The same where F_n(points) is known, [count][width of layer n+1]; empty: it is not.
+  void evaluate(std::size_t count, std::span<const double> points, std::span<const double> images,
+                std::span<double> values) const;
   /// The neuron that function i depends on alone; -1 for the constant, -2 where on all.
   std::int64_t neuron(std::size_t i) const;
   /// Whether function i is the constant, or of degree 1 in one neuron.
@@ -84,13 +90,15 @@ struct SampledChain {
   std::int64_t samples = 0;
 };
 
-/// Samples paths [first, first + count) of the input's seed on all ranks; their inputs are uniform
-/// in their ranges, or `given`. Throws InputError where a value on the way is not finite.
-/// Collective.
-SampledChain sample_chain(base::Session& session, const models::Network& network,
-                          const LayerDictionaryInput& input, std::int64_t first, std::int64_t count,
-                          const std::vector<PathFunction>& functions,
-                          const models::PathInputs& given = {});
+/// Chains from the first counts[0], counts[1], ... paths of the input's seed, ascending, in one
+/// pass of all ranks that saves its state in `checkpoints`; inputs are uniform in their ranges, or
+/// `given`. Throws InputError where a value on the way is not finite. Collective.
+std::vector<SampledChain> sample_chains(base::Session& session, const models::Network& network,
+                                        const LayerDictionaryInput& input,
+                                        const std::vector<std::int64_t>& counts,
+                                        const std::vector<PathFunction>& functions,
+                                        const models::PathInputs& given = {},
+                                        io::Checkpoints* checkpoints = nullptr);
 
 /// The vector of coefficients of a combination of dictionary functions [size]. Collective.
 base::UniqueVec coefficients(const SampledChain& sampled, int n, const Eigen::VectorXd& values);

@@ -44,6 +44,31 @@ TEST(Random, uniform_numbers_fill_the_interval_evenly) {
   EXPECT_NEAR(chi2, 99, 70);
 }
 
+TEST(Random, many_numbers_at_once_are_the_same_in_any_pieces) {
+  constexpr std::size_t count = 100'001;
+  const Random random(7, 2);
+  std::vector<double> whole(count);
+  random.uniforms(5, whole);
+  std::vector<double> pieces(count);
+  for (std::size_t begin = 0; begin < count;) {
+    const std::size_t size = std::min<std::size_t>(count - begin, begin % 7); // none, too
+    random.uniforms(5 + begin, {pieces.data() + begin, size});
+    begin += std::max<std::size_t>(size, 1);
+    if (size == 0) random.uniforms(5 + begin - 1, {pieces.data() + begin - 1, 1});
+  }
+  EXPECT_EQ(pieces, whole);
+  double mean = 0;
+  double neighbours = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    ASSERT_TRUE(whole[i] > 0 && whole[i] < 1);
+    mean += whole[i] / count;
+    if (i > 0) neighbours += (whole[i] - 0.5) * (whole[i - 1] - 0.5) / count;
+  }
+  // Five standard errors: sqrt(1/12n), sqrt(1/144n).
+  EXPECT_NEAR(mean, 0.5, 5 * std::sqrt(1.0 / 12 / count));
+  EXPECT_NEAR(neighbours, 0, 5 / 12.0 * std::sqrt(1.0 / count));
+}
+
 TEST(Random, normal_numbers_have_the_moments_of_the_normal_law) {
   constexpr int count = 100'000;
   const Random random(7, 1);

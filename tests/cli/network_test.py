@@ -147,11 +147,27 @@ class Network(DriverTest):
         (self.folder / "input.yaml").write_text(
             "model:\n  kind: network\n  input: {x: [-1, 1]}\n  layers: [{weight: [[2]], activation: tanh, "
             "noise: {kind: gaussian, sigma: 0.3}}]\nlayers: {cells: 24}\nspectrum: {pairs: 5}\n")
-        file = self.result(ranks=2)
-        numpy.testing.assert_allclose(
-            file["spectrum/eigenvalues"][:, 0],
-            [1, .990307251931, .534821663911, .323774933602, .185087821211], atol=1e-11)
-        self.assertLess(file["spectrum/discretisation_error"][:].max(), 1e-6)
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            numpy.testing.assert_allclose(
+                file["spectrum/eigenvalues"][:, 0],
+                [1, .990307251931, .534821663911, .323774933602, .185087821211], atol=1e-11)
+            self.assertLess(file["spectrum/discretisation_error"][:].max(), 1e-6)
+            file.close()
+
+    def test_a_repeated_layer_without_noise(self):
+        """Near its fixed point .957504024077269 the powers of the multiplier .166372087751674 there, of functions that
+        are polynomials on the whole range; ones that jump have a spectrum without gaps."""
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: network, input: {x: [0.9, 1]}, layers: [{weight: [[2]], activation: tanh}]}\n"
+            "layers: {cells: 1, order: 16}\nspectrum: {pairs: 5}\n")
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            numpy.testing.assert_allclose(
+                file["spectrum/eigenvalues"][:, 0], .166372087751674 ** numpy.arange(5), rtol=1e-9, atol=1e-10)
+            numpy.testing.assert_allclose(file["spectrum/eigenvalues"][:, 1], 0, atol=1e-12)
+            self.assertGreater(file["spectrum/discretisation_error"][:].max(), 0)
+            file.close()
 
     def test_wrong_input(self):
         self.assert_settings_refused(SETS)
