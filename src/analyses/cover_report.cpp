@@ -39,7 +39,8 @@ std::string missing(const operators::Cover& cover, std::int64_t samples) {
                      2 * samples, cover.missed, samples, 100 * share, cover.total);
 }
 
-void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::ResultFile& file) {
+void write_cover(const operators::Cover& cover, const spaces::Grid& grid, double largest_cut,
+                 io::ResultFile& file) {
   const spaces::BoxTree& tree = cover.tree;
   const auto d = static_cast<std::size_t>(tree.dimension());
   std::vector<double> centres(cover.keys.size() * d);
@@ -76,6 +77,7 @@ void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::Re
                            {"boxes", cover.total},
                            {"added", cover.added},
                            {"missed", cover.missed},
+                           {"largest_cut", largest_cut},
                            {"box_dimension", box_dimension(cover)}});
 }
 

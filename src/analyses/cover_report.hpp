@@ -23,8 +23,9 @@ std::string describe(const operators::Cover& cover);
 /// What there is to say of boxes that too few sample points have missed; empty if nothing. Local.
 std::string missing(const operators::Cover& cover, std::int64_t samples);
 
-/// Writes /cover: {centres[n, d], indices[n, d], radii[d], counts}. `grid` is that of the boxes.
-/// Collective.
-void write_cover(const operators::Cover& cover, const spaces::Grid& grid, io::ResultFile& file);
+/// Writes /cover: {centres[n, d], indices[n, d], radii[d], counts}. `grid` is that of the boxes;
+/// `largest_cut` of the matrix on them. Collective.
+void write_cover(const operators::Cover& cover, const spaces::Grid& grid, double largest_cut,
+                 io::ResultFile& file);
 
 } // namespace komori::analyses

@@ -83,7 +83,7 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
       {.help = "How the matrix of a map or flow on the grid is made (Ulam's method)."});
   declarer.section("cover", input.cover,
                    {.help = "In place of 'ulam': only boxes near the attractor of a map or flow "
-                            "without noise, found by bisecting the cells of 'grid'."});
+                            "with thin support, found by bisecting the cells of 'grid'."});
   declarer.section("dictionary", input.dictionary,
                    {.help =
                         "Instead of a grid: the operator on the span of functions (EDMD, generator "

@@ -34,7 +34,8 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   bisecting.finish(describe(cover));
   const std::string lacking = missing(cover, how.samples);
   if (!lacking.empty()) run.log().warning(lacking);
-  const double entries = std::pow(2.0, step.dimension()) + 2;
+  const double entries = step.noisy() ? entries_per_row(comm, step, cover, *input.cover)
+                                      : std::pow(2.0, step.dimension()) + 2;
   const spaces::Grid grid = operators::grid_of(comm, cover);
   if (run.check_only()) {
     run.require_room(grid, entries * static_cast<double>(grid.cells()));
@@ -48,6 +49,11 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   base::Phase assembly(run.log(), "assembly");
   TransferProblem problem(run.session(), step, std::move(cover), how);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
+  if (problem.transfer().largest_cut > 0) {
+    run.log().line(fmt::format("  noise is cut where it leaves the cover: up to {:.2g} of a box's "
+                               "probability",
+                               problem.transfer().largest_cut));
+  }
   if (input.stationary) validate(problem, *input.stationary, step.variables(), step.parameters());
   return study_transfer(run, problem, step.variables(), step.parameters(), {}, std::move(more));
 }

@@ -86,7 +86,8 @@ int study_transfer(KoopmanRun& run, TransferProblem& problem,
                      .use = [&](io::Checkpoints& checkpoints) { problem.use(checkpoints); }};
   if (problem.cover()) {
     study.sections.push_back({"cover", [&](io::ResultFile& file) {
-                                write_cover(*problem.cover(), problem.grid(), file);
+                                write_cover(*problem.cover(), problem.grid(),
+                                            problem.transfer().largest_cut, file);
                                 return true;
                               }});
   }

@@ -21,13 +21,17 @@ TransferProblem::TransferProblem(base::Session& session, const models::Step& map
   transfer_ = operators::assemble_ulam(map, grid_, ulam_, [&](double done) {
     log().progress(done, fmt::format("of {} cells", grid_.cells()));
   });
-  const auto kernels = map.kernels(grid_);
-  const bool smooth = std::all_of(kernels.begin(), kernels.end(),
-                                  [](const models::AxisKernel& k) { return k.noisy(); });
-  order_ = smooth || map.diffusive() ? 2 : 1;
-  if (!map.random()) return;
+  describe_rows(grid_.axes(), ulam_.samples);
+}
+
+void TransferProblem::describe_rows(std::span<const spaces::Axis> axes, std::int64_t samples) {
+  bool smooth = true;
+  int k = 0;
+  for (const spaces::Axis& axis : axes) smooth = map_->noise(k++, axis) != nullptr && smooth;
+  order_ = smooth || map_->diffusive() ? 2 : 1;
+  if (!map_->random()) return;
   draws_ = 1;
-  for (int k = 0; k < grid_.dimension(); ++k) draws_ *= ulam_.samples;
+  for (k = 0; k < map_->dimension(); ++k) draws_ *= samples;
 }
 
 TransferProblem::TransferProblem(base::Session& session, const operators::ChainSource& source,
@@ -46,7 +50,7 @@ TransferProblem::TransferProblem(base::Session& session, const models::Step& map
       grid_(operators::grid_of(session.comm(), *cover_)), volumes_(grid_.vector()),
       transfer_(operators::assemble_cover(map, *cover_, grid_, input)), lag_(map.lag()) {
   check(VecSet(volumes_.get(), cover_->tree.volume()));
-  order_ = 1;
+  describe_rows(cover_->tree.axes(), input.samples);
 }
 
 TransferProblem::TransferProblem(base::Session& session, spaces::Grid grid,

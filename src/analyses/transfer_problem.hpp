@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/session.hpp"
@@ -78,6 +79,9 @@ public:
   void use(io::Checkpoints& checkpoints) noexcept { checkpoints_ = &checkpoints; }
 
 private:
+  /// The order of errors of cells, and draws behind rows, of the map on the axes.
+  void describe_rows(std::span<const spaces::Axis> axes, std::int64_t samples);
+
   base::Session& session_;
   const models::Step* map_ = nullptr;
   operators::UlamInput ulam_;

@@ -72,17 +72,10 @@ std::optional<config::TensorFormulas> Map::tensor(std::span<const std::size_t> c
       texts, variables(), parameters(), std::vector<std::size_t>(counts.begin(), counts.end()));
 }
 
-std::vector<AxisKernel> Map::kernels(const spaces::Grid& grid) const {
-  std::vector<AxisKernel> kernels;
-  for (int k = 0; k < dimension(); ++k) {
-    std::shared_ptr<const Noise> noise;
-    if (noise_) {
-      noise = make_noise(*noise_, "model.noise", static_cast<std::size_t>(k), variables().size(),
-                         grid.axis(k), parameters());
-    }
-    kernels.emplace_back(grid.axis(k), std::move(noise));
-  }
-  return kernels;
+std::shared_ptr<const Noise> Map::noise(int k, const spaces::Axis& axis) const {
+  if (!noise_) return nullptr;
+  return make_noise(*noise_, "model.noise", static_cast<std::size_t>(k), variables().size(), axis,
+                    parameters());
 }
 
 } // namespace komori::models

@@ -38,7 +38,7 @@ public:
   }
   std::optional<config::TensorFormulas> tensor(std::span<const std::size_t> counts) const override;
   bool noisy() const noexcept override { return noise_.has_value(); }
-  std::vector<AxisKernel> kernels(const spaces::Grid& grid) const override;
+  std::shared_ptr<const Noise> noise(int k, const spaces::Axis& axis) const override;
 
 private:
   std::vector<config::Formula> formulas_;

@@ -264,10 +264,23 @@ make_noise(const NoiseInput& input, const std::string& name, std::size_t k, std:
                                         upper);
 }
 
-AxisKernel::AxisKernel(const spaces::Axis& axis, std::shared_ptr<const Noise> noise)
-    : axis_(&axis), noise_(std::move(noise)) {
+namespace {
+
+double slack_of(const spaces::Axis& axis) {
   constexpr double roundings = 8 * std::numeric_limits<double>::epsilon();
-  slack_ = roundings * std::max(std::abs(axis.from()), std::abs(axis.to()));
+  return roundings * std::max(std::abs(axis.from()), std::abs(axis.to()));
+}
+
+} // namespace
+
+AxisKernel::AxisKernel(const spaces::Axis& axis, std::int64_t cells,
+                       std::shared_ptr<const Noise> noise)
+    : axis_(&axis), cells_(cells), own_(false), noise_(std::move(noise)),
+      inverse_width_(1 / (axis.length() / static_cast<double>(cells))), slack_(slack_of(axis)) {}
+
+AxisKernel::AxisKernel(const spaces::Axis& axis, std::shared_ptr<const Noise> noise)
+    : axis_(&axis), cells_(axis.cells()), own_(true), noise_(std::move(noise)),
+      slack_(slack_of(axis)) {
   const double width = axis.length() / axis.cells();
   bool equal = true;
   for (PetscInt i = 0; i < axis.cells() && equal; ++i) {
@@ -277,15 +290,13 @@ AxisKernel::AxisKernel(const spaces::Axis& axis, std::shared_ptr<const Noise> no
 }
 
 double AxisKernel::edge(std::int64_t i) const {
-  if (!axis_->periodic()) return axis_->edge(static_cast<PetscInt>(i));
-  const std::int64_t cells = axis_->cells();
-  const std::int64_t turn = i >= 0 ? i / cells : -((cells - 1 - i) / cells);
-  return axis_->edge(static_cast<PetscInt>(i - turn * cells)) +
-         static_cast<double>(turn) * axis_->length();
+  if (!axis_->periodic()) return edge_within(i);
+  const std::int64_t turn = i >= 0 ? i / cells_ : -((cells_ - 1 - i) / cells_);
+  return edge_within(i - turn * cells_) + static_cast<double>(turn) * axis_->length();
 }
 
 std::int64_t AxisKernel::locate(double x) const {
-  const std::int64_t cells = axis_->cells();
+  const std::int64_t cells = cells_;
   double turn = 0;
   if (axis_->periodic()) {
     turn = std::floor((x - axis_->from()) / axis_->length());
@@ -296,8 +307,8 @@ std::int64_t AxisKernel::locate(double x) const {
     const double place = (x - axis_->from()) * inverse_width_;
     i = std::clamp<std::int64_t>(static_cast<std::int64_t>(place), 0, cells - 1);
     // Rounding may have picked the neighbour.
-    if (i > 0 && x < axis_->edge(static_cast<PetscInt>(i))) --i;
-    if (i + 1 < cells && x >= axis_->edge(static_cast<PetscInt>(i + 1))) ++i;
+    if (i > 0 && x < edge_within(i)) --i;
+    if (i + 1 < cells && x >= edge_within(i + 1)) ++i;
   } else {
     const auto& edges = axis_->edges();
     i = std::clamp<std::int64_t>(
@@ -315,15 +326,14 @@ void AxisKernel::add_cells(std::span<const double> images, double stride,
     for (std::size_t s = 0; s < images.size(); ++s) {
       const bool finite = std::abs(images[s]) < far;
       const std::int64_t cell = finite ? place(images[s]) : -1;
-      const bool inside = finite && (periodic || (cell >= 0 && cell < axis_->cells()));
-      const PetscInt index = axis_->wrapped(static_cast<PetscInt>(cell % axis_->cells()));
-      columns[s] = inside ? columns[s] + stride * static_cast<double>(index) : nowhere;
+      const bool inside = finite && (periodic || (cell >= 0 && cell < cells_));
+      columns[s] = inside ? columns[s] + stride * static_cast<double>(wrapped(cell)) : nowhere;
     }
     return;
   }
   const EqualCells axis{.from = axis_->from(),
                         .scale = inverse_width_,
-                        .cells = static_cast<double>(axis_->cells()),
+                        .cells = static_cast<double>(cells_),
                         .periodic = periodic};
   add_equal_cells(axis, images, stride, columns);
 }
@@ -334,8 +344,8 @@ AxisKernel::Outside AxisKernel::spread(double image, std::vector<Share>& shares)
   if (!noise_) {
     const std::int64_t cell = place(image);
     if (!axis_->periodic() && cell < 0) return {.lower = 1};
-    if (!axis_->periodic() && cell >= axis_->cells()) return {.upper = 1};
-    shares.push_back({axis_->wrapped(static_cast<PetscInt>(cell % axis_->cells())), 1});
+    if (!axis_->periodic() && cell >= cells_) return {.upper = 1};
+    shares.push_back({wrapped(cell), 1});
     return outside;
   }
   double from = image + noise_->lower();
@@ -355,7 +365,7 @@ AxisKernel::Outside AxisKernel::spread(double image, std::vector<Share>& shares)
     const double probability =
         left.above < left.below ? left.above - right.above : right.below - left.below;
     if (probability > 0) {
-      shares.push_back({axis_->wrapped(static_cast<PetscInt>(i % axis_->cells())), probability});
+      shares.push_back({wrapped(i), probability});
     }
     left = right;
   }

@@ -54,7 +54,7 @@ make_noise(const NoiseInput& input, const std::string& name, std::size_t k, std:
 class AxisKernel {
 public:
   struct Share {
-    PetscInt cell = 0;
+    std::int64_t cell = 0;
     double probability = 0;
   };
   /// What misses the axis beyond its lower and its upper end; 0 on a periodic axis.
@@ -65,19 +65,25 @@ public:
 
   /// `noise` may be null: the image lies where it lies.
   AxisKernel(const spaces::Axis& axis, std::shared_ptr<const Noise> noise);
+  /// On `cells` equal cells in place of the axis' own: as many as there are bits for.
+  AxisKernel(const spaces::Axis& axis, std::int64_t cells, std::shared_ptr<const Noise> noise);
 
   /// Replaces `shares` by the cells met by image + noise; a cell comes once per turn round a
   /// periodic axis. An image that is outside by a few roundings lies at the wall.
   /// `image` must be finite.
   Outside spread(double image, std::vector<Share>& shares) const;
-  /// The cell of an image, counted on beyond the seam of a periodic axis (`Axis::wrapped` takes it
+  /// The cell of an image, counted on beyond the seam of a periodic axis (`wrapped` takes it
   /// back); -1 or the number of cells where it lies outside a bounded axis by more than rounding.
   std::int64_t place(double image) const {
     if (!axis_->periodic()) {
       if (image < axis_->from() - slack_) return -1;
-      if (image > axis_->to() + slack_) return axis_->cells();
+      if (image > axis_->to() + slack_) return cells_;
     }
     return locate(image);
+  }
+  /// The cell within 0 .. cells - 1 that a cell of a periodic axis is.
+  std::int64_t wrapped(std::int64_t cell) const {
+    return axis_->periodic() ? (cell % cells_ + cells_) % cells_ : cell;
   }
   /// Adds stride * (cell of image s, wrapped) to columns[s], without noise; makes it -infinity
   /// where the image is not finite or outside, or too near to an end to tell quickly.
@@ -88,8 +94,15 @@ private:
   /// The cell of x counted on beyond the seam of a periodic axis; x within a bounded axis.
   std::int64_t locate(double x) const;
   double edge(std::int64_t i) const;
+  double edge_within(std::int64_t i) const {
+    if (own_) return axis_->edge(static_cast<PetscInt>(i));
+    const double share = static_cast<double>(i) / static_cast<double>(cells_);
+    return i == cells_ ? axis_->to() : axis_->from() + axis_->length() * share;
+  }
 
   const spaces::Axis* axis_;
+  std::int64_t cells_;
+  bool own_; ///< cells are those of the axis
   std::shared_ptr<const Noise> noise_;
   double inverse_width_ = 0; ///< of equal cells; 0 where they differ
   double slack_ = 0;         ///< what rounding may put outside

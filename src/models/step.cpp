@@ -15,9 +15,13 @@ std::optional<config::TensorFormulas> Step::tensor(std::span<const std::size_t> 
   return std::nullopt;
 }
 
+std::shared_ptr<const Noise> Step::noise(int /*k*/, const spaces::Axis& /*axis*/) const {
+  return nullptr;
+}
+
 std::vector<AxisKernel> Step::kernels(const spaces::Grid& grid) const {
   std::vector<AxisKernel> kernels;
-  for (int k = 0; k < dimension(); ++k) kernels.emplace_back(grid.axis(k), nullptr);
+  for (int k = 0; k < dimension(); ++k) kernels.emplace_back(grid.axis(k), noise(k, grid.axis(k)));
   return kernels;
 }
 

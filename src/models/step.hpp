@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -62,9 +63,12 @@ public:
   virtual bool random() const noexcept { return false; }
   /// What is drawn moves all coordinates by itself: densities of images are smooth.
   virtual bool diffusive() const noexcept { return false; }
+  /// What is added to coordinate k of images on an axis; null where that is nothing. Throws
+  /// InputError where the noise does not fit the axis.
+  virtual std::shared_ptr<const Noise> noise(int k, const spaces::Axis& axis) const;
   /// Where images come to lie on each axis of a grid, added noise included. `grid` must outlive
-  /// them. Throws InputError where the noise does not fit an axis.
-  virtual std::vector<AxisKernel> kernels(const spaces::Grid& grid) const;
+  /// them. Throws InputError as `noise` does.
+  std::vector<AxisKernel> kernels(const spaces::Grid& grid) const;
 
 private:
   StepNames names_;

@@ -13,7 +13,7 @@ std::int64_t CellLocator::place(std::size_t k, double x) const {
   const bool sane = std::abs(x - axis.from()) <= 1e9 * axis.length();
   if (!sane) return -1;
   const std::int64_t cell = kernels_[k].place(x);
-  if (axis.periodic()) return axis.wrapped(static_cast<PetscInt>(cell % axis.cells()));
+  if (axis.periodic()) return kernels_[k].wrapped(cell);
   return cell < axis.cells() ? cell : -1;
 }
 

@@ -1,6 +1,7 @@
 #include "operators/cover.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -15,6 +16,9 @@
 
 namespace komori::operators {
 namespace {
+
+/// Keys that are gathered before those that come twice are removed.
+constexpr std::size_t most_at_once = std::size_t{1} << 22;
 
 std::int64_t sum_over(MPI_Comm comm, std::int64_t count) {
   MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_SUM, comm);
@@ -31,7 +35,6 @@ void throw_first(MPI_Comm comm, const std::string& problem) {
 /// left out. Local but for errors.
 std::vector<std::int64_t> targets_of(MPI_Comm comm, BoxImages& images,
                                      const std::vector<std::int64_t>& boxes) {
-  constexpr std::size_t most_at_once = std::size_t{1} << 22;
   std::vector<std::int64_t> targets;
   std::size_t settled = 0;
   std::string problem;
@@ -146,6 +149,10 @@ void declare(config::Declarer& declarer, CoverInput& input) {
                        "What happens where a box that is kept leads off the axes: an error that "
                        "names the place, or the probability is lost. It is always lost beyond "
                        "a wall that is absorbing."});
+  declarer.real("tail", input.tail,
+                {.help = "With 'model.noise': share of the probability that each box's images may "
+                         "have beyond the boxes kept; the noise is cut there."},
+                {.min = 1e-16, .max = 0.1});
   declarer.integer("most", input.most, {.help = "Boxes that may be kept; more are an error."},
                    Range::between(1, 2'000'000'000));
 }
@@ -153,13 +160,17 @@ void declare(config::Declarer& declarer, CoverInput& input) {
 void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
               const CoverInput& input) {
   const spaces::BoxTree tree(axes, static_cast<int>(input.depth)); // throws where it does not fit
-  if (map.noisy() || map.random()) {
-    throw base::InputError(
-        fmt::format("'cover' is for maps and flows without noise, whose "
-                    "attractors are thin; use 'ulam' on the grid, or remove {}",
-                    map.noisy() ? "'model.noise'" : "'model.diffusion' (or 'noise')"));
+  for (int k = 0; k < tree.dimension(); ++k) {
+    (void)map.noise(k, axes[static_cast<std::size_t>(k)]); // throws where it does not fit
   }
-  if (std::pow(static_cast<double>(input.samples), tree.dimension()) > 1e6) {
+  const double points = std::pow(static_cast<double>(input.samples), tree.dimension());
+  if (map.random() && std::log2(tree.all_boxes() * points) > spaces::BoxTree::most_bits) {
+    throw base::InputError(fmt::format("'cover.depth' is {}, which makes {:.3g} boxes; with {:g} "
+                                       "drawn paths from each, the most is {:.3g}",
+                                       input.depth, tree.all_boxes(), points,
+                                       std::ldexp(1 / points, spaces::BoxTree::most_bits)));
+  }
+  if (points > 1e6) {
     throw base::InputError(fmt::format("'cover.samples' is {}, which makes {}^{} points per box; "
                                        "the most is 1e6",
                                        input.samples, input.samples, tree.dimension()));
@@ -220,26 +231,17 @@ TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const
   std::vector<std::vector<std::pair<std::int64_t, double>>> rows;
   std::vector<double> lost;
   std::vector<std::int64_t> wanted;
-  RowSum row;
   std::string problem;
   const double share = 1 / static_cast<double>(images.samples());
+  std::size_t settled = 0;
   for (const std::int64_t box : cover.keys) {
-    images.find(box, problem);
-    row.clear();
-    double missed = 0;
-    for (std::size_t s = 0; s < images.targets().size() && problem.empty(); ++s) {
-      const std::int64_t target = images.targets()[s];
-      if (target >= 0) {
-        row.add(target, 1);
-        continue;
-      }
-      missed += 1;
-      problem = images.outside_problem(box, s);
-    }
+    lost.push_back(images.spread(box, problem));
     if (!problem.empty()) break;
-    rows.push_back(row.entries());
-    lost.push_back(missed);
-    for (const auto& entry : row.entries()) wanted.push_back(entry.first);
+    rows.push_back(images.shares());
+    for (const auto& entry : images.shares()) wanted.push_back(entry.first);
+    if (wanted.size() < settled + most_at_once) continue;
+    sort_unique(wanted);
+    settled = wanted.size();
   }
   throw_first(comm, problem);
   sort_unique(wanted);
@@ -250,25 +252,53 @@ TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const
   {
     const base::WriteArray leaks(result.leak.get());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      double missed = lost[i];
-      for (const auto& [key, count] : rows[i]) {
+      double missed = 0;
+      std::vector<PetscInt> columns;
+      for (const auto& [key, sum] : rows[i]) {
         const auto at = std::lower_bound(wanted.begin(), wanted.end(), key) - wanted.begin();
-        const std::int64_t column = found[static_cast<std::size_t>(at)];
-        if (column >= 0) {
-          builder.add(static_cast<PetscInt>(column), share * count);
-        } else {
-          missed += count;
-        }
+        columns.push_back(static_cast<PetscInt>(found[static_cast<std::size_t>(at)]));
+        if (columns.back() < 0) missed += sum;
+      }
+      // Noise whose tail is beyond the cover is cut there; an image there is lost.
+      const double within = static_cast<double>(images.samples()) - lost[i];
+      const bool cut = map.noisy() && missed > 0 && missed < within;
+      const double weight = cut ? share * (within / (within - missed)) : share;
+      for (std::size_t e = 0; e < columns.size(); ++e) {
+        if (columns[e] >= 0) builder.add(columns[e], weight * rows[i][e].second);
       }
       builder.end_row();
-      leaks[i] = share * missed;
+      if (cut) result.largest_cut = std::max(result.largest_cut, share * missed);
+      leaks[i] = share * (cut ? lost[i] : lost[i] + missed);
       result.largest_leak = std::max(result.largest_leak, leaks[i]);
     }
   }
   result.nonzeros = sum_over(comm, builder.nonzeros());
   MPI_Allreduce(MPI_IN_PLACE, &result.largest_leak, 1, MPI_DOUBLE, MPI_MAX, comm);
+  MPI_Allreduce(MPI_IN_PLACE, &result.largest_cut, 1, MPI_DOUBLE, MPI_MAX, comm);
   result.matrix = std::move(builder).finish(comm, grid.cells());
   return result;
+}
+
+double entries_per_row(MPI_Comm comm, const models::Step& map, const Cover& cover,
+                       const CoverInput& input) {
+  constexpr std::int64_t probes = 200;
+  const spaces::BoxTree tree = cover.tree.at(static_cast<int>(input.depth));
+  const int deeper = tree.depth() - cover.tree.depth();
+  BoxImages images(map, tree, input);
+  std::array<double, 2> sums{0, 0}; // entries, rows
+  const std::int64_t stride = std::max<std::int64_t>(1, cover.total / probes);
+  std::string problem; // is met again, and told, when the matrix is made
+  auto position = static_cast<std::int64_t>(cover.keys.size());
+  MPI_Scan(MPI_IN_PLACE, &position, 1, MPI_INT64_T, MPI_SUM, comm);
+  position -= static_cast<std::int64_t>(cover.keys.size());
+  for (const std::int64_t key : cover.keys) {
+    if (position++ % stride != 0) continue;
+    images.spread(key << deeper, problem);
+    sums[0] += static_cast<double>(images.shares().size());
+    sums[1] += 1;
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums.data(), 2, MPI_DOUBLE, MPI_SUM, comm);
+  return sums[0] / std::max(1.0, sums[1]);
 }
 
 } // namespace komori::operators

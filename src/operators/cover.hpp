@@ -23,6 +23,7 @@ struct CoverInput {
   std::string rule = "midpoint";
   std::int64_t seed = 1;
   std::string outside = "error";
+  double tail = 1e-8;
   std::int64_t most = 10'000'000;
 };
 void declare(config::Declarer& declarer, CoverInput& input);
@@ -48,17 +49,25 @@ void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
 /// until all are there, so that a matrix on the cover loses nothing. Keys and images meet at the
 /// rank that owns the range of keys; no rank knows all. Too few points miss boxes that images of
 /// whole boxes meet; one more pass with twice as many per axis counts what it finds. The same boxes
-/// whatever the number of ranks. Throws InputError where no box, or more than `most`, is left, or
-/// an image is not finite. Collective.
+/// whatever the number of ranks. With added noise, boxes count as hit that hold all but `tail` of
+/// the probability of some box's images. Throws InputError where no box, or more than `most`, is
+/// left, or an image is not finite. Collective.
 Cover build_cover(MPI_Comm comm, const models::Step& map, const std::vector<spaces::Axis>& axes,
                   const CoverInput& input, base::Log& log);
 
 /// The boxes as an axis of unit cells, and the cover distributed like it. Collective.
 spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
 
-/// Ulam's matrix on the boxes, in the numbering of `grid_of`. Throws InputError where an image lies
-/// off the axes and `outside` is "error". Collective.
+/// Ulam's matrix on the boxes, in the numbering of `grid_of`; added noise is integrated over boxes.
+/// What noise carries to places within the axes that are not covered, less than `tail` of a row, is
+/// spread over the row's entries: the noise is cut there. Throws InputError where an image lies off
+/// the axes and `outside` is "error". Collective.
 TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const spaces::Grid& grid,
                               const CoverInput& input);
+
+/// Entries per row, averaged over boxes spread evenly over the cover, at the depth of `input`, not
+/// less than that of the cover. Collective.
+double entries_per_row(MPI_Comm comm, const models::Step& map, const Cover& cover,
+                       const CoverInput& input);
 
 } // namespace komori::operators

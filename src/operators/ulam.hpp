@@ -32,7 +32,8 @@ struct TransferMatrix {
   base::UniqueVec leak;   ///< probability of leaving the grid, per cell
   std::int64_t nonzeros = 0;
   double largest_leak = 0;
-  double norm = 1; ///< largest absolute row sum
+  double largest_cut = 0; ///< tail of a row beyond a cover, spread over the row's other entries
+  double norm = 1;        ///< largest absolute row sum
 };
 
 /// Throws InputError where the section does not fit the model. Collective.

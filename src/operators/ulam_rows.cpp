@@ -263,7 +263,7 @@ double UlamRows::add_image(std::span<const double> x, std::span<const double> im
         problem = outside_text(k, cell >= 0, x, image, 1);
       }
       if (outside) return 1;
-      point += stride_[at(k)] * axis.wrapped(static_cast<PetscInt>(cell % axis.cells()));
+      point += stride_[at(k)] * kernels_[at(k)].wrapped(cell);
       continue;
     }
     const models::AxisKernel::Outside outside = kernels_[at(k)].spread(image, shares_[at(k)]);

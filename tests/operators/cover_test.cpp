@@ -1,6 +1,7 @@
 #include "operators/cover.hpp"
 
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include <gmock/gmock.h>
@@ -200,9 +201,172 @@ TEST(Cover, wrong_input_is_refused) {
               HasSubstr("'map[0]' is not finite (it is nan) at x = -"));
   EXPECT_THAT(told(leaving, {support::axis("x", -1, 1, 1024)}, {.depth = 60}),
               HasSubstr("makes 2^70 boxes"));
-  EXPECT_THAT(told(map_of("variables: [x], map: [x/2], noise: {kind: gaussian, sigma: 0.1}"), line,
+  EXPECT_THAT(told(map_of("variables: [x], map: [x/2], noise: {kind: gaussian, sigma: 0.3}"), line,
                    {.depth = 3}),
-              HasSubstr("'cover' is for maps and flows without noise"));
+              HasSubstr("'map[0]' and noise lead beyond the lower end of the axis x with "
+                        "probability 0.0428 (-1), from x = -0.96875"));
+  EXPECT_THAT(told(map_of("variables: [x], map: [x/2], noise: {kind: cosine, power: 2}"), line,
+                   {.depth = 3}),
+              HasSubstr("is of kind 'cosine', which needs a period"));
+}
+
+// --- noise ---
+
+/// The matrix's entries with rows and columns moved to the natural positions of a grid.
+std::map<std::pair<std::int64_t, std::int64_t>, double> entries_of(Mat matrix, PetscInt first,
+                                                                   PetscInt last) {
+  std::map<std::pair<std::int64_t, std::int64_t>, double> entries;
+  for (PetscInt row = first; row < last; ++row) {
+    PetscInt count = 0;
+    const PetscInt* columns = nullptr;
+    const PetscScalar* values = nullptr;
+    base::check(MatGetRow(matrix, row, &count, &columns, &values));
+    for (PetscInt i = 0; i < count; ++i) entries[{row, columns[i]}] = values[i];
+    base::check(MatRestoreRow(matrix, row, &count, &columns, &values));
+  }
+  return entries;
+}
+
+/// Rows of the noisy map on all boxes of a level and on the grid of the same cells agree.
+void expect_rows_of_the_grid(const models::Map& map, const std::vector<spaces::Axis>& coarse,
+                             const std::vector<spaces::Axis>& fine, const CoverInput& input,
+                             bool leak) {
+  Cover cover = cover_of(map, coarse, input, PETSC_COMM_SELF);
+  ASSERT_EQ(static_cast<double>(cover.total), cover.tree.all_boxes());
+  const spaces::Grid boxes = grid_of(PETSC_COMM_SELF, cover);
+  const TransferMatrix on_boxes = assemble_cover(map, cover, boxes, input);
+  const spaces::Grid cells(PETSC_COMM_SELF, fine);
+  const TransferMatrix on_cells =
+      assemble_ulam(map, cells, {.samples = input.samples, .outside = leak ? "leak" : "error"});
+  EXPECT_EQ(on_boxes.nonzeros, on_cells.nonzeros);
+  EXPECT_EQ(on_boxes.largest_cut, 0);
+  EXPECT_TRUE(near(on_boxes.largest_leak, on_cells.largest_leak, {1e-14, 0}));
+  EXPECT_EQ(on_boxes.largest_leak > 1e-3, leak);
+
+  std::vector<PetscInt> cell_of; // the cell that is each box
+  for (const std::int64_t key : cover.keys) {
+    const BoxTree::Place place = cover.tree.place(key);
+    spaces::Index index{};
+    for (std::size_t k = 0; k < fine.size(); ++k) index[k] = static_cast<PetscInt>(place[k]);
+    cell_of.push_back(cells.number(index));
+  }
+  const auto expected = entries_of(on_cells.matrix.get(), 0, cells.cells());
+  const base::ReadArray leaks_of_boxes(on_boxes.leak.get());
+  const base::ReadArray leaks_of_cells(on_cells.leak.get());
+  for (const auto& [at, value] : entries_of(on_boxes.matrix.get(), 0, boxes.cells())) {
+    const auto row = cell_of[static_cast<std::size_t>(at.first)];
+    const auto column = cell_of[static_cast<std::size_t>(at.second)];
+    const auto other = expected.find({row, column});
+    ASSERT_NE(other, expected.end());
+    // Sample points of both differ by a rounding.
+    EXPECT_TRUE(near(value, other->second, {1e-15, 1e-12}));
+  }
+  for (std::size_t i = 0; i < cell_of.size(); ++i) {
+    EXPECT_TRUE(
+        near(leaks_of_boxes[i], leaks_of_cells[static_cast<std::size_t>(cell_of[i])], {1e-14, 0}));
+  }
+}
+
+TEST(NoisyCover, of_all_boxes_has_the_rows_of_the_grid) {
+  expect_rows_of_the_grid(map_of("variables: [x, y], map: [x + y, y + 0.15*sin(2*pi*(x + y))], "
+                                 "noise: {kind: gaussian, sigma: [0.1, 0.04]}"),
+                          {support::axis("x", 0, 1, 2, Boundary::periodic),
+                           support::axis("y", 0, 1, 1, Boundary::periodic)},
+                          {support::axis("x", 0, 1, 16, Boundary::periodic),
+                           support::axis("y", 0, 1, 8, Boundary::periodic)},
+                          {.depth = 6, .samples = 3}, false);
+  expect_rows_of_the_grid(map_of("variables: [x, y], map: [0.9*x + 0.3*y, 0.8*y - x^2], "
+                                 "noise: {kind: uniform, half_width: 0.7}"),
+                          {support::axis("x", -1, 1, 1), support::axis("y", -1, 1, 1)},
+                          {support::axis("x", -1, 1, 8), support::axis("y", -1, 1, 8)},
+                          {.depth = 6, .samples = 2, .outside = "leak"}, true);
+}
+
+TEST(NoisyCover, keeps_the_boxes_that_hold_all_but_the_tail) {
+  // x' = x/2 + noise: the stationary density is normal with variance sigma^2 / (1 - 1/4).
+  const models::Map map =
+      map_of("variables: [x], map: [x/2], noise: {kind: gaussian, sigma: 0.05}");
+  const std::vector<spaces::Axis> line{support::axis("x", -4, 4, 1)};
+  std::int64_t before = 0;
+  for (const double tail : {1e-3, 1e-6, 1e-12}) {
+    const CoverInput input{.depth = 10, .tail = tail};
+    Cover cover = cover_of(map, line, input);
+    EXPECT_GT(cover.total, before);
+    before = cover.total;
+    const spaces::Grid grid = grid_of(test_session().comm(), cover);
+    const TransferMatrix matrix = assemble_cover(map, cover, grid, input);
+    EXPECT_EQ(matrix.largest_leak, 0);
+    EXPECT_LE(matrix.largest_cut, tail);
+    EXPECT_GT(matrix.largest_cut, 0);
+    const base::UniqueVec ones = grid.vector();
+    const base::UniqueVec sums = grid.vector();
+    base::check(VecSet(ones.get(), 1));
+    base::check(MatMult(matrix.matrix.get(), ones.get(), sums.get()));
+    for (const double sum : support::gathered(grid, sums.get())) {
+      EXPECT_TRUE(near(sum, 1, {1e-13, 0}));
+    }
+  }
+  // A state r with r/2 + q sigma = r leads no further out than itself: r = 2 q sigma, where q = 7.1
+  // has a tail of 1e-12 on both sides. Boxes are 1/128 wide, images reach whole ones, and of the
+  // first axis 4/2^10 is left.
+  EXPECT_LT(static_cast<double>(before), 4 * 7.2 * 0.05 * 128 + 12);
+  EXPECT_GT(static_cast<double>(before), 4 * 6.4 * 0.05 * 128);
+}
+
+TEST(NoisyCover, of_a_thin_cloud_stays_thin) {
+  // The circle of `curve` with noise along y alone: z stays on a curve over x.
+  const models::Map map =
+      map_of("variables: [x, y, z], map: [x + 0.381966, 0.5*y + cos(2*pi*x), 0.3*z + sin(2*pi*x)], "
+             "noise: {kind: uniform, half_width: [0, 0.05, 0]}");
+  const Cover cover = cover_of(map, tube(), {.depth = 21, .samples = 2});
+  EXPECT_EQ(cover.tree.all_boxes(), std::ldexp(1.0, 21));
+  EXPECT_LT(cover.total, 30'000);
+  // Box counting: a surface.
+  const double growth =
+      static_cast<double>(cover.counts[21]) / static_cast<double>(cover.counts[15]);
+  EXPECT_GT(3 * std::log2(growth) / 6, 1);
+}
+
+TEST(NoisyCover, is_the_same_on_any_number_of_ranks) {
+  const models::Map map = map_of(henon + ", noise: {kind: gaussian, sigma: 0.01}");
+  const std::vector<spaces::Axis> axes{support::axis("x", -1.8, 1.8, 1),
+                                       support::axis("y", -0.6, 0.6, 1)};
+  const CoverInput input{.depth = 11, .samples = 2, .outside = "leak"};
+  Cover together = cover_of(map, axes, input);
+  Cover alone = cover_of(map, axes, input, PETSC_COMM_SELF);
+  EXPECT_EQ(together.counts, alone.counts);
+  EXPECT_EQ(together.missed, alone.missed);
+  const spaces::Grid grid = grid_of(test_session().comm(), together);
+  const spaces::Grid whole = grid_of(PETSC_COMM_SELF, alone);
+  const TransferMatrix matrix = assemble_cover(map, together, grid, input);
+  const TransferMatrix serial = assemble_cover(map, alone, whole, input);
+  EXPECT_EQ(matrix.nonzeros, serial.nonzeros);
+  EXPECT_EQ(matrix.largest_leak, serial.largest_leak);
+  EXPECT_EQ(matrix.largest_cut, serial.largest_cut);
+  const PetscInt end = grid.first() + grid.local_cells();
+  EXPECT_EQ(entries_of(matrix.matrix.get(), grid.first(), end),
+            entries_of(serial.matrix.get(), grid.first(), end));
+}
+
+TEST(NoisyCover, takes_flows_with_drawn_paths) {
+  const models::Flow flow(
+      config::read<models::ModelInput>(
+          config::parse("{kind: flow, variables: [x], drift: [-x], diffusion: 0.01, lag: 1, "
+                        "steps: 20}",
+                        "a.yaml"),
+          {.accepted = {"flow"}})
+          .flow);
+  const std::vector<spaces::Axis> line{support::axis("x", -4, 4, 1)};
+  const CoverInput input{.depth = 8, .samples = 32};
+  Cover cover = build_cover(test_session().comm(), flow, line, input, test_session().log());
+  Cover alone = build_cover(PETSC_COMM_SELF, flow, line, input, test_session().log());
+  EXPECT_EQ(cover.counts, alone.counts);
+  EXPECT_LT(cover.total, 60); // of 256; the standard deviation is 0.1, boxes are 1/32 wide
+  const spaces::Grid grid = grid_of(test_session().comm(), cover);
+  const TransferMatrix matrix = assemble_cover(flow, cover, grid, input);
+  EXPECT_EQ(matrix.largest_leak, 0);
+  EXPECT_THAT(message_of([&] { validate(flow, line, {.depth = 62}); }),
+              HasSubstr("with 4 drawn paths from each"));
 }
 
 } // namespace
