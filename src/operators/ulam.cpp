@@ -82,7 +82,10 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   std::string problem;
   std::int64_t where = 0;
   constexpr PetscInt between_reports = 64; // cells
-  const bool natural_order = grid.local_cells() == grid.cells();
+  // Where only the first axis is shared by ranks, cells are numbered in natural order.
+  const auto& parts = grid.ranks_per_axis();
+  const bool natural_order =
+      std::all_of(parts.begin() + 1, parts.end(), [](int count) { return count == 1; });
   double scale = 1;
   if (input.entries == "sampled") {
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());

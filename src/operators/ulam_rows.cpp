@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "operators/column_counts.hpp"
 
 namespace komori::operators {
 namespace {
@@ -192,17 +193,16 @@ double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::st
   const std::size_t step = samples * static_cast<std::size_t>(run_cells_);
   const std::size_t first = samples * static_cast<std::size_t>(cell[at(last)] - run_[at(last)]);
   remaining_.resize(static_cast<std::size_t>(samples_));
-  int strange = noisy_ ? 1 : 0;
   std::size_t s = 0;
   for (std::size_t piece = first; piece < columns_.size(); piece += step) {
+    const double* const from = columns_.data() + piece;
     for (std::size_t i = 0; i < samples; ++i) {
-      const double column = columns_[piece + i];
-      strange |= static_cast<int>(column < 0);
-      remaining_[s++] = std::bit_cast<std::int64_t>(column);
+      remaining_[s + i] = std::bit_cast<std::int64_t>(from[i]);
     }
+    s += samples;
   }
-  if (strange == 0) {
-    count_columns(row);
+  if (!noisy_ && count_columns(remaining_, counts_)) {
+    for (const auto& [column, count] : counts_) row.add(column, count);
     return 0;
   }
   double leak = 0;
@@ -210,39 +210,16 @@ double UlamRows::build_midpoints(const spaces::Index& cell, RowSum& row, std::st
   std::array<double, spaces::max_dimension> place{};
   const std::span<double> x(place.data(), at(dimension_));
   for (s = 0; s < remaining_.size() && problem.empty(); ++s) {
-    const auto column = std::bit_cast<double>(remaining_[s]);
-    if (!noisy_ && column >= 0) {
-      row.add(static_cast<std::int64_t>(column), 1);
+    const std::size_t point = first + s / samples * step + s % samples;
+    if (!noisy_ && columns_[point] >= 0) {
+      row.add(static_cast<std::int64_t>(columns_[point]), 1);
       continue;
     }
-    const std::size_t point = first + s / samples * step + s % samples;
     for (int k = 0; k < dimension_; ++k) image[at(k)] = images_[at(k)][point];
     sample_point(cell, static_cast<std::int64_t>(s), x);
     leak += add_image(x, image, row, problem);
   }
   return leak / static_cast<double>(samples_);
-}
-
-/// Rows have few columns: each is taken out at one go, without a branch on any point.
-void UlamRows::count_columns(RowSum& row) {
-  constexpr int few = 12;
-  const auto number = [](std::int64_t bits) {
-    return static_cast<std::int64_t>(std::bit_cast<double>(bits));
-  };
-  std::int64_t* const points = remaining_.data();
-  std::size_t left = remaining_.size();
-  for (int taken = 0; left > 0 && taken < few; ++taken) {
-    const std::int64_t column = points[0];
-    std::size_t kept = 0;
-    for (std::size_t s = 1; s < left; ++s) {
-      const std::int64_t other = points[s];
-      points[kept] = other;
-      kept += other != column ? 1 : 0;
-    }
-    row.add(number(column), static_cast<double>(left - kept));
-    left = kept;
-  }
-  for (std::size_t s = 0; s < left; ++s) row.add(number(points[s]), 1);
 }
 
 double UlamRows::add_image(std::span<const double> x, std::span<const double> images, RowSum& row,

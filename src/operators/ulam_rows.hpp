@@ -36,8 +36,6 @@ private:
   std::size_t require_batch(const spaces::Index& cell, std::int64_t sample);
   /// Computes the images of a cell and the next ones along the last axis, and where they lie.
   void start_run(const spaces::Index& cell);
-  /// Adds the images of one cell, all known to lie in cells of the grid.
-  void count_columns(RowSum& row);
   /// Adds one image, of x, with its noise; returns what leaks of it.
   double add_image(std::span<const double> x, std::span<const double> images, RowSum& row,
                    std::string& problem);
@@ -68,6 +66,7 @@ private:
   std::vector<double> reached_; ///< images of these
   std::vector<double> columns_; ///< of all points of a run; negative: needs a closer look
   std::vector<std::int64_t> remaining_; ///< bits of those of one cell, not counted yet
+  std::vector<std::pair<std::int64_t, double>> counts_; ///< of one cell
 };
 
 } // namespace komori::operators

@@ -1,6 +1,12 @@
 #include "operators/ulam.hpp"
 
+#include <bit>
 #include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +14,7 @@
 #include "config/reader.hpp"
 #include "models/map.hpp"
 #include "numbers.hpp"
+#include "operators/column_counts.hpp"
 #include "operators/row_sum.hpp"
 #include "support.hpp"
 
@@ -153,6 +160,31 @@ TEST(Ulam, noise_makes_circulant_rows_of_a_rotation) {
       EXPECT_TRUE(near(p(i, j), p(0, (j - i + n) % n), support::round_off));
     }
   }
+}
+
+TEST(Ulam, counts_are_those_of_each_column) {
+  for (const std::size_t kinds : {1, 2, 7, 23, 24, 25, 60}) { // few are taken out, many sorted
+    for (const std::size_t count : {1, 3, 8, 99, 100, 257}) {
+      std::vector<std::int64_t> points;
+      std::map<std::int64_t, double, std::greater<>> expected;
+      for (std::size_t s = 0; s < count; ++s) {
+        const auto column = static_cast<std::int64_t>((s * s + 3 * s) % kinds * 1'000'003);
+        points.push_back(std::bit_cast<std::int64_t>(static_cast<double>(column)));
+        expected[column] += 1;
+      }
+      std::vector<std::pair<std::int64_t, double>> counts;
+      ASSERT_TRUE(count_columns(points, counts));
+      EXPECT_EQ(counts,
+                (std::vector<std::pair<std::int64_t, double>>(expected.begin(), expected.end())));
+    }
+  }
+  std::vector<std::int64_t> outside(20, std::bit_cast<std::int64_t>(5.0));
+  outside[13] = std::bit_cast<std::int64_t>(-std::numeric_limits<double>::infinity());
+  const std::vector<std::int64_t> before = outside;
+  std::vector<std::pair<std::int64_t, double>> counts;
+  EXPECT_FALSE(count_columns(outside, counts));
+  EXPECT_TRUE(counts.empty());
+  EXPECT_EQ(outside, before);
 }
 
 TEST(Ulam, leaks_are_accounted) {
