@@ -8,11 +8,10 @@
 #include "analyses/eigenfunctions.hpp"
 #include "analyses/pair_conditions.hpp"
 #include "analyses/sampling_error.hpp"
+#include "analyses/slow_pairs.hpp"
 #include "analyses/transfer_spectrum.hpp"
-#include "linalg/filtered_pairs.hpp"
 #include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
-#include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -40,57 +39,11 @@ struct Search {
   }
 };
 
-/// Images of neighbours scatter, so that a factorisation fills up far more than one of a generator:
-/// above some size products are all there is.
-constexpr std::int64_t most_factorised = 100'000;
-
-/// Powers that set apart what crowds next to 1 on a grid of so many cells: decay by the grid's own
-/// diffusion falls with the cells' width.
-int filter_degree(PetscInt cells) {
-  return std::clamp(static_cast<int>(std::sqrt(static_cast<double>(cells)) / 10), 10, 200);
-}
-
-/// Approximate vectors next to 1 of a map's matrix (of its transposed one: masses) from grids of
-/// half as many cells per axis, each begun on the next coarser one; empty where there is none. Slow
-/// functions of a map are smooth enough for a coarse grid to know most of them. Collective.
-std::vector<base::UniqueVec> nested_start(const TransferProblem& problem, bool transposed,
-                                          PetscInt pairs) {
-  std::vector<base::UniqueVec> vectors;
-  constexpr PetscInt smallest = 20'000;
-  if (problem.grid().cells() < smallest) return vectors;
-  const auto coarse = problem.coarsened();
-  if (!coarse) return vectors;
-  const std::vector<base::UniqueVec> begun = nested_start(*coarse, transposed, pairs);
-  EigenRequest request{
-      .pairs = pairs, .tolerance = 1e-4, .prefix = "spectrum_", .max_iterations = 20};
-  for (const base::UniqueVec& vector : begun) request.start.push_back(vector.get());
-  const EigenPairs found =
-      linalg::pairs_next_to_one(transposed ? coarse->transposed() : coarse->matrix(),
-                                filter_degree(coarse->grid().cells()), request, problem.log());
-  const base::UniqueMat up = spaces::interpolation(coarse->grid(), problem.grid());
-  for (const base::UniqueVec& vector : found.vectors) {
-    vectors.push_back(problem.grid().vector());
-    check(MatMult(up.get(), vector.get(), vectors.back().get()));
-    check(VecNormalize(vectors.back().get(), nullptr));
-  }
-  return vectors;
-}
-
 /// Pairs next to 1 of a matrix too large to be factorised.
-EigenPairs filtered_pairs(const Search& search, EigenRequest request) {
-  TransferProblem& problem = search.problem;
-  const std::vector<base::UniqueVec> start =
-      nested_start(problem, search.transposed, request.pairs);
-  for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
-  EigenPairs pairs = with_checkpoints(problem.checkpoints(), problem.grid(), request, search.phase,
-                                      search.finished, [&](const EigenRequest& r) {
-                                        return linalg::pairs_next_to_one(
-                                            search.matrix, filter_degree(problem.grid().cells()), r,
-                                            problem.log());
-                                      });
+EigenPairs filtered_pairs(const Search& search, const EigenRequest& request) {
   search.coverage = "those next to 1, which decay slowest without turning; others round the unit "
                     "circle were not looked for";
-  return pairs;
+  return slow_pairs(search.problem, search.transposed, request, search.phase, search.finished);
 }
 
 /// Pairs nearest to a number, by shift-and-invert; `scale` moves the shift off an eigenvalue.

@@ -21,6 +21,7 @@ using Complex = std::complex<double>;
 using operators::UlamInput;
 using spaces::Boundary;
 using support::near;
+using testing::HasSubstr;
 
 TransferSpectrum judged(TransferProblem& problem, std::int64_t pairs,
                         const std::string& sides = "right") {
@@ -160,6 +161,27 @@ TEST(TransferSpectrum, filtering_sets_apart_what_crowds_next_to_one) {
       EXPECT_NEAR(base::norm2(pairs.vectors[i].get()), 1, 1e-12) << i;
     }
   }
+}
+
+TEST(TransferSpectrum, the_stationary_density_of_many_cells_takes_powers) {
+  // Of 150 x 150 cells more crowd next to 1 than products alone set apart.
+  const std::vector<spaces::Axis> square{support::axis("x", 0, 1, 150, Boundary::periodic),
+                                         support::axis("y", 0, 1, 150, Boundary::periodic)};
+  MapCase c("variables: [x, y], parameters: {K: 0.971635406}, "
+            "map: [x + y + K/(2*pi)*sin(2*pi*x), y + K/(2*pi)*sin(2*pi*x)]",
+            square, {.samples = 10});
+  const LeadingDensity found = leading_density(*c, {.tolerance = 1e-10, .observables = {}});
+  EXPECT_THAT(found.method, HasSubstr("powers of (1 + P) / 2"));
+  EXPECT_TRUE(near(found.eigenvalue, 1, {1e-11, 0}));
+  EXPECT_EQ(found.multiplicity, 1);
+  EXPECT_LE(found.residual, 1e-7); // a sum over 150^2 cells
+  EXPECT_GT(found.minimum, 0);
+  EXPECT_TRUE(near(base::dot(found.density.get(), c->volumes()), 1, {1e-12, 0}));
+  // The map keeps areas: the density is 1 but for what 100 points per cell make of it.
+  const std::vector<double> density = support::gathered(c->grid(), found.density.get());
+  double square_error = 0;
+  for (const double value : density) square_error += (value - 1) * (value - 1);
+  EXPECT_LT(std::sqrt(square_error / static_cast<double>(density.size())), 0.2);
 }
 
 TEST(TransferSpectrum, rotation_with_noise) {
