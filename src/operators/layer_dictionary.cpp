@@ -88,7 +88,10 @@ void LayerDictionary::evaluate(std::size_t count, std::span<const double> points
       }
     }
     for (std::size_t j = 0; j < width && degree_ > 0; ++j) {
-      const double t = (2 * x[j] - range_[j].from - range_[j].to) / (range_[j].to - range_[j].from);
+      // A neuron that is constant has a range of no width, and is 0 here.
+      const double extent =
+          std::max(range_[j].to - range_[j].from, 1e-9 * std::max(1.0, std::abs(range_[j].from)));
+      const double t = (2 * x[j] - range_[j].from - range_[j].to) / extent;
       double before = 1;
       double now = t;
       for (std::size_t m = 1; m <= degree_; ++m) {

@@ -96,11 +96,11 @@ class Onnx(DriverTest):
         self.assertAlmostEqual(file["expectation/values"][0], math.tanh(1.5 * 0.5 + 0.5 * 0.25), 10)
 
     def test_files_that_lie(self):
-        for name, (content, message) in ONNX.items():
+        for i, (name, (content, message)) in enumerate(ONNX.items()):
             with self.subTest(name):
                 (self.folder / "net.onnx").write_bytes(content)
                 before = self.files()
-                done = self.run_driver("input.yaml", "--quiet", ranks=2)
+                done = self.run_driver("input.yaml", "--quiet", ranks=2 if i % 3 == 0 else None)
                 self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
                 self.assertIn("net.onnx", done.stderr)
                 self.assertIn(message, done.stderr)
@@ -127,9 +127,9 @@ class Hdf5(DriverTest):
         file["0.weight"] = numpy.array([[1.5, -0.5], [0, 1]])
         file["1.weight"] = numpy.array([[1.0, 1.0]])
 
-    def assert_one_message(self, message):
+    def assert_one_message(self, message, ranks=None):
         before = self.files()
-        done = self.run_driver("input.yaml", "--quiet", ranks=2)
+        done = self.run_driver("input.yaml", "--quiet", ranks=ranks)
         self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
         self.assertIn("net.h5", done.stderr)
         self.assertIn(message, done.stderr)
@@ -143,7 +143,7 @@ class Hdf5(DriverTest):
         for size in (9, 100, len(whole) // 2, len(whole) - 1):
             with self.subTest(size):
                 path.write_bytes(whole[:size])
-                self.assert_one_message("")
+                self.assert_one_message("", ranks=2)
 
     def test_files_that_lie(self):
         def absurd(file):
@@ -174,12 +174,12 @@ class Hdf5(DriverTest):
 
         wrong = {absurd: "0.weight", large: "0.weight", unlimited: "no entries", infinite: "finite", text: "0.weight",
                  loop: None, lost: "", outside: ""}
-        for change, message in wrong.items():
+        for i, (change, message) in enumerate(wrong.items()):
             with self.subTest(change.__name__):
                 with h5py.File(self.folder / "net.h5", "w") as file:
                     change(file)
                 if message is not None:
-                    self.assert_one_message(message)
+                    self.assert_one_message(message, ranks=2 if i % 3 == 0 else None)
                 else:  # the network is there, whatever else is
                     self.succeed("input.yaml", "--quiet", "--check", ranks=2)
 

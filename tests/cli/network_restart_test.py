@@ -17,7 +17,7 @@ model:
 observable: {variables: [y], formula: y}
 checkpoint: {every: 1h}
 """
-PATHS = MODEL + "monte_carlo: {samples: 8000000}\n"
+PATHS = MODEL + "monte_carlo: {samples: 40000000}\n"
 DICTIONARY = MODEL + "dictionary: {degree: 40, outputs: 2, samples: 1200000}\nprojection: {kind: linear}\n"
 
 
