@@ -18,6 +18,7 @@ struct Cost {
   std::size_t neuron = 0;
   double estimated = 0;
   double measured = 0;
+  double bound = 0; ///< of `measured`; 0: there is none
   Accuracy accuracy{};
 };
 
@@ -102,16 +103,23 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
   std::vector<double> flat;
   std::vector<std::vector<std::string>> rows;
   std::vector<Accuracy> accuracies;
+  std::vector<double> bounds;
+  const bool bounded = std::any_of(costs.begin(), costs.end(), [](const Cost& cost) {
+    return cost.bound > 0 && std::isfinite(cost.bound);
+  });
   for (std::size_t i = 0; i < costs.size(); ++i) {
+    bounds.push_back(costs[i].bound);
     const Cost& cost = costs[i];
     flat.insert(flat.end(), {static_cast<double>(cost.layer), cost.estimated, cost.measured});
     accuracies.push_back(cost.accuracy);
     if (rows.size() >= shown) continue;
     rows.push_back(
         {names[i], fmt::format("{:.3g}", cost.estimated), fmt::format("{:.3g}", cost.measured)});
+    if (bounded) rows.back().push_back(fmt::format("{:.3g}", cost.bound));
     if (pruning.labelled) add_accuracy(cost.accuracy, rows.back());
   }
   std::vector<std::string> header{what, "estimate", "measured"};
+  if (bounded) header.emplace_back("bound");
   if (pruning.labelled) add_accuracy_names(header);
   const std::string note =
       costs.size() > shown ? fmt::format(" (the {} cheapest)", shown) : std::string();
@@ -120,6 +128,14 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
                      {{"meaning", what + "s, cheapest first"}});
   file.write_small(fmt::format("/reduction/{}_cost", what), flat,
                    {static_cast<hsize_t>(costs.size()), 3}, {{"meaning", meaning}, {"unit", "-"}});
+  if (bounded) {
+    file.write_small(fmt::format("/reduction/{}_bound", what), bounds,
+                     {static_cast<hsize_t>(costs.size())},
+                     {{"meaning", "what the measured cost cannot exceed for any inputs in their "
+                                  "ranges: interval bounds of the neuron, moduli of weights, "
+                                  "largest slopes of activations"},
+                      {"unit", "-"}});
+  }
   if (pruning.labelled) {
     write_accuracies(accuracies, fmt::format("/reduction/{}_accuracy", what), file);
   }
@@ -234,6 +250,7 @@ void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
       });
       const models::Network smaller = pruning.paths.without_neuron(network, n, i);
       cost.measured = pruning.paths.distance(smaller);
+      cost.bound = pruning.paths.bound_without_neuron(network, n, i);
       cost.accuracy = pruning.accuracy(smaller);
       costs.push_back(cost);
     }

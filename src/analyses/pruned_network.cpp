@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numbers>
 
 #include <Eigen/QR>
 
@@ -42,6 +44,41 @@ void take_up(const Eigen::MatrixXd& fit, models::NetworkLayer& layer) {
   const RowMatrix slopes = merged.leftCols(inputs);
   layer.weight.assign(slopes.data(), slopes.data() + slopes.size());
   layer.inputs = static_cast<std::size_t>(inputs);
+}
+
+/// The largest modulus of an activation's slope.
+double steepest(models::Activation activation, double slope) {
+  using models::Activation;
+  switch (activation) {
+  case Activation::sigmoid:
+    return 0.25;
+  case Activation::leaky_relu:
+    return std::max(1.0, std::abs(slope));
+  case Activation::gelu:
+    return 1.13; // Phi(z) + z phi(z) at z = sqrt(2): 1.12890
+  case Activation::erf:
+    return 2 * std::numbers::inv_sqrtpi;
+  case Activation::identity:
+  case Activation::tanh:
+  case Activation::relu:
+  case Activation::softplus:
+    return 1;
+  }
+  return 1;
+}
+
+/// By how much the neurons of a layer can change where its inputs change by at most `change`.
+std::vector<double> carried(const models::NetworkLayer& layer, const std::vector<double>& change) {
+  std::vector<double> next(layer.neurons, 0.0);
+  for (std::size_t j = 0; j < layer.neurons; ++j) {
+    for (std::size_t k = 0; k < layer.inputs; ++k) {
+      next[j] += std::abs(layer.weight[j * layer.inputs + k]) * change[k];
+    }
+    next[j] *= layer.formula ? std::numeric_limits<double>::infinity()
+                             : steepest(layer.activation_at(j), layer.slope);
+    if (layer.residual) next[j] += change[j];
+  }
+  return next;
 }
 
 } // namespace
@@ -91,15 +128,43 @@ std::vector<double> PrunedPaths::states(const models::Network& network, std::siz
   return x;
 }
 
-models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,
-                                            std::size_t i) const {
+Eigen::MatrixXd PrunedPaths::neuron_fit(const models::Network& network, std::size_t n,
+                                        std::size_t i) const {
   const std::vector<double> x = states(network, n);
   const Eigen::Index width = index(network.width(n));
   const Eigen::Map<const RowMatrix> all(x.data(), index(count_), width);
   RowMatrix others(index(count_), width - 1);
   others << all.leftCols(index(i)), all.rightCols(width - 1 - index(i));
+  return affine_fit(others, all.col(index(i)));
+}
+
+double PrunedPaths::bound_without_neuron(const models::Network& network, std::size_t n,
+                                         std::size_t i) const {
+  if (formula_ || scale_ == 0) return std::numeric_limits<double>::infinity();
+  const Eigen::MatrixXd fit = neuron_fit(network, n, i);
+  const std::vector<models::Interval> box = models::ranges(network)[n];
+  // The interval of the neuron less its affine stand-in.
+  const double offset = fit(0, fit.cols() - 1);
+  models::Interval gap{box[i].from - offset, box[i].to - offset};
+  for (std::size_t k = 0, column = 0; k < box.size(); ++k) {
+    if (k == i) continue;
+    const double slope = fit(0, index(column++));
+    gap.from -= std::max(slope * box[k].from, slope * box[k].to);
+    gap.to -= std::min(slope * box[k].from, slope * box[k].to);
+  }
+  std::vector<double> change(box.size(), 0.0);
+  change[i] = std::max(std::abs(gap.from), std::abs(gap.to));
+  for (std::size_t k = n; k < network.depth(); ++k) change = carried(network.layers[k], change);
+  double square = 0;
+  for (const double one : change) square += one * one;
+  return std::sqrt(square * static_cast<double>(count_)) / scale_;
+}
+
+models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,
+                                            std::size_t i) const {
+  const Eigen::Index width = index(network.width(n));
   // All neurons of the layer by those that stay: each by itself, the one that goes by the fit.
-  const Eigen::MatrixXd own = affine_fit(others, all.col(index(i)));
+  const Eigen::MatrixXd own = neuron_fit(network, n, i);
   Eigen::MatrixXd fit = Eigen::MatrixXd::Zero(width, width);
   for (Eigen::Index k = 0; k < width; ++k) {
     if (k == index(i)) {

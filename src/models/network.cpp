@@ -194,8 +194,56 @@ void apply_elementary(base::Elementary f, std::span<double> values) {
   }
 }
 
+void apply_formula(const config::Formula& formula, std::span<double> values) {
+  const std::vector<double> arguments(values.begin(), values.end());
+  const std::array<std::span<const double>, 1> columns{arguments};
+  formula.evaluate(columns, values);
+}
+
+/// The values of a formula on an interval: the extremes among many of its points, refined between
+/// their neighbours. Throws InputError where one is not finite.
+Interval formula_range(const NetworkLayer& layer, Interval z) {
+  constexpr int points = 4096;
+  constexpr int refinements = 80;
+  std::vector<double> values;
+  for (int i = 0; i <= points; ++i) values.push_back(z.from + (z.to - z.from) * i / points);
+  const std::vector<double> places = values;
+  apply_formula(*layer.formula, values);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw InputError(fmt::format("{}: its formula '{}' has no finite value at z = {:g}, which it "
+                                 "reaches",
+                                 layer.name, layer.formula->text(), places[i]));
+  }
+  const auto extreme = [&](double sign) {
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (sign * values[i] > sign * values[best]) best = i;
+    }
+    const auto f = [&](double place) { return sign * (*layer.formula)(std::array{place}); };
+    double from = places[best == 0 ? 0 : best - 1];
+    double to = places[std::min(best + 1, places.size() - 1)];
+    double most = sign * values[best];
+    for (int step = 0; step < refinements && to > from; ++step) { // golden sections
+      constexpr double section = 0.3819660112501051;
+      const double a = from + section * (to - from);
+      const double b = to - section * (to - from);
+      const double at_a = f(a);
+      const double at_b = f(b);
+      most = std::max({most, at_a, at_b});
+      (at_a > at_b ? to : from) = at_a > at_b ? b : a;
+    }
+    return sign * most;
+  };
+  return {extreme(-1), extreme(1)};
+}
+
 /// Rows [count][neurons] of a layer's arguments become its images.
 void activate_all(const NetworkLayer& layer, std::span<double> rows) {
+  if (layer.formula) {
+    apply_formula(*layer.formula, rows);
+    return;
+  }
   const Activation first = layer.activation.front();
   if (layer.activation.size() == 1 && first == Activation::identity) return;
   if (layer.activation.size() == 1 && (first == Activation::tanh || first == Activation::erf)) {
@@ -232,7 +280,8 @@ Interval image_range(const NetworkLayer& layer, std::size_t i, std::span<const I
     z.from += row[j] * (row[j] >= 0 ? box[j].from : box[j].to);
     z.to += row[j] * (row[j] >= 0 ? box[j].to : box[j].from);
   }
-  Interval image = activated(layer.activation_at(i), layer.slope, z);
+  Interval image =
+      layer.formula ? formula_range(layer, z) : activated(layer.activation_at(i), layer.slope, z);
   if (layer.residual) image = {image.from + box[i].from, image.to + box[i].to};
   return image;
 }

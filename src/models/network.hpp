@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "config/declaration.hpp"
+#include "config/formula.hpp"
 #include "models/layer_noise.hpp"
 
 namespace komori::models {
@@ -46,6 +48,8 @@ struct NetworkLayer {
   std::vector<double> weight{}; ///< [neurons][inputs], row by row
   std::vector<double> bias{};   ///< [neurons]
   std::vector<Activation> activation{Activation::identity}; ///< one for all neurons, or one each
+  /// A function of z in place of all activations; null: there is none.
+  std::shared_ptr<const config::Formula> formula{};
   double slope = 0.01;                  ///< of leaky_relu for negative arguments
   bool residual = false;                ///< whether x is added after the activation
   std::vector<NeuronNoise> noise{{}};   ///< one for all neurons, or one each
@@ -96,6 +100,7 @@ struct NetworkLayerInput {
   std::vector<std::vector<double>> weight{};
   std::vector<double> bias{};
   std::vector<std::string> activation{"identity"};
+  config::FormulaText formula{};
   double slope = 0.01;
   bool residual = false;
   std::optional<LayerNoiseInput> noise{};

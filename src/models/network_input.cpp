@@ -18,6 +18,9 @@ void declare(config::Declarer& declarer, NetworkLayerInput& input) {
   declarer.choices("activation", input.activation, activation_words(),
                    std::max<std::size_t>(input.weight.size(), 1),
                    {.help = "What is applied to W x + b: one word for all neurons, or one each."});
+  declarer.formula("formula", input.formula,
+                   {.help = "In place of an activation, a function of z = W x + b, e.g. '0.9*z - "
+                            "z^3'. Its range is found by evaluating it at 4097 points."});
   declarer.real("slope", input.slope, {.help = "leaky_relu: its slope for negative arguments."},
                 Range::between(0, 1));
   declarer.boolean("residual", input.residual,
@@ -34,6 +37,9 @@ void declare(config::Declarer& declarer, NetworkLayerInput& input) {
   if (!declarer.reading()) return;
   input.origin = declarer.origin("");
   if (input.bias.empty()) input.bias.assign(input.weight.size(), 0.0);
+  if (input.formula.given() && input.activation != std::vector<std::string>{"identity"}) {
+    declarer.reject("formula", "stands in place of 'activation'; remove one of them");
+  }
   if (input.repeat > 1 && input.weight.size() != input.weight.front().size()) {
     declarer.reject("repeat", fmt::format("needs a layer with as many neurons as inputs, but its "
                                           "weight is {} x {}",
@@ -121,6 +127,10 @@ std::vector<NetworkLayer> inline_layers(const NetworkInput& input) {
     }
     for (const std::string& word : written.activation) {
       layer.activation.push_back(activation_of(word));
+    }
+    if (written.formula.given()) {
+      layer.formula =
+          std::make_shared<config::Formula>(written.formula, std::vector<std::string>{"z"});
     }
     if (written.noise)
       layer.noise = make_layer_noise(*written.noise, key + ".noise", layer.neurons);

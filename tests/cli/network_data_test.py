@@ -62,6 +62,10 @@ class Digits(DriverTest):
             self.assertAlmostEqual(group.attrs["accuracy_held_out"], found[2], 12)
             self.assertGreaterEqual(found[1], before - 0.01 - 1e-9)
             self.assertLess(group.attrs["weights"], 0.7 * 4522)
+        # A bound holds for the worst inputs there are: measured costs stay below, and it is no mere number.
+        costs, bounds = file["reduction/neuron_cost"][:], file["reduction/neuron_bound"][:]
+        self.assertTrue(numpy.all(costs[:, 2] <= bounds))
+        self.assertTrue(numpy.all(bounds < 1e4))
         # By lags of memory kept: with all of them the reduced layers are exact, without any they are worse.
         errors = file["reduction/measured_error"][:]
         self.assertLess(errors[-1], 1e-10)
@@ -93,6 +97,21 @@ class Files(DriverTest):
             self.succeed("input.yaml", "--quiet", "--overwrite", "--set", f"data.file={name}", ranks=ranks)
             with h5py.File(self.folder / "input.h5") as result:
                 numpy.testing.assert_allclose(result["accuracy/without_noise"][0], [5 / 6, 1, 0], atol=1e-14)
+
+    def test_a_bound_that_is_reached(self):
+        """One input, two neurons of which the second does nothing but +-1: without it outputs change by all of it."""
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: network, input: {x: [-1, 1]}, layers: [{weight: [[0], [1]], bias: [2, 0], activation: "
+            "identity}, {weight: [[1, -3]], activation: identity}]}\ndata: {file: rows.csv}\n"
+            "dictionary: {degree: 1, outputs: 1, samples: 1000}\nreduction: {keep: outputs, tolerance: 0.05}\n")
+        self.write([[-1], [1], [1], [-1]])
+        file = self.result(ranks=2)
+        names = [name.decode() for name in file["reduction/neurons"][:]]
+        at = names.index("x1_2")
+        # The best constant in its place is 0: |-3 * 1| over the root mean square of 2 - 3 x.
+        exact = 3 / numpy.sqrt((5 ** 2 + 1) / 2)
+        self.assertAlmostEqual(file["reduction/neuron_cost"][at, 2], exact, 9)
+        self.assertAlmostEqual(file["reduction/neuron_bound"][at], exact, 9)
 
     def test_data_on_grids(self):
         text = QUARTERS.split("dictionary:")[0].replace(", held_out: 1", "").replace(

@@ -55,6 +55,12 @@ SETS = {
         "'model.layers[0].noise.half_width' has 2 values, but the layer has 1 neuron",
     "model.layers[0].wieght=[[1]]":
         "unknown key 'model.layers[0].wieght'. Did you mean 'weight'?",
+    "model.layers[0].formula=z^2":
+        "'model.layers[0].formula' stands in place of 'activation'; remove one of them",
+    "model.layers[0]={weight: [[1]], formula: w}":
+        "'model.layers[0].formula' has an unknown name 'w'",
+    "model.layers[0]={weight: [[1]], formula: 1/z}":
+        "its formula '1/z' has no finite value at z = 0, which it reaches",
     "observable.formula=z":
         "'observable.formula' has an unknown name 'z'",
     "layers.ranges={x1_1: [-2, 2]}":
@@ -168,6 +174,19 @@ class Network(DriverTest):
             numpy.testing.assert_allclose(file["spectrum/eigenvalues"][:, 1], 0, atol=1e-12)
             self.assertGreater(file["spectrum/discretisation_error"][:].max(), 0)
             file.close()
+
+    def test_steps_of_gradient_descent(self):
+        """x - eta V'(x) + sqrt(2 eta T) xi, V = (x^2-1)^2, T = 1/4: eigenvalues computed with numpy and scipy."""
+        cases = {0.05: [1, .998364749468, .850461561047, .747161031852], 0.01: [1, .999698718372, .967598405277]}
+        for eta, expected in cases.items():
+            (self.folder / "input.yaml").write_text(
+                "model: {kind: network, input: {x: [-1, 1]}, layers: [{weight: [[1]], "
+                f"formula: 'z - {4 * eta}*(z^3 - z)', noise: {{kind: gaussian, sigma: {math.sqrt(eta / 2)!r}}}}}]}}\n"
+                f"layers: {{cells: 80, order: 6}}\nspectrum: {{pairs: {len(expected)}}}\n")
+            for ranks in (1, 2, 4):
+                file = self.result("--overwrite", ranks=ranks)
+                numpy.testing.assert_allclose(file["spectrum/eigenvalues"][:, 0], expected, atol=2e-11)
+                file.close()
 
     def test_wrong_input(self):
         self.assert_settings_refused(SETS)
