@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/format.h>
-
 #include "base/error.hpp"
 #include "base/random.hpp"
 
@@ -13,14 +11,6 @@ namespace {
 
 std::size_t at(int k) {
   return static_cast<std::size_t>(k);
-}
-
-std::string place_text(const spaces::BoxTree& tree, std::span<const double> x) {
-  std::string text;
-  for (int k = 0; k < tree.dimension(); ++k) {
-    text += fmt::format("{}{} = {:.6g}", k ? ", " : "", tree.axes()[at(k)].name(), x[at(k)]);
-  }
-  return text;
 }
 
 } // namespace
@@ -35,6 +25,11 @@ BoxImages::BoxImages(const models::Step& map, const spaces::BoxTree& tree, const
       kernels_.emplace_back(axis, tree.boxes(k), map.noise(k, axis));
     }
     met_.resize(kernels_.size());
+    std::int64_t stride = 1;
+    for (int k = tree.dimension() - 1; k >= 0; --k) {
+      stride_[at(k)] = stride;
+      stride *= tree.boxes(k);
+    }
   }
   if (input.rule == "midpoint") {
     tensor_ = map.tensor(
@@ -77,12 +72,12 @@ void BoxImages::place(std::int64_t box) {
   }
 }
 
-void BoxImages::compute(std::int64_t box) {
+bool BoxImages::compute(std::int64_t box, std::string& problem) {
   if (tensor_) {
     place(box);
     tensor_->evaluate();
     for (int k = 0; k < tree_.dimension(); ++k) images_[at(k)] = tensor_->values(at(k));
-    return;
+    return true;
   }
   std::array<double, spaces::max_dimension> point{};
   for (std::size_t s = 0; s < count(); ++s) {
@@ -91,40 +86,33 @@ void BoxImages::compute(std::int64_t box) {
       points_[k * count() + s] = point[k];
     }
   }
-  // Where paths are drawn, those of a box are its own.
-  map_.images({.x = points_, .count = count(), .first = box * samples_}, reached_);
+  try { // where paths are drawn, those of a box are its own
+    map_.images({.x = points_, .count = count(), .first = box * samples_}, reached_);
+  } catch (const base::InputError& error) { // a point has no image; the ranks agree on it later
+    problem = error.what();
+    return false;
+  }
   for (std::size_t k = 0; k < at(tree_.dimension()); ++k) {
     images_[k] = std::span(reached_).subspan(k * count(), count());
   }
+  return true;
 }
 
-std::string BoxImages::not_finite_text(std::int64_t box, std::size_t sample, int k) const {
+std::string BoxImages::not_finite_problem(std::int64_t box, std::size_t sample, int k) const {
   std::array<double, spaces::max_dimension> point{};
   const std::span<double> x(point.data(), at(tree_.dimension()));
   sample_point(box, sample, x);
-  const double image = images_[at(k)][sample];
-  return fmt::format("{} is not finite (it is {}) at {}", map_.name(k),
-                     std::isnan(image) ? "nan" : fmt::format("{:g}", image), place_text(tree_, x));
+  return not_finite_text(map_, k, images_[at(k)][sample], x);
 }
 
-std::string BoxImages::outside_problem(std::int64_t box, std::size_t sample, int k, bool upper,
-                                       double probability) const {
-  const spaces::Axis& axis = tree_.axes()[at(k)];
-  const bool absorbs = (upper ? axis.upper() : axis.lower()) == spaces::Boundary::absorbing;
-  if (input_.outside == "leak" || absorbs) return "";
+std::string BoxImages::outside_problem(std::int64_t box, std::size_t sample,
+                                       const Leaving& leaving) const {
+  const spaces::Axis& axis = tree_.axes()[at(leaving.k)];
+  if (may_leave(axis, leaving.upper, input_.outside)) return "";
   std::array<double, spaces::max_dimension> point{};
   const std::span<double> x(point.data(), at(tree_.dimension()));
   sample_point(box, sample, x);
-  const std::string what =
-      probability < 1
-          ? fmt::format("{} and noise lead beyond the {} end of the axis {} with probability "
-                        "{:.3g}",
-                        map_.name(k), upper ? "upper" : "lower", axis.name(), probability)
-          : fmt::format("{} leads to {} = {:.6g}, beyond the {} end of the axis", map_.name(k),
-                        axis.name(), images_[at(k)][sample], upper ? "upper" : "lower");
-  return fmt::format("{} ({:g}), from {}; widen 'grid.{}', or set 'cover.outside: leak' to let it "
-                     "leave",
-                     what, upper ? axis.to() : axis.from(), place_text(tree_, x), axis.name());
+  return leaving_text(map_, axis, leaving, x, "cover");
 }
 
 void BoxImages::locate(std::int64_t box, std::string& problem) {
@@ -135,7 +123,7 @@ void BoxImages::locate(std::int64_t box, std::string& problem) {
     for (int k = 0; k < d; ++k) {
       image[at(k)] = images_[at(k)][s];
       if (std::isfinite(image[at(k)])) continue;
-      problem = not_finite_text(box, s, k);
+      problem = not_finite_problem(box, s, k);
       return;
     }
     targets_[s] = tree_.find({image.data(), at(d)});
@@ -144,43 +132,25 @@ void BoxImages::locate(std::int64_t box, std::string& problem) {
 
 double BoxImages::scatter_one(std::int64_t box, std::size_t sample, bool strict,
                               std::string& problem) {
-  constexpr double negligible = 1e-12; // what noise may carry off the axes without a word
   const int d = tree_.dimension();
   double inside = 1;
   for (int k = 0; k < d; ++k) {
     const double image = images_[at(k)][sample];
     if (!std::isfinite(image)) {
-      problem = not_finite_text(box, sample, k);
+      problem = not_finite_problem(box, sample, k);
       return 0;
     }
     const models::AxisKernel::Outside outside = kernels_[at(k)].spread(image, met_[at(k)]);
     for (const bool upper : {false, true}) {
       const double probability = upper ? outside.upper : outside.lower;
       if (strict && probability > negligible && problem.empty()) {
-        problem = outside_problem(box, sample, k, upper, probability);
+        problem = outside_problem(
+            box, sample, {.k = k, .upper = upper, .image = image, .probability = probability});
       }
     }
     inside *= 1 - (outside.lower + outside.upper);
   }
-  for (int k = 0; k < d; ++k) {
-    if (met_[at(k)].empty()) return 1;
-  }
-  // All combinations of the boxes met on each axis; the last axis runs fastest.
-  std::array<std::size_t, spaces::max_dimension> choice{};
-  for (;;) {
-    std::int64_t place = 0;
-    double probability = 1;
-    for (int k = 0; k < d; ++k) {
-      const models::AxisKernel::Share& share = met_[at(k)][choice[at(k)]];
-      place = place * tree_.boxes(k) + share.cell;
-      probability *= share.probability;
-    }
-    row_.add(place, probability);
-    int k = d - 1;
-    while (k >= 0 && ++choice[at(k)] == met_[at(k)].size()) choice[at(k--)] = 0;
-    if (k < 0) break;
-  }
-  return 1 - inside;
+  return add_combinations(met_, stride_, row_) ? 1 - inside : 1;
 }
 
 double BoxImages::scatter(std::int64_t box, bool strict, std::string& problem) {
@@ -216,12 +186,7 @@ void BoxImages::cut_tail() {
 }
 
 void BoxImages::find(std::int64_t box, std::string& problem) {
-  try {
-    compute(box);
-  } catch (const base::InputError& error) { // a point has no image; the ranks agree on it later
-    problem = error.what();
-    return;
-  }
+  if (!compute(box, problem)) return;
   if (kernels_.empty()) {
     locate(box, problem);
   } else {
@@ -232,16 +197,9 @@ void BoxImages::find(std::int64_t box, std::string& problem) {
 
 double BoxImages::spread(std::int64_t box, std::string& problem) {
   shares_.clear();
-  if (!kernels_.empty()) {
-    try {
-      compute(box);
-    } catch (const base::InputError& error) {
-      problem = error.what();
-      return 0;
-    }
-    return scatter(box, true, problem);
-  }
-  find(box, problem);
+  if (!compute(box, problem)) return 0;
+  if (!kernels_.empty()) return scatter(box, true, problem);
+  locate(box, problem);
   row_.clear();
   double lost = 0;
   for (std::size_t s = 0; s < targets_.size() && problem.empty(); ++s) {
@@ -251,8 +209,9 @@ double BoxImages::spread(std::int64_t box, std::string& problem) {
     }
     lost += 1;
     const int k = static_cast<int>(-1 - targets_[s]);
-    const bool upper = images_[at(k)][s] > tree_.axes()[at(k)].to();
-    problem = outside_problem(box, s, k, upper, 1);
+    const double image = images_[at(k)][s];
+    const bool upper = image > tree_.axes()[at(k)].to();
+    problem = outside_problem(box, s, {.k = k, .upper = upper, .image = image});
   }
   shares_.assign(row_.entries().begin(), row_.entries().end());
   return lost;

@@ -11,7 +11,7 @@
 
 #include "models/step.hpp"
 #include "operators/cover.hpp"
-#include "operators/row_sum.hpp"
+#include "operators/image_shares.hpp"
 #include "spaces/box_tree.hpp"
 
 namespace komori::operators {
@@ -35,7 +35,8 @@ public:
   std::int64_t samples() const noexcept { return samples_; }
 
 private:
-  void compute(std::int64_t box);
+  /// The images of all sample points; false, with `problem` set, where one has none.
+  bool compute(std::int64_t box, std::string& problem);
   std::size_t count() const noexcept { return static_cast<std::size_t>(samples_); }
   void place(std::int64_t box);
   void locate(std::int64_t box, std::string& problem);
@@ -43,10 +44,9 @@ private:
   double scatter(std::int64_t box, bool strict, std::string& problem);
   double scatter_one(std::int64_t box, std::size_t sample, bool strict, std::string& problem);
   void cut_tail();
-  std::string not_finite_text(std::int64_t box, std::size_t sample, int k) const;
-  /// Why an image may not lie beyond an end of axis k; empty if it may.
-  std::string outside_problem(std::int64_t box, std::size_t sample, int k, bool upper,
-                              double probability) const;
+  std::string not_finite_problem(std::int64_t box, std::size_t sample, int k) const;
+  /// Why an image may not lie beyond an end of an axis; empty if it may.
+  std::string outside_problem(std::int64_t box, std::size_t sample, const Leaving& leaving) const;
   void sample_point(std::int64_t box, std::size_t sample, std::span<double> x) const;
 
   const models::Step& map_;
@@ -59,8 +59,9 @@ private:
   std::vector<double> reached_;                  ///< images of these
   std::array<std::span<const double>, spaces::max_dimension> images_{}; ///< of a box, per axis
   std::vector<std::int64_t> targets_;
-  std::vector<models::AxisKernel> kernels_;                 ///< with added noise
-  std::vector<std::vector<models::AxisKernel::Share>> met_; ///< by one image, per axis
+  std::vector<models::AxisKernel> kernels_;                  ///< with added noise
+  AxisShares met_;                                           ///< by one image
+  std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
   RowSum row_;
   std::vector<std::pair<std::int64_t, double>> shares_;
 };

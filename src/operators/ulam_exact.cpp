@@ -126,7 +126,7 @@ double UlamRows::build_exact(const spaces::Index& cell, RowSum& row, std::string
   const auto evaluate = [&](double x) {
     const std::span<const double> place(&x, 1);
     const double image = map_.image(0, place);
-    if (!std::isfinite(image) && problem.empty()) problem = not_finite_text(0, place, image);
+    if (!std::isfinite(image) && problem.empty()) problem = not_finite_text(map_, 0, image, place);
     if (++evaluations > patience && problem.empty()) problem = too_many_branches_text(cell);
     return Probe{.x = x, .image = image, .cell = problem.empty() ? kernels_[0].place(image) : 0};
   };
@@ -151,19 +151,19 @@ double UlamRows::build_exact(const spaces::Index& cell, RowSum& row, std::string
   for (const auto& [target, length] : measure) {
     const bool outside = !axis.periodic() && (target < 0 || target >= axis.cells());
     if (!outside) {
-      row.add(axis.wrapped(static_cast<PetscInt>(target % axis.cells())), length / total);
+      row.add(kernels_[0].wrapped(target), length / total);
       continue;
     }
     leak += length / total;
-    if (may_leave(0, target >= 0)) continue;
+    if (may_leave(axis, target >= 0, input_.outside)) continue;
     // Some place that leaves, for the message.
     double worst = axis.center(cell[0]);
     for (int i = 0; i <= fewest; ++i) {
       const double x = a + (b - a) * i / fewest;
       if (evaluate(x).cell == target) worst = x;
     }
-    problem =
-        outside_text(0, target >= 0, std::span<const double>(&worst, 1), evaluate(worst).image, 1);
+    problem = leaving_text(map_, axis, {.upper = target >= 0, .image = evaluate(worst).image},
+                           std::span<const double>(&worst, 1), "ulam");
     return 0;
   }
   return leak;

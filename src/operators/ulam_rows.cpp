@@ -20,9 +20,6 @@ std::size_t at(int k) {
 /// Points whose images are computed at once where they are not one small grid of places.
 constexpr std::int64_t batch_points = 1 << 8;
 
-/// What noise may carry off the grid without a word: rounding of a row's sum.
-constexpr double negligible = 1e-12;
-
 } // namespace
 
 UlamRows::UlamRows(const models::Step& map, const spaces::Grid& grid, const UlamInput& input)
@@ -56,34 +53,6 @@ double UlamRows::build(const spaces::Index& cell, RowSum& row, std::string& prob
     problem = error.what();
     return 0;
   }
-}
-
-bool UlamRows::may_leave(int k, bool upper) const {
-  const spaces::Axis& axis = grid_.axis(k);
-  return input_.outside == "leak" ||
-         (upper ? axis.upper() : axis.lower()) == spaces::Boundary::absorbing;
-}
-
-std::string UlamRows::not_finite_text(int k, std::span<const double> x, double image) const {
-  return fmt::format("{} is not finite (it is {}) at {}", map_.name(k),
-                     std::isnan(image) ? "nan" : fmt::format("{:g}", image),
-                     spaces::place_text(grid_, x));
-}
-
-std::string UlamRows::outside_text(int k, bool upper, std::span<const double> x, double image,
-                                   double probability) const {
-  const spaces::Axis& axis = grid_.axis(k);
-  const std::string what =
-      probability < 1
-          ? fmt::format("{} and noise lead beyond the {} end of the axis {} with probability "
-                        "{:.3g}",
-                        map_.name(k), upper ? "upper" : "lower", axis.name(), probability)
-          : fmt::format("{} leads to {} = {:.6g}, beyond the {} end of the axis", map_.name(k),
-                        axis.name(), image, upper ? "upper" : "lower");
-  return fmt::format("{} ({:g}), from {}; widen 'grid.{}', or set 'ulam.outside: leak' to let it "
-                     "leave",
-                     what, upper ? axis.to() : axis.from(), spaces::place_text(grid_, x),
-                     axis.name());
 }
 
 void UlamRows::sample_point(const spaces::Index& cell, std::int64_t sample,
@@ -229,15 +198,15 @@ double UlamRows::add_image(std::span<const double> x, std::span<const double> im
   for (int k = 0; k < dimension_; ++k) {
     const double image = images[at(k)];
     if (!std::isfinite(image)) {
-      problem = not_finite_text(k, x, image);
+      problem = not_finite_text(map_, k, image, x);
       return 0;
     }
     const spaces::Axis& axis = grid_.axis(k);
     if (!noisy_) {
       const std::int64_t cell = kernels_[at(k)].place(image);
       const bool outside = !axis.periodic() && (cell < 0 || cell >= axis.cells());
-      if (outside && !may_leave(k, cell >= 0)) {
-        problem = outside_text(k, cell >= 0, x, image, 1);
+      if (outside && !may_leave(axis, cell >= 0, input_.outside)) {
+        problem = leaving_text(map_, axis, {.k = k, .upper = cell >= 0, .image = image}, x, "ulam");
       }
       if (outside) return 1;
       point += stride_[at(k)] * kernels_[at(k)].wrapped(cell);
@@ -246,8 +215,10 @@ double UlamRows::add_image(std::span<const double> x, std::span<const double> im
     const models::AxisKernel::Outside outside = kernels_[at(k)].spread(image, shares_[at(k)]);
     for (const bool upper : {false, true}) {
       const double probability = upper ? outside.upper : outside.lower;
-      if (probability > negligible && !may_leave(k, upper)) {
-        problem = outside_text(k, upper, x, image, probability);
+      if (probability > negligible && !may_leave(axis, upper, input_.outside)) {
+        problem = leaving_text(map_, axis,
+                               {.k = k, .upper = upper, .image = image, .probability = probability},
+                               x, "ulam");
         return 0;
       }
     }
@@ -257,25 +228,7 @@ double UlamRows::add_image(std::span<const double> x, std::span<const double> im
     row.add(point, 1);
     return 0;
   }
-  // All combinations of the cells met on each axis; the last axis runs fastest.
-  for (int k = 0; k < dimension_; ++k) {
-    if (shares_[at(k)].empty()) return 1;
-  }
-  std::array<std::size_t, spaces::max_dimension> choice{};
-  for (;;) {
-    std::int64_t column = 0;
-    double probability = 1;
-    for (int k = 0; k < dimension_; ++k) {
-      const models::AxisKernel::Share& share = shares_[at(k)][choice[at(k)]];
-      column += stride_[at(k)] * share.cell;
-      probability *= share.probability;
-    }
-    row.add(column, probability);
-    int k = dimension_ - 1;
-    while (k >= 0 && ++choice[at(k)] == shares_[at(k)].size()) choice[at(k--)] = 0;
-    if (k < 0) break;
-  }
-  return 1 - inside;
+  return add_combinations(shares_, stride_, row) ? 1 - inside : 1;
 }
 
 } // namespace komori::operators

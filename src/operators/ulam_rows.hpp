@@ -10,7 +10,7 @@
 
 #include "base/random.hpp"
 #include "models/step.hpp"
-#include "operators/row_sum.hpp"
+#include "operators/image_shares.hpp"
 #include "operators/ulam.hpp"
 #include "spaces/grid.hpp"
 
@@ -41,11 +41,7 @@ private:
                    std::string& problem);
   /// The place number `sample` of a cell.
   void sample_point(const spaces::Index& cell, std::int64_t sample, std::span<double> x) const;
-  bool may_leave(int k, bool upper) const;
-  std::string not_finite_text(int k, std::span<const double> x, double image) const;
   std::string too_many_branches_text(const spaces::Index& cell) const;
-  std::string outside_text(int k, bool upper, std::span<const double> x, double image,
-                           double probability) const;
 
   const models::Step& map_;
   const spaces::Grid& grid_;
@@ -54,7 +50,7 @@ private:
   bool noisy_;
   std::int64_t samples_; ///< per cell
   std::vector<models::AxisKernel> kernels_;
-  std::vector<std::vector<models::AxisKernel::Share>> shares_;
+  AxisShares shares_;                                        ///< of one image
   std::array<std::int64_t, spaces::max_dimension> stride_{}; ///< of natural positions
   std::optional<config::TensorFormulas> tensor_; ///< where a cell's points are one small grid
   std::int64_t run_cells_ = 1; ///< cells along the last axis whose points it takes at once
