@@ -248,9 +248,10 @@ void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
       cost.estimated = pruning.carried(static_cast<int>(n), [&](const std::vector<UniqueVec>& g) {
         return rest_of(*projection, all->apply(g[n].get()).get());
       });
-      const models::Network smaller = pruning.paths.without_neuron(network, n, i);
+      const Eigen::MatrixXd fit = pruning.paths.neuron_fit(network, n, i);
+      const models::Network smaller = PrunedPaths::without_neuron(network, n, i, fit);
       cost.measured = pruning.paths.distance(smaller);
-      cost.bound = pruning.paths.bound_without_neuron(network, n, i);
+      cost.bound = pruning.paths.bound_without_neuron(network, n, i, fit);
       cost.accuracy = pruning.accuracy(smaller);
       costs.push_back(cost);
     }
@@ -281,7 +282,9 @@ void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
         static_cast<std::size_t>(std::count_if(gone.begin(), gone.end(), [&](const Cost& other) {
           return other.layer == cost.layer && other.neuron < cost.neuron;
         }));
-    models::Network next = pruning.paths.without_neuron(smaller, cost.layer, cost.neuron - before);
+    const std::size_t place = cost.neuron - before;
+    models::Network next = PrunedPaths::without_neuron(
+        smaller, cost.layer, place, pruning.paths.neuron_fit(smaller, cost.layer, place));
     const double distance = pruning.paths.distance(next);
     const Accuracy its = pruning.accuracy(next);
     if (!pruning.fits(distance, its)) continue;

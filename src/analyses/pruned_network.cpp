@@ -139,9 +139,8 @@ Eigen::MatrixXd PrunedPaths::neuron_fit(const models::Network& network, std::siz
 }
 
 double PrunedPaths::bound_without_neuron(const models::Network& network, std::size_t n,
-                                         std::size_t i) const {
+                                         std::size_t i, const Eigen::MatrixXd& fit) const {
   if (formula_ || scale_ == 0) return std::numeric_limits<double>::infinity();
-  const Eigen::MatrixXd fit = neuron_fit(network, n, i);
   const std::vector<models::Interval> box = models::ranges(network)[n];
   // The interval of the neuron less its affine stand-in.
   const double offset = fit(0, fit.cols() - 1);
@@ -161,20 +160,19 @@ double PrunedPaths::bound_without_neuron(const models::Network& network, std::si
 }
 
 models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,
-                                            std::size_t i) const {
+                                            std::size_t i, const Eigen::MatrixXd& fit) {
   const Eigen::Index width = index(network.width(n));
-  // All neurons of the layer by those that stay: each by itself, the one that goes by the fit.
-  const Eigen::MatrixXd own = neuron_fit(network, n, i);
-  Eigen::MatrixXd fit = Eigen::MatrixXd::Zero(width, width);
+  // All neurons of the layer by those that stay: each by itself, the one that goes by its fit.
+  Eigen::MatrixXd all = Eigen::MatrixXd::Zero(width, width);
   for (Eigen::Index k = 0; k < width; ++k) {
     if (k == index(i)) {
-      fit.row(k) = own.row(0);
+      all.row(k) = fit.row(0);
     } else {
-      fit(k, k < index(i) ? k : k - 1) = 1;
+      all(k, k < index(i) ? k : k - 1) = 1;
     }
   }
   models::Network smaller = network;
-  take_up(fit, smaller.layers[n]);
+  take_up(all, smaller.layers[n]);
   models::NetworkLayer& layer = smaller.layers[n - 1];
   const auto row = static_cast<std::ptrdiff_t>(i);
   const auto inputs = static_cast<std::ptrdiff_t>(layer.inputs);

@@ -24,17 +24,18 @@ class PrunedPaths {
 public:
   PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input);
 
-  /// `network`, which may be pruned already, with neuron i of layer n replaced by an affine
-  /// function of the others of its layer: the best one on paths, taken up by the weights of the
-  /// layer after.
-  models::Network without_neuron(const models::Network& network, std::size_t n,
-                                 std::size_t i) const;
+  /// Neuron i of layer n of `network`, which may be pruned already, as an affine function of the
+  /// others of its layer: the best one on paths, [1][others + 1].
+  Eigen::MatrixXd neuron_fit(const models::Network& network, std::size_t n, std::size_t i) const;
+  /// The network with the neuron replaced by its fit, taken up by the weights of the layer after.
+  static models::Network without_neuron(const models::Network& network, std::size_t n,
+                                        std::size_t i, const Eigen::MatrixXd& fit);
   /// What `distance` of that network cannot exceed, for any inputs in their ranges and any noise
-  /// that is the same in both: how far the affine function can be from the neuron by the ranges of
-  /// its layer, carried to the outputs by the moduli of the weights and the largest slopes of the
-  /// activations. Infinite where an observable or a formula in place of an activation says nothing
-  /// of slopes.
-  double bound_without_neuron(const models::Network& network, std::size_t n, std::size_t i) const;
+  /// that is the same in both: how far the fit can be from the neuron by the ranges of its layer,
+  /// carried to the outputs by the moduli of the weights and the largest slopes of the activations.
+  /// Infinite where an observable or a formula in place of an activation says nothing of slopes.
+  double bound_without_neuron(const models::Network& network, std::size_t n, std::size_t i,
+                              const Eigen::MatrixXd& fit) const;
   /// With the whole layer n replaced by an affine function of the layer before.
   models::Network without_layer(const models::Network& network, std::size_t n) const;
   /// Root mean square over the inputs of the change, without noise, of what the reduction keeps,
@@ -42,8 +43,6 @@ public:
   double distance(const models::Network& smaller) const;
 
 private:
-  /// The neuron by the others of its layer, [1][others + 1].
-  Eigen::MatrixXd neuron_fit(const models::Network& network, std::size_t n, std::size_t i) const;
   /// X_n of all paths with noise, [count][width].
   std::vector<double> states(const models::Network& network, std::size_t n) const;
   std::vector<double> kept(const models::Network& network) const;
