@@ -172,7 +172,7 @@ int on_dictionaries(const Study& study, const models::Network& network,
   }
   // Gram matrices of the whole and of half the paths, and one decomposition; every rank has them.
   const Estimate estimate{.nonzeros = products, .bytes_per_rank = 90e6 + 5 * 8 * products};
-  const std::int64_t paths = dictionary_paths(input, data);
+  const std::int64_t paths = balanced_paths(data, input.dictionary->samples);
   log.line(
       fmt::format("  {} paths, {} per rank", paths, base::bytes_text(estimate.bytes_per_rank)));
   require_memory(session.comm(), {.cells = functions, .ranks = session.size()}, estimate);

@@ -81,10 +81,6 @@ sums_in_parts(LayerProblem& problem, const std::string& phase, std::int64_t samp
   return total;
 }
 
-std::int64_t balanced_paths(const LayerProblem& problem, std::int64_t samples) {
-  return problem.data() ? problem.data()->whole_passes(samples) : samples;
-}
-
 Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which) {
   const models::Network& network = problem.network();
   const NetworkMonteCarloInput& asked = *input.monte_carlo;

@@ -81,9 +81,6 @@ inline constexpr std::size_t path_batch = 2048;
 void for_batches(base::Session& session, std::int64_t begin, std::int64_t end, std::size_t size,
                  const std::function<void(std::uint64_t, std::size_t)>& body);
 
-/// `samples`, or a few more where paths begin at rows of data, so that as many begin at each.
-std::int64_t balanced_paths(const LayerProblem& problem, std::int64_t samples);
-
 /// E[u | X_layer = x] at point number `which` of the section `expectation`, from paths that begin
 /// there. Collective.
 Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which);

@@ -48,15 +48,10 @@ DictionaryProblem::DictionaryProblem(base::Session& its_session, const models::N
     : LayerProblem(its_session, its_network, its_data), degree_(input.dictionary->degree),
       sampled_(std::move(sampled)) {}
 
-std::int64_t dictionary_paths(const NetworkStudyInput& input, const operators::NetworkData* data) {
-  const std::int64_t paths = input.dictionary->samples;
-  return data ? data->whole_passes(paths) : paths;
-}
-
 SampledChains sampled_chains(base::Session& session, const models::Network& network,
                              const operators::NetworkData* data, const NetworkStudyInput& input,
                              io::Checkpoints* checkpoints) {
-  const std::int64_t paths = dictionary_paths(input, data);
+  const std::int64_t paths = balanced_paths(data, input.dictionary->samples);
   std::int64_t half = paths / 2;
   // Whole passes over data there, too, where there are several.
   if (data && paths >= 2 * data->fitted_rows()) {

@@ -49,8 +49,6 @@ struct SampledChains {
 SampledChains sampled_chains(base::Session& session, const models::Network& network,
                              const operators::NetworkData* data, const NetworkStudyInput& input,
                              io::Checkpoints* checkpoints);
-/// How many paths that is: as the input says, up to whole passes over data. Local.
-std::int64_t dictionary_paths(const NetworkStudyInput& input, const operators::NetworkData* data);
 
 /// The section `monte_carlo` of such a problem: the mean of the observable, how far E[u | X_0] on
 /// the dictionary is from the true one, and its values at points. Collective.

@@ -179,7 +179,7 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
     if (observable) sums.push_back(of_observable);
     return sums;
   };
-  return sums_in_parts(problem, "paths", balanced_paths(problem, asked.samples), quantities,
+  return sums_in_parts(problem, "paths", balanced_paths(problem.data(), asked.samples), quantities,
                        of_paths);
 }
 
@@ -210,7 +210,7 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
          .sampled = one.mean(),
          .standard_error = one.error()});
   }
-  const std::int64_t samples = balanced_paths(problem, input.monte_carlo->samples);
+  const std::int64_t samples = balanced_paths(problem.data(), input.monte_carlo->samples);
   const double paths =
       static_cast<double>(samples) * (1 + static_cast<double>(points.values.size()));
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begun;

@@ -173,6 +173,10 @@ std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan) {
   return plan;
 }
 
+std::int64_t balanced_paths(const operators::NetworkData* data, std::int64_t samples) {
+  return data ? data->whole_passes(samples) : samples;
+}
+
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan) {
   double sum = 0;
   for (std::size_t n = 0; n < network.depth(); ++n) {

@@ -35,6 +35,10 @@ std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
 /// Entries of all matrices that a plan assembles, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
 
+/// `samples`, or a few more where paths begin at rows of data, so that as many begin at each.
+/// `data` may be null. Local.
+std::int64_t balanced_paths(const operators::NetworkData* data, std::int64_t samples);
+
 /// What sections need of a network, whatever holds the functions of its layers. Its members outlive
 /// all that is made of it. Functions that return vectors or projections are collective.
 class LayerProblem {

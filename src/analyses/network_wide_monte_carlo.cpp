@@ -61,7 +61,7 @@ bool wide_monte_carlo(DictionaryProblem& problem, DictionaryProblem& half,
   base::Phase phase(problem.log(), "monte carlo");
   const models::Network& network = problem.network();
   const auto seed = static_cast<std::uint64_t>(input.monte_carlo->seed);
-  const std::int64_t samples = balanced_paths(problem, input.monte_carlo->samples);
+  const std::int64_t samples = balanced_paths(problem.data(), input.monte_carlo->samples);
   const Expectation own(problem, input);
   const Expectation other(half, input);
   const config::Formula formula = observable_formula(network, *input.observable);
