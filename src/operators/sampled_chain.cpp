@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include <Eigen/Eigenvalues>
+
 #include "operators/layer_dictionary.hpp"
 #include "operators/path_grams.hpp"
-#include <Eigen/Eigenvalues>
 
 namespace komori::operators {
 namespace {

@@ -1,19 +1,13 @@
 #!/usr/bin/env python3
 """Long sections of the driver network, stopped and resumed: the paths of a comparison, the pass over paths that makes
-dictionaries, singular values of products."""
+dictionaries."""
 import unittest
 
 import h5py
 import numpy
-from support import DriverTest
+from support import TWO_LAYERS, DriverTest
 
-MODEL = """\
-model:
-  kind: network
-  input: {x: [-1, 1]}
-  layers:
-    - {weight: [[1]], bias: [1], activation: tanh, noise: {kind: uniform, half_width: 2}}
-    - {weight: [[2]], bias: [-1], activation: tanh, noise: {kind: uniform, half_width: 3}}
+MODEL = TWO_LAYERS + """\
 observable: {variables: [y], formula: y}
 checkpoint: {every: 1h}
 """

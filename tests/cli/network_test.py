@@ -8,17 +8,9 @@ import math
 import unittest
 
 import numpy
-from support import DriverTest
+from support import TWO_LAYERS, DriverTest
 
-MODEL = """\
-model:
-  kind: network
-  input: {x: [-1, 1]}
-  layers:
-    - {weight: [[1]], bias: [1], activation: tanh, noise: {kind: uniform, half_width: 2}}
-    - {weight: [[2]], bias: [-1], activation: tanh, noise: {kind: uniform, half_width: 3}}
-"""
-TWO = MODEL + """\
+TWO = TWO_LAYERS + """\
 observable: {variables: [y], formula: y}
 expectation: {points: [[-1], [-0.5], [0], [0.5], [1]]}
 density: {}
@@ -106,7 +98,7 @@ class Network(DriverTest):
 
     def test_the_shortest_input(self):
         (self.folder / "input.yaml").write_text(
-            MODEL + "observable: {variables: [y], formula: y}\n")
+            TWO_LAYERS + "observable: {variables: [y], formula: y}\n")
         self.assertIn("mean over the inputs: 0.0811705731", self.succeed("input.yaml", ranks=2))
 
     def test_widths_that_change(self):

@@ -27,6 +27,16 @@ stationary: {observables: {mean_square: x^2}}
 spectrum: {pairs: 3, sides: both}
 """
 
+# Of Venturi and Li, Res. Math. Sci. 10 (2023), with uniform noise.
+TWO_LAYERS = """\
+model:
+  kind: network
+  input: {x: [-1, 1]}
+  layers:
+    - {weight: [[1]], bias: [1], activation: tanh, noise: {kind: uniform, half_width: 2}}
+    - {weight: [[2]], bias: [-1], activation: tanh, noise: {kind: uniform, half_width: 3}}
+"""
+
 
 def environment():
     settings = {

@@ -46,6 +46,16 @@ Cover cover_of(const models::Map& map, const std::vector<spaces::Axis>& axes,
   return build_cover(comm, map, axes, input, test_session().log());
 }
 
+void expect_rows_sum_to_one(const spaces::Grid& grid, Mat matrix) {
+  const base::UniqueVec ones = grid.vector();
+  const base::UniqueVec sums = grid.vector();
+  base::check(VecSet(ones.get(), 1));
+  base::check(MatMult(matrix, ones.get(), sums.get()));
+  for (const double sum : support::gathered(grid, sums.get())) {
+    EXPECT_TRUE(near(sum, 1, {1e-13, 0}));
+  }
+}
+
 TEST(BoxTree, keys_places_and_points_belong_together) {
   const BoxTree tree({support::axis("x", -1, 2, 3), support::axis("y", 0, 1, 1),
                       support::axis("z", 0, 1, 2, Boundary::periodic)},
@@ -139,13 +149,7 @@ TEST(Cover, is_closed_where_nothing_leaves_the_axes) {
   const TransferMatrix matrix = assemble_cover(map, cover, grid, input);
 
   EXPECT_EQ(matrix.largest_leak, 0);
-  const base::UniqueVec ones = grid.vector();
-  const base::UniqueVec sums = grid.vector();
-  base::check(VecSet(ones.get(), 1));
-  base::check(MatMult(matrix.matrix.get(), ones.get(), sums.get()));
-  for (const double sum : support::gathered(grid, sums.get())) {
-    EXPECT_TRUE(near(sum, 1, {1e-13, 0}));
-  }
+  expect_rows_sum_to_one(grid, matrix.matrix.get());
 }
 
 TEST(Cover, finds_few_boxes_among_very_many) {
@@ -298,13 +302,7 @@ TEST(NoisyCover, keeps_the_boxes_that_hold_all_but_the_tail) {
     EXPECT_EQ(matrix.largest_leak, 0);
     EXPECT_LE(matrix.largest_cut, tail);
     EXPECT_GT(matrix.largest_cut, 0);
-    const base::UniqueVec ones = grid.vector();
-    const base::UniqueVec sums = grid.vector();
-    base::check(VecSet(ones.get(), 1));
-    base::check(MatMult(matrix.matrix.get(), ones.get(), sums.get()));
-    for (const double sum : support::gathered(grid, sums.get())) {
-      EXPECT_TRUE(near(sum, 1, {1e-13, 0}));
-    }
+    expect_rows_sum_to_one(grid, matrix.matrix.get());
   }
   // A state r with r/2 + q sigma = r leads no further out than itself: r = 2 q sigma, where q = 7.1
   // has a tail of 1e-12 on both sides. Boxes are 1/128 wide, images reach whole ones, and of the
