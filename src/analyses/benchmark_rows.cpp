@@ -67,8 +67,12 @@ double BenchmarkRows::median(const std::function<void()>& body, int repeats) con
     base::stop_if_asked(session_.comm(), "the remaining measurements were not made");
     times.push_back(once(body));
   }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+  return median_of(std::move(times));
+}
+
+double BenchmarkRows::median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 double BenchmarkRows::once(const std::function<void()>& body) const {

@@ -47,6 +47,7 @@ protected:
   /// that follow.
   double median(const std::function<void()>& body, int repeats) const;
   double once(const std::function<void()>& body) const;
+  static double median_of(std::vector<double> values);
   int repeats() const { return static_cast<int>(input_.repeats); }
   void add(Measurement measurement);
   /// About so many cells, alike on all axes.

@@ -5,18 +5,19 @@
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/orthogonal_pairs.hpp"
 #include "analyses/problem.hpp"
+#include "analyses/refinement.hpp"
 #include "base/error.hpp"
 #include "linalg/block_eps.hpp"
 #include "linalg/eigen.hpp"
 #include "linalg/projected_block.hpp"
 #include "operators/block_multigrid.hpp"
-#include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
 
 using base::check;
 using linalg::EigenPairs;
+using Vectors = std::vector<base::UniqueVec>;
 
 /// Below this grids start from random vectors.
 constexpr PetscInt coarsest_cells = 5000;
@@ -56,24 +57,17 @@ linalg::BlockBasis symmetrised(const operators::Projection& projection, Vec root
   return basis;
 }
 
-/// h to u = h / sqrt(w); where no probability arrives, 0.
-void to_functions(Vec h, Vec root, Vec u) {
-  const base::ReadArray from(h);
-  const base::ReadArray weight(root);
-  const base::WriteArray to(u);
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] = weight[i] > 1e-100 ? from[i] / weight[i] : 0;
-}
-
 EigenPairs solved(MemorySystem& system, Problem& problem, const operators::Projection& projection,
-                  PetscInt pairs, double tolerance, io::Checkpoints* checkpoints);
+                  PetscInt pairs, double tolerance, io::Checkpoints* checkpoints, Vectors* plain);
 
-/// Eigenvectors of a coarser grid, carried over.
-std::vector<base::UniqueVec> nested_start(MemorySystem& system, Problem& fine, PetscInt pairs) {
-  std::vector<base::UniqueVec> start;
+/// Eigenvectors of coarser grids, carried over. `plain`, if given, gets those of the next coarser
+/// grid alone, for `extrapolate`.
+Vectors nested_start(MemorySystem& system, Problem& fine, PetscInt pairs, double tolerance,
+                     Vectors* plain) {
   const auto coarse = fine.coarsened(2, 8);
   const PetscInt cells = coarse->grid().cells();
   if (cells < std::max<PetscInt>(coarsest_cells, 8 * pairs) || cells > fine.grid().cells() / 2) {
-    return start;
+    return {};
   }
   const base::UniqueVec weights = base::duplicate(coarse->root_of_masses());
   check(VecPointwiseMult(weights.get(), coarse->root_of_masses(), coarse->root_of_masses()));
@@ -86,23 +80,18 @@ std::vector<base::UniqueVec> nested_start(MemorySystem& system, Problem& fine, P
     resolved = operators::resolve(coarse->grid(), *system.projection, *system.names, weights.get(),
                                   system.conserved);
   } catch (const base::InputError&) {
-    return start; // what the fine grid tells apart may coincide on the coarse one
+    return {}; // what the fine grid tells apart may coincide on the coarse one
   }
-  const EigenPairs found = solved(system, *coarse, *resolved.projection, pairs, 1e-7, nullptr);
-  const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), fine.grid());
-  const base::UniqueVec u = coarse->grid().vector();
-  for (const base::UniqueVec& h : found.vectors) {
-    to_functions(h.get(), coarse->root_of_masses(), u.get());
-    base::UniqueVec vector = fine.grid().vector();
-    check(MatMult(prolongation.get(), u.get(), vector.get()));
-    check(VecPointwiseMult(vector.get(), vector.get(), fine.root_of_masses()));
-    start.push_back(std::move(vector));
-  }
-  return start;
+  Vectors carried;
+  EigenPairs found = solved(system, *coarse, *resolved.projection, pairs,
+                            coarser_tolerance(tolerance), nullptr, &carried);
+  if (plain) *plain = refined(*coarse, fine, found.vectors);
+  extrapolate(carried, found.vectors);
+  return refined(*coarse, fine, found.vectors);
 }
 
 EigenPairs solved(MemorySystem& system, Problem& problem, const operators::Projection& projection,
-                  PetscInt pairs, double tolerance, io::Checkpoints* checkpoints) {
+                  PetscInt pairs, double tolerance, io::Checkpoints* checkpoints, Vectors* plain) {
   auto whole = std::make_shared<operators::BlockMultigrid>(
       operators::symmetric_stencil(problem.fluxes()), -problem.diffusive_rate());
   const double norm = whole->stencil().norm();
@@ -117,9 +106,9 @@ EigenPairs solved(MemorySystem& system, Problem& problem, const operators::Proje
                                .norm = norm,
                                .method = linalg::Method::iterative,
                                .prefix = "rates_"};
-  std::vector<base::UniqueVec> start;
+  Vectors start;
   if (!(checkpoints && checkpoints->pending("memory rates"))) {
-    start = nested_start(system, problem, pairs);
+    start = nested_start(system, problem, pairs, tolerance, plain);
     for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
     request.started = [&start] { start.clear(); };
   }
@@ -141,7 +130,7 @@ OrthogonalPairs block_pairs(MemorySystem& system, const operators::Projection& p
                             const MemoryInput& input, PetscInt wanted) {
   Problem& problem = *system.problem;
   EigenPairs found =
-      solved(system, problem, projection, wanted, input.tolerance, system.checkpoints);
+      solved(system, problem, projection, wanted, input.tolerance, system.checkpoints, nullptr);
   OrthogonalPairs result;
   result.solver = found.solver;
   for (std::size_t i = 0; i < found.values.size(); ++i) {

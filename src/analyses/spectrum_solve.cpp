@@ -6,11 +6,11 @@
 
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/eigenfunctions.hpp"
+#include "analyses/refinement.hpp"
 #include "analyses/spectrum.hpp"
 #include "base/error.hpp"
 #include "linalg/pair_order.hpp"
 #include "operators/block_multigrid.hpp"
-#include "spaces/interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -38,8 +38,11 @@ double shift_near(double target, double scale) {
   return target + 0.0137 * scale;
 }
 
-/// Slowest eigenvectors of a coarser grid, carried over: functions u are smooth, h = u sqrt(m).
-std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& input);
+using Vectors = std::vector<base::UniqueVec>;
+
+/// Slowest eigenvectors of coarser grids, carried over. `plain`, if given, gets those of the next
+/// coarser grid alone, for `extrapolate`.
+Vectors nested_start(Problem& fine, const SpectrumInput& input, Vectors* plain);
 
 /// The symmetrised operator in the form that suits the method: entries, or a stencil that carries
 /// its block multigrid.
@@ -61,7 +64,8 @@ struct Symmetrised {
   double norm = 0; ///< largest absolute row sum, 1/time
 };
 
-EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double* norm) {
+EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double* norm,
+                            Vectors* plain) {
   const bool slowest = !input.target.word.empty();
   const double rate = problem.diffusive_rate();
   EigenRequest request{.pairs = static_cast<PetscInt>(input.pairs),
@@ -71,11 +75,11 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double
                        .prefix = "spectrum_"};
   const Symmetrised a(problem, request);
   request.norm = a.norm;
-  std::vector<base::UniqueVec> start;
+  Vectors start;
   const io::Checkpoints* checkpoints = problem.checkpoints();
   const bool resumes = checkpoints && checkpoints->pending("spectrum");
   if (request.method == Method::iterative && !resumes) {
-    start = nested_start(problem, input);
+    start = nested_start(problem, input, plain);
     for (const base::UniqueVec& vector : start) request.start.push_back(vector.get());
     request.started = [&start] { start.clear(); };
   }
@@ -87,34 +91,19 @@ EigenPairs reversible_pairs(Problem& problem, const SpectrumInput& input, double
   return pairs;
 }
 
-std::vector<base::UniqueVec> nested_start(Problem& fine, const SpectrumInput& input) {
+Vectors nested_start(Problem& fine, const SpectrumInput& input, Vectors* plain) {
   const auto coarse = fine.coarsened(2, 8);
   const PetscInt cells = coarse->grid().cells();
-  std::vector<base::UniqueVec> start;
-  if (cells < 4 * input.pairs || cells > fine.grid().cells() / 2) return start;
+  if (cells < 4 * input.pairs || cells > fine.grid().cells() / 2) return {};
   SpectrumInput coarse_input = input;
   coarse_input.pairs = input.pairs + std::max<std::int64_t>(3, input.pairs / 5);
   coarse_input.solver = cells <= coarsest_cells ? "direct" : "iterative";
-  // A start needs no more digits than the step to the finer grid changes anyway.
-  coarse_input.tolerance = std::max(input.tolerance, 1e-7);
-  const EigenPairs pairs = reversible_pairs(*coarse, coarse_input, nullptr);
-  const base::UniqueMat prolongation = spaces::interpolation(coarse->grid(), fine.grid());
-  const base::UniqueVec u = coarse->grid().vector();
-  for (const base::UniqueVec& h : pairs.vectors) {
-    {
-      const base::ReadArray from(h.get());
-      const base::ReadArray root(coarse->root_of_masses());
-      const base::WriteArray to(u.get());
-      for (std::size_t i = 0; i < root.size(); ++i) {
-        to[i] = root[i] > 1e-100 ? from[i] / root[i] : 0;
-      }
-    }
-    base::UniqueVec vector = fine.grid().vector();
-    check(MatMult(prolongation.get(), u.get(), vector.get()));
-    check(VecPointwiseMult(vector.get(), vector.get(), fine.root_of_masses()));
-    start.push_back(std::move(vector));
-  }
-  return start;
+  coarse_input.tolerance = coarser_tolerance(input.tolerance);
+  Vectors carried;
+  EigenPairs pairs = reversible_pairs(*coarse, coarse_input, nullptr, &carried);
+  if (plain) *plain = refined(*coarse, fine, pairs.vectors);
+  extrapolate(carried, pairs.vectors);
+  return refined(*coarse, fine, pairs.vectors);
 }
 
 /// Pairs of G (or of its transpose) in the order asked. Shift-and-invert finds what is nearest to
@@ -195,7 +184,7 @@ Spectrum compute_spectrum(Problem& problem, const SpectrumInput& input) {
     result.complete = pairs.complete();
   };
   if (problem.reversible()) {
-    EigenPairs pairs = reversible_pairs(problem, input, &result.norm);
+    EigenPairs pairs = reversible_pairs(problem, input, &result.norm, nullptr);
     keep_first(pairs, static_cast<std::size_t>(input.pairs));
     sort_units(pairs, [](auto a, auto b) { return a.real() > b.real(); });
     take(pairs);

@@ -4,13 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "analyses/reversed_process.hpp"
 #include "analyses/solver_checkpoints.hpp"
 #include "analyses/stationary.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/signals.hpp"
 #include "linalg/solver.hpp"
-#include "spaces/interpolation.hpp"
+#include "spaces/cubic_interpolation.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -129,45 +130,69 @@ StationaryDensity by_factorisation(Problem& problem) {
   return result;
 }
 
-/// Masses on a grid too large to factorise: with S = diag(masses interpolated from a coarser grid)
-/// the operator S^-1 G^T S is nearly the generator of the reversed process, whose null vector is
-/// the constant and whose entries are rates: what algebraic multigrid is made for.
-StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
-                               io::Checkpoints* checkpoints);
+/// What a finer grid takes from this one beside the density.
+struct Experience {
+  base::UniqueVec carried; ///< logarithm of the density of the next coarser grid, on this one
+  bool entries = false;    ///< the reversible part did not serve as a preconditioner
+};
 
-StationaryDensity nested(Problem& problem, const StationaryInput& input) {
+/// Masses on a grid too large to factorise, from those of coarser grids.
+StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
+                               io::Checkpoints* checkpoints, Experience& experience);
+
+StationaryDensity nested(Problem& problem, const StationaryInput& input, Experience& experience) {
   constexpr PetscInt factorised_cells = 20'000;
   if (problem.grid().cells() <= factorised_cells) return by_factorisation(problem);
-  return by_iteration(problem, input, nullptr);
+  return by_iteration(problem, input, nullptr, experience);
 }
 
-/// A guess of the masses from a coarser grid, positive.
-base::UniqueVec carried_over(const Problem& problem, const Problem& coarse,
-                             const StationaryDensity& start) {
-  base::UniqueVec scale = problem.grid().vector();
-  // Interpolating the logarithm keeps the density positive and its steep flanks smooth. Far down
-  // the flanks the coarse density is rounding, even negative; a flat floor makes no jumps there.
+/// The logarithm, 0 at its largest. Far down the flanks the density of a coarse grid is rounding,
+/// even negative; a flat floor makes no jumps there.
+base::UniqueVec floored_log(Vec density) {
   constexpr double faint = 1e-30;
-  const base::UniqueVec log = coarse.grid().vector();
+  base::UniqueVec log = base::duplicate(density);
   PetscReal top = 0;
-  check(VecMax(start.density.get(), nullptr, &top));
-  {
-    const base::ReadArray density(start.density.get());
-    const base::WriteArray value(log.get());
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      value[i] = std::log(std::max(density[i], faint * top));
-    }
+  check(VecMax(density, nullptr, &top));
+  const base::ReadArray from(density);
+  const base::WriteArray value(log.get());
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    value[i] = std::log(std::max(from[i], faint * top) / top);
   }
-  const base::UniqueMat prolongation = spaces::interpolation(coarse.grid(), problem.grid());
-  check(MatMult(prolongation.get(), log.get(), scale.get()));
-  check(VecExp(scale.get()));
-  check(VecPointwiseMult(scale.get(), scale.get(), problem.volumes()));
-  normalise(scale.get());
-  return scale;
+  return log;
+}
+
+/// What takes the logarithm from a grid to one of half the widths, by Richardson's rule, from that
+/// of a grid of twice the widths: a quarter of the difference, where it is small.
+void extrapolate_log(Vec log, Vec carried) {
+  constexpr double largest = 0.5;
+  const base::ReadArray before(carried);
+  const base::WriteArray value(log);
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const double difference = value[i] - before[i];
+    if (std::abs(difference) <= largest) value[i] += 0.25 * difference;
+  }
+}
+
+/// A guess of the masses from a coarser grid, positive: interpolating the logarithm keeps the steep
+/// flanks smooth.
+base::UniqueVec carried_over(Problem& problem, const Problem& coarse,
+                             const StationaryDensity& start, Vec coarser,
+                             base::UniqueVec& carried) {
+  const spaces::CubicInterpolation up(coarse.grid(), problem.grid());
+  const base::UniqueVec log = floored_log(start.density.get());
+  carried = problem.grid().vector();
+  up.apply(log.get(), carried.get());
+  if (coarser) extrapolate_log(log.get(), coarser);
+  base::UniqueVec masses = problem.grid().vector();
+  up.apply(log.get(), masses.get());
+  check(VecExp(masses.get()));
+  check(VecPointwiseMult(masses.get(), masses.get(), problem.volumes()));
+  normalise(masses.get());
+  return masses;
 }
 
 StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
-                               io::Checkpoints* checkpoints) {
+                               io::Checkpoints* checkpoints, Experience& experience) {
   const auto coarse = problem.coarsened(2, 8);
   if (coarse->grid().cells() > problem.grid().cells() / 2) return by_factorisation(problem);
   base::UniqueVec scale;
@@ -182,27 +207,22 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
     });
   }
   if (!scale) {
-    const StationaryDensity start = nested(*coarse, input);
+    Experience coarser;
+    const StationaryDensity start = nested(*coarse, input, coarser);
     slowest_rate = start.slowest_rate;
-    scale = carried_over(problem, *coarse, start);
+    scale = carried_over(problem, *coarse, start, coarser.carried.get(), experience.carried);
+    experience.entries = coarser.entries;
     factor = base::duplicate(scale.get());
     check(VecSet(factor.get(), 1));
   }
-  base::UniqueMat scaled;
-  check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, scaled.put()));
-  const base::UniqueVec inverse = base::duplicate(scale.get());
-  check(VecCopy(scale.get(), inverse.get()));
-  check(VecReciprocal(inverse.get()));
-  check(MatDiagonalScale(scaled.get(), inverse.get(), scale.get()));
-  check(MatScale(scaled.get(), -1));
-  // A trace of the diagonal makes the singular matrix definite; the outer loop takes it out again.
-  base::UniqueMat definite;
-  check(MatDuplicate(scaled.get(), MAT_COPY_VALUES, definite.put()));
-  const base::UniqueVec diagonal = base::duplicate(scale.get());
-  check(MatGetDiagonal(definite.get(), diagonal.get()));
-  check(VecScale(diagonal.get(), 1e-10));
-  check(MatDiagonalSet(definite.get(), diagonal.get(), ADD_VALUES));
-  LinearSolver solver(definite.get(), Kind::general, Method::iterative, 1e-4, "stationary_");
+  const auto copy = [&] {
+    base::UniqueVec masses = base::duplicate(scale.get());
+    check(VecCopy(scale.get(), masses.get()));
+    return masses;
+  };
+  experience.entries = experience.entries || !stencil_suits(problem);
+  std::unique_ptr<ReversedProcess> process =
+      experience.entries ? by_entries(problem, copy()) : by_stencil(problem, copy());
 
   const double norm = problem.generator().facts.norm;
   const base::UniqueVec residual = base::duplicate(scale.get());
@@ -210,11 +230,21 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
   const base::UniqueVec change = base::duplicate(scale.get());
   constexpr int rounds = 8;
   for (int round = 0; round < rounds; ++round) {
-    check(MatMult(scaled.get(), factor.get(), residual.get()));
+    process->apply(factor.get(), residual.get());
     check(VecPointwiseMult(change.get(), residual.get(), scale.get()));
     const double relative = one_norm(change.get()) / norm;
-    if (relative <= 0.1 * input.tolerance) break;
-    solver.solve(residual.get(), correction.get());
+    // A start may be within the tolerance by the rough errors alone, which say nothing of others.
+    if (round > 0 && relative <= 0.1 * input.tolerance) break;
+    try {
+      process->solve(residual.get(), correction.get());
+    } catch (const base::ConvergenceError& error) {
+      if (experience.entries) throw;
+      problem.log().line(fmt::format("    {}; going on with algebraic multigrid", error.what()));
+      experience.entries = true;
+      process.reset();
+      process = by_entries(problem, copy());
+      continue;
+    }
     check(VecAXPY(factor.get(), -1, correction.get()));
     problem.log().iteration("stationary", round, 0, relative);
     if (!checkpoints) continue;
@@ -224,9 +254,9 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
     });
   }
   check(VecPointwiseMult(factor.get(), factor.get(), scale.get()));
-  StationaryDensity result = certify(
-      problem, std::move(factor),
-      fmt::format("GMRES + BoomerAMG from a coarser grid, {} iterations", solver.iterations()));
+  StationaryDensity result = certify(problem, std::move(factor),
+                                     fmt::format("{} from a coarser grid, {} iterations",
+                                                 process->describe(), process->iterations()));
   result.slowest_rate = slowest_rate;
   return result;
 }
@@ -249,7 +279,8 @@ StationaryDensity stationary_density(Problem& problem, const StationaryInput& in
                       (input.solver == "auto" && problem.preferred_method() == Method::direct);
   if (direct) return by_factorisation(problem);
   try {
-    StationaryDensity result = by_iteration(problem, input, checkpoints);
+    Experience experience;
+    StationaryDensity result = by_iteration(problem, input, checkpoints, experience);
     const double round_off = -1e-14 / problem.grid().volume(spaces::Index{});
     if (result.relative <= input.tolerance && result.minimum > round_off) return result;
     problem.log().line(

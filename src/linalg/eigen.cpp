@@ -5,9 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/error.hpp"
 #include "base/signals.hpp"
 #include "linalg/block_eps.hpp"
 #include "linalg/random_vector.hpp"
@@ -409,26 +411,52 @@ EigenPairs row_block_pairs(Mat matrix, const EigenRequest& request, base::Log& l
   return pairs;
 }
 
-/// Krylov-Schur for the eigenvalues of largest modulus.
+/// Whether LAPACK could not swap two eigenvalues of a Schur form, for being the same but for
+/// rounding: those of nilpotent blocks, scattered round 0.
+bool could_not_reorder(const base::PetscError& error) {
+  return error.code() == PETSC_ERR_LIB &&
+         std::string_view(error.what()).find("trexc") != std::string_view::npos;
+}
+
+/// Krylov-Schur for the eigenvalues of largest modulus. From another vector and in another space
+/// the Schur form is another.
 EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log,
                          bool basis = false) {
-  const base::UniqueEps eps =
-      created(matrix, request, EPS_NHEP, EPSKRYLOVSCHUR, EPS_LARGEST_MAGNITUDE, PETSC_DEFAULT);
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
   size -= static_cast<PetscInt>(request.deflation.size());
   const PetscInt nev = std::min(request.pairs + 1, size); // room to keep a pair whole
-  const PetscInt space = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
-  check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
-  // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
-  Watch watch{.log = &log,
-              .solver = "Krylov-Schur",
-              .pause = &request.pause,
-              .norm = request.norm,
-              .basis = basis};
-  EigenPairs pairs = solve(eps.get(), matrix, request, watch);
-  pairs.solver = fmt::format("{}, largest modulus, space of {}", type_of(eps.get()), space);
-  return pairs;
+  const PetscInt usual = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
+  constexpr int attempts = 10;
+  EigenRequest now = request;
+  base::UniqueVec other;
+  for (int attempt = 0;; ++attempt) {
+    const base::UniqueEps eps =
+        created(matrix, request, EPS_NHEP, EPSKRYLOVSCHUR, EPS_LARGEST_MAGNITUDE, PETSC_DEFAULT);
+    const PetscInt space = std::min(size, usual + 3 * attempt);
+    check(EPSSetDimensions(eps.get(), nev, space, PETSC_DEFAULT));
+    // Small eigenvalues never meet a test relative to themselves, hence one relative to the norm.
+    Watch watch{.log = &log,
+                .solver = "Krylov-Schur",
+                .pause = &request.pause,
+                .norm = request.norm,
+                .basis = basis};
+    try {
+      EigenPairs pairs = solve(eps.get(), matrix, now, watch);
+      pairs.solver = fmt::format("{}, largest modulus, space of {}", type_of(eps.get()), space);
+      return pairs;
+    } catch (const base::PetscError& error) {
+      if (!could_not_reorder(error)) throw;
+      if (attempt + 1 == attempts) {
+        throw base::ConvergenceError(
+            "the eigenvalues cannot be ordered: many are the same but for rounding, as those of a "
+            "nilpotent matrix; ask for fewer pairs");
+      }
+      other = random_vector(matrix, 20220912 + static_cast<std::uint64_t>(attempt) + 1, 0.5);
+      now.start = {other.get()};
+      now.started = {};
+    }
+  }
 }
 
 } // namespace

@@ -164,7 +164,11 @@ template <int width> void BlockMultigrid::descend(std::size_t l) {
     interpolate<width>(level.transfers[t], *from, to, t == 0);
     from = &to;
   }
-  smoother.last_sweep<width>(level.right_side, level.solution);
+  // The rough errors of interpolation weigh most in residuals.
+  constexpr int last_sweeps = 2;
+  for (int i = 0; i < last_sweeps; ++i) {
+    smoother.last_sweep<width>(level.right_side, level.solution);
+  }
 }
 
 std::string BlockMultigrid::describe() const {

@@ -1,9 +1,10 @@
 /// Geometric multigrid for symmetric stencils, on all columns of a block at once.
 ///
-/// One symmetric V-cycle: red-black Gauss-Seidel on every level, coarse stencils from pairs of
-/// cells (coarsening.hpp), a sparse factorisation of the coarsest one on every rank. Axes are
-/// coarsened while their couplings are among the strongest, so that anisotropy and graded grids are
-/// met by point smoothing. Works in single precision: it serves as a preconditioner.
+/// One V-cycle: red-black Gauss-Seidel on every level, once before and twice after the coarser
+/// ones, coarse stencils from pairs of cells (coarsening.hpp), a sparse factorisation of the
+/// coarsest one on every rank. Axes are coarsened while their couplings are among the strongest, so
+/// that anisotropy and graded grids are met by point smoothing. Works in single precision: it
+/// serves as a preconditioner.
 #pragma once
 
 #include <memory>

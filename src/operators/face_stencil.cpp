@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "operators/face_lines.hpp"
+#include "operators/line_product.hpp"
 #include "operators/links.hpp"
 #include "spaces/padded_block.hpp"
 
@@ -267,35 +268,22 @@ void FaceStencil::rows(const double* x, double* y, bool transposed, bool with_gh
 
 void FaceStencil::row(const Run& run, const double* x, double* y, bool transposed) const {
   const int last = grid_.dimension() - 1;
-  const std::size_t n = run.cells;
-  const double* const own = x + run.first;
-  double* const sum = y + run.first;
-  const double* const diagonal = diagonal_.data() + run.first;
-  {
-    const auto [above, below] = coefficients(run, last, transposed);
-    const double* const before = ghosts_.beyond(last, 0);
-    const double* const after = ghosts_.beyond(last, 1);
-    const double first = before ? before[run.line] : 0;
-    const double end = after ? after[run.line] : 0;
-    if (n == 1) {
-      sum[0] = diagonal[0] * own[0] - above[0] * end - below[0] * first;
-    } else {
-      sum[0] = diagonal[0] * own[0] - above[0] * own[1] - below[0] * first;
-      for (std::size_t j = 1; j + 1 < n; ++j) {
-        sum[j] = diagonal[j] * own[j] - above[j] * own[j + 1] - below[j] * own[j - 1];
-      }
-      sum[n - 1] = diagonal[n - 1] * own[n - 1] - above[n - 1] * end - below[n - 1] * own[n - 2];
-    }
-  }
+  const auto [above, below] = coefficients(run, last, transposed);
+  const double* const before = ghosts_.beyond(last, 0);
+  const double* const after = ghosts_.beyond(last, 1);
+  LineTerms line{.diagonal = diagonal_.data() + run.first,
+                 .own = x + run.first,
+                 .above = above,
+                 .below = below,
+                 .before = before ? before[run.line] : 0,
+                 .after = after ? after[run.line] : 0,
+                 .axes = at(last),
+                 .negative = sign_ < 0};
   for (int k = 0; k < last; ++k) {
-    const auto [above, below] = coefficients(run, k, transposed);
-    const double* const next = run.above[at(k)];
-    const double* const previous = run.below[at(k)];
-    for (std::size_t j = 0; j < n; ++j) sum[j] -= above[j] * next[j] + below[j] * previous[j];
+    const auto [next, previous] = coefficients(run, k, transposed);
+    line.across[at(k)] = {next, previous, run.above[at(k)], run.below[at(k)]};
   }
-  if (sign_ < 0) {
-    for (std::size_t j = 0; j < n; ++j) sum[j] = -sum[j];
-  }
+  line_product(line, run.cells, y + run.first);
 }
 
 bool has_face_stencil(const FaceFluxes& fluxes) {

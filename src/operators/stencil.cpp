@@ -88,9 +88,21 @@ SymmetricStencil SymmetricStencil::killed_outside(const std::vector<float>& kept
   return result;
 }
 
-SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
+namespace {
+
+/// Rates from a cell to its upper neighbour and back, 1/time.
+struct Exchange {
+  double out = 0;
+  double back = 0;
+};
+
+/// `balanced` makes rates that hold detailed balance from those between the padded positions of two
+/// cells. Collective.
+template <class Balanced>
+SymmetricStencil stencil_of(const FaceFluxes& fluxes, spaces::PaddedBlock layout,
+                            const Balanced& balanced) {
   const spaces::Grid& grid = fluxes.grid();
-  SymmetricStencil stencil{spaces::PaddedBlock(grid)};
+  SymmetricStencil stencil{std::move(layout)};
   const spaces::Block& own = grid.block();
   grid.for_each_cell([&](PetscInt, const Index& cell) {
     Index inside{};
@@ -101,8 +113,9 @@ SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
       const PetscInt j = cell[at(k)];
       if (axis.periodic() || j + 1 < axis.cells()) {
         const FaceFlux flux = fluxes.between(k, cell);
-        const double out = flux.lower / axis.width(j);
-        const double back = flux.upper / axis.width(axis.wrapped(j + 1));
+        const auto [out, back] = balanced(
+            Exchange{flux.lower / axis.width(j), flux.upper / axis.width(axis.wrapped(j + 1))}, i,
+            i + static_cast<std::size_t>(stencil.block.stride(k)));
         // The product may underflow, the roots do not.
         FaceLink link{.coupling = std::sqrt(out) * std::sqrt(back), .ratio = ratio_of(out, back)};
         if (link.coupling == 0) link.coupling = out / link.ratio + back * link.ratio;
@@ -119,7 +132,11 @@ SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
       if (axis.periodic() || j > 0) {
         Index below = cell;
         --below[at(k)];
-        stencil.diagonal[i] += fluxes.between(k, below).upper / axis.width(j);
+        const FaceFlux flux = fluxes.between(k, below);
+        stencil.diagonal[i] += balanced(Exchange{flux.lower / axis.width(axis.wrapped(j - 1)),
+                                                 flux.upper / axis.width(j)},
+                                        i - static_cast<std::size_t>(stencil.block.stride(k)), i)
+                                   .back;
       } else if (axis.lower() == Boundary::absorbing) {
         stencil.leak[at(k)][i] += fluxes.wall(k, cell, Side::lower).lower / axis.width(j);
       }
@@ -129,6 +146,34 @@ SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
   fluxes.require_finite();
   for (int k = 0; k < grid.dimension(); ++k) stencil.update_ghosts(k);
   return stencil;
+}
+
+} // namespace
+
+SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes) {
+  return stencil_of(fluxes, spaces::PaddedBlock(fluxes.grid()),
+                    [](Exchange rates, std::size_t, std::size_t) { return rates; });
+}
+
+SymmetricStencil reversible_part(const FaceFluxes& fluxes, Vec log_masses) {
+  spaces::PaddedBlock block(fluxes.grid());
+  std::vector<double> log_mass(block.padded_cells(), 0);
+  {
+    const base::ReadArray from(log_masses);
+    const auto run = static_cast<std::size_t>(block.count(block.dimension() - 1));
+    block.for_each_run([&](std::size_t first, const Index&, std::size_t row) {
+      std::copy_n(from.span().data() + row, run, log_mass.data() + first);
+    });
+  }
+  const spaces::GhostExchange exchange(block, MPI_DOUBLE, 1);
+  exchange(log_mass.data());
+  return stencil_of(
+      fluxes, std::move(block), [&](Exchange rates, std::size_t lower, std::size_t upper) {
+        const double masses =
+            std::clamp(std::exp(log_mass[upper] - log_mass[lower]), 1 / extreme, extreme);
+        return Exchange{0.5 * (rates.out + rates.back * masses),
+                        0.5 * (rates.back + rates.out / masses)};
+      });
 }
 
 void StencilProduct::apply(BlockView x, BlockView y) {

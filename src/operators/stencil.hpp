@@ -58,6 +58,11 @@ struct SymmetricStencil {
 /// The symmetrised generator of an axis-aligned reversible process. Collective.
 SymmetricStencil symmetric_stencil(const FaceFluxes& fluxes);
 
+/// The same for the part of an axis-aligned process that holds detailed balance with the masses
+/// exp(log_masses): flows m_i r_ij between cells are replaced by the mean of both ways. Of the
+/// stationary process it is the symmetric part of the generator. No absorbing walls. Collective.
+SymmetricStencil reversible_part(const FaceFluxes& fluxes, Vec log_masses);
+
 /// y = A x on blocks of vectors.
 class StencilProduct {
 public:

@@ -1,3 +1,4 @@
+#include "analyses/reversed_process.hpp"
 #include "analyses/stationary.hpp"
 
 #include <filesystem>
@@ -77,6 +78,66 @@ TEST(Stationary, direct_and_iterative_agree) {
   // Residuals of 1e-10 of the norm (some hundred) over a slowest rate of 1.
   EXPECT_LE(base::dot(difference.get(), c->volumes()), 1e-7);
   EXPECT_GT(direct.minimum, -1e-15);
+}
+
+TEST(Stationary, reversed_process_by_stencil_is_that_of_the_entries) {
+  Case c = rotating(48);
+  // Near the stationary masses, not at them.
+  const auto masses = [&] {
+    base::UniqueVec m = c->grid().sampled([](std::span<const double> x) {
+      return std::exp(-x[0] * x[0] - x[1] * x[1] + 0.1 * std::sin(x[0] + 2 * x[1]));
+    });
+    base::check(VecScale(m.get(), 1 / base::sum(m.get())));
+    return m;
+  };
+  const auto stencil = by_stencil(c.problem(), masses());
+  const auto entries = by_entries(c.problem(), masses());
+  const base::UniqueVec f =
+      c->grid().sampled([](std::span<const double> x) { return 1 + std::cos(x[0] - x[1]); });
+  const base::UniqueVec one = c->grid().vector();
+  const base::UniqueVec other = c->grid().vector();
+  const auto difference = [&] {
+    PetscReal size = 0;
+    PetscReal norm = 0;
+    base::check(VecNorm(one.get(), NORM_INFINITY, &size));
+    base::check(VecAXPY(other.get(), -1, one.get()));
+    base::check(VecNorm(other.get(), NORM_INFINITY, &norm));
+    return norm / size;
+  };
+  stencil->apply(f.get(), one.get());
+  entries->apply(f.get(), other.get());
+  EXPECT_LE(difference(), 1e-12); // sums of five terms that cancel to one in a hundred
+
+  // A right side in the range of B; solutions agree but for the null vector, so B times them does.
+  const base::UniqueVec side = c->grid().vector();
+  base::check(VecCopy(one.get(), side.get()));
+  const base::UniqueVec solution = c->grid().vector();
+  stencil->solve(side.get(), solution.get());
+  EXPECT_GT(stencil->iterations(), 0);
+  EXPECT_THAT(stencil->describe(), HasSubstr("block multigrid"));
+  const base::UniqueVec weights = masses();
+  const auto weighted = [&](Vec vec) { // the residual's norm in the masses
+    const base::UniqueVec square = base::duplicate(vec);
+    base::check(VecPointwiseMult(square.get(), vec, vec));
+    return std::sqrt(base::dot(square.get(), weights.get()));
+  };
+  entries->apply(solution.get(), other.get());
+  base::check(VecAXPY(other.get(), -1, side.get()));
+  EXPECT_LE(weighted(other.get()), 2e-4 * weighted(side.get())); // asked for are 1e-4
+}
+
+TEST(Stationary, of_fast_rotation_needs_algebraic_multigrid) {
+  Case c({.drift = {"-x + 80*y", "-80*x - y"}, .noise = {"1"}},
+         {axis("x", -3, 3, 160), axis("y", -3, 3, 160)});
+  const StationaryDensity direct = solve(c, "direct");
+  const StationaryDensity iterative = solve(c, "iterative");
+  const base::UniqueVec difference = c->grid().vector();
+  base::check(VecWAXPY(difference.get(), -1, direct.density.get(), iterative.density.get()));
+  PetscReal error = 0;
+  PetscReal top = 0;
+  base::check(VecNorm(difference.get(), NORM_INFINITY, &error));
+  base::check(VecMax(direct.density.get(), nullptr, &top));
+  EXPECT_LE(error, 1e-6 * top) << iterative.method; // residuals of 1e-10 of norms of 1e4
 }
 
 TEST(Stationary, direct_repeats_the_closed_form) {

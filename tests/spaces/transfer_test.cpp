@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "numbers.hpp"
+#include "spaces/cubic_interpolation.hpp"
 #include "spaces/halo.hpp"
 #include "spaces/interpolation.hpp"
 #include "support.hpp"
@@ -8,6 +9,7 @@
 namespace komori::spaces {
 namespace {
 
+using base::check;
 using support::axis;
 using support::grid;
 using support::near;
@@ -129,6 +131,52 @@ TEST(Interpolation, falls_to_zero_at_absorbing_walls) {
     EXPECT_TRUE(near(values[i], exact, support::round_off));
     EXPECT_TRUE(near(values[15 - i], exact, support::round_off));
   }
+}
+
+/// The largest error of cubic interpolation of `f`.
+double cubic_error(const Grid& coarse, const Grid& fine, const Field& f) {
+  const CubicInterpolation up(coarse, fine);
+  const base::UniqueVec to = fine.vector();
+  up.apply(coarse.sampled(f).get(), to.get());
+  check(VecAXPY(to.get(), -1, fine.sampled(f).get()));
+  PetscReal error = 0;
+  check(VecNorm(to.get(), NORM_INFINITY, &error));
+  return error;
+}
+
+TEST(CubicInterpolation, is_exact_for_cubics_away_from_walls) {
+  const Axis coarse("x", {0, 1, 3, 4, 8, 9, 11}, Boundary::reflecting, Boundary::reflecting);
+  const Grid from = grid({coarse, axis("y", 0, 1, 5)});
+  const Grid to = grid({axis("x", 2, 8.4, 9), axis("y", 0.3, 0.7, 4)});
+  EXPECT_LE(cubic_error(from, to,
+                        [](auto x) {
+                          return 2 - x[0] + 5 * x[1] - x[0] * x[0] * x[1] +
+                                 0.1 * x[0] * x[0] * x[0] * x[1] * x[1] * x[1];
+                        }),
+            1e-12); // of values up to 100
+}
+
+TEST(CubicInterpolation, is_of_fourth_order_up_to_all_kinds_of_walls) {
+  // Even about the reflecting walls of x, odd about the absorbing ones of y, periodic along z.
+  const auto f = [](std::span<const double> x) {
+    return std::cos(M_PI * x[0]) * std::sin(M_PI * x[1]) * std::cos(2 * M_PI * x[2] + 1);
+  };
+  const auto error = [&](PetscInt cells) {
+    const auto at = [](PetscInt n) {
+      return grid({axis("x", 0, 1, n), axis("y", 0, 1, n, Boundary::absorbing),
+                   axis("z", 0, 1, n, Boundary::periodic)});
+    };
+    return cubic_error(at(cells), at(2 * cells), f);
+  };
+  EXPECT_TRUE(near(support::order(error(16), error(32)), 4, {0.1, 0}));
+}
+
+TEST(CubicInterpolation, leaves_axes_that_do_not_change) {
+  const Grid coarse = grid({axis("x", 0, 1, 6), axis("y", 0, 1, 3)});
+  const Grid fine = grid({axis("x", 0, 1, 6), axis("y", 0, 1, 6)});
+  const auto f = [](auto x) { return std::exp(x[0]) + x[0]; };
+  EXPECT_LE(cubic_error(coarse, fine, f), 1e-14);
+  EXPECT_EQ(cubic_error(coarse, coarse, f), 0);
 }
 
 } // namespace
