@@ -166,13 +166,12 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
           sampling_errors(problem.matrix(), problem.draws(), functions, densities, leading.values);
     }
   }
-  linalg::keep_first(leading, asked);
-  if (right && left) {
-    linalg::keep_first(densities, asked);
-    // Of values that coincide up to rounding the two sides may have kept different ones.
-    const std::size_t pairs = std::min(functions.values.size(), densities.values.size());
-    linalg::keep_first(functions, pairs);
-    linalg::keep_first(densities, functions.values.size());
+  const std::size_t found =
+      std::min(leading.values.size(), right && left ? other.values.size() : leading.values.size());
+  if (right && left) { // of values that coincide up to rounding they may have other pairs
+    linalg::keep_same(functions, densities, asked);
+  } else {
+    linalg::keep_first(leading, asked);
   }
   const std::size_t count = leading.values.size();
   result.condition.resize(count, std::nan(""));
@@ -181,7 +180,7 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   result.values = leading.values;
   result.residuals = leading.residuals;
   result.complete =
-      count >= std::min<std::size_t>(asked, static_cast<std::size_t>(problem.grid().cells()));
+      found >= std::min<std::size_t>(asked, static_cast<std::size_t>(problem.grid().cells()));
   if (right) {
     result.right = std::move(functions.vectors);
     normalise_functions(result.values, result.right);

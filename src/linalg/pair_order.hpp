@@ -56,4 +56,20 @@ inline void keep_first(EigenPairs& pairs, std::size_t count) {
   pairs.residuals.resize(kept);
 }
 
+/// Cuts both lists to the same length, at which neither splits a pair: the least that is `asked` or
+/// more, or if there is none the largest below. Local.
+inline void keep_same(EigenPairs& a, EigenPairs& b, std::size_t asked) {
+  const auto whole = [](const EigenPairs& pairs, std::size_t count) {
+    std::size_t kept = 0;
+    while (kept < count) kept += pairs.values[kept].imag() != 0 ? 2 : 1;
+    return kept == count;
+  };
+  const std::size_t longest = std::min(a.values.size(), b.values.size());
+  std::size_t count = std::min(asked, longest);
+  while (count < longest && !(whole(a, count) && whole(b, count))) ++count;
+  while (!(whole(a, count) && whole(b, count))) --count;
+  keep_first(a, count);
+  keep_first(b, count);
+}
+
 } // namespace komori::linalg

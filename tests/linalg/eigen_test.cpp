@@ -9,6 +9,7 @@
 
 #include "base/random.hpp"
 #include "linalg/block_eps.hpp"
+#include "linalg/pair_order.hpp"
 #include "numbers.hpp"
 #include "operators/block_multigrid.hpp"
 #include "support.hpp"
@@ -324,6 +325,33 @@ TEST(GeneralPairs, iterative_solves_give_the_same_values) {
     // Residuals of 1e-10 of the norm (about 200) and condition numbers of order one.
     EXPECT_LE(std::abs(direct.values[i] - iterative.values[i]), 1e-7) << i;
   }
+}
+
+TEST(PairOrder, lists_of_one_length_split_no_pair) {
+  const auto list = [](std::vector<std::complex<double>> values) {
+    EigenPairs pairs;
+    pairs.values = std::move(values);
+    pairs.vectors.resize(pairs.values.size());
+    pairs.residuals.resize(pairs.values.size());
+    return pairs;
+  };
+  const std::complex<double> z(0.5, 0.5);
+  EigenPairs a = list({1, z, std::conj(z), 0.5});
+  EigenPairs b = list({1, 0.5, 0.4, z, std::conj(z)});
+  keep_same(a, b, 2);
+  EXPECT_EQ(a.values.size(), 3U); // the least from 2 on
+  EXPECT_EQ(b.values.size(), 3U);
+  EXPECT_EQ(b.vectors.size(), 3U);
+  EigenPairs longer = list({1, 0.9, z, std::conj(z)});
+  EigenPairs shorter = list({1, 0.9, 0.8});
+  keep_same(longer, shorter, 3); // there is none from 3 on
+  EXPECT_EQ(longer.values.size(), 2U);
+  EXPECT_EQ(shorter.values.size(), 2U);
+  EigenPairs one = list({z, std::conj(z)});
+  EigenPairs other = list({1});
+  keep_same(one, other, 2);
+  EXPECT_TRUE(one.values.empty());
+  EXPECT_TRUE(other.values.empty());
 }
 
 TEST(EigenResidual, of_known_vectors) {
