@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "analyses/solver_checkpoints.hpp"
 #include "base/error.hpp"
 #include "config/formula.hpp"
 #include "linalg/singular.hpp"
@@ -248,11 +249,13 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
   const base::UniqueVec inverse_before = mapped(before.get(), inverse_root);
 
   const base::UniqueMat shell = shell_of(problem.grid(), context);
+  const SavedSolver saved(problem.checkpoints(), problem.grid(), "coherent sets");
   linalg::SingularTriplets found =
       linalg::largest_singular(shell.get(),
                                {.triplets = static_cast<PetscInt>(input.pairs),
                                 .tolerance = input.tolerance,
-                                .prefix = "coherent_sets_"},
+                                .prefix = "coherent_sets_",
+                                .continuation = saved.continuation()},
                                problem.log());
   CoherentSets result;
   result.values = found.values;

@@ -1,20 +1,75 @@
 #include <array>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/cover_report.hpp"
 #include "analyses/koopman_study.hpp"
+#include "analyses/solver_checkpoints.hpp"
 #include "analyses/study.hpp"
 
 namespace komori::analyses {
 namespace {
+
+/// Of the phase, and of its numbers.
+const std::string cover_name = "cover";
 
 /// What the matrix will hold, from a cover a few bisections short of the whole one.
 double expected_boxes(const operators::Cover& shallow, std::int64_t depth) {
   const auto last = static_cast<double>(shallow.total);
   const std::int64_t missing = depth - shallow.tree.depth();
   return last * std::pow(growth(shallow), static_cast<double>(missing));
+}
+
+void save(io::CheckpointWriter& writer, MPI_Comm comm, const operators::CoverState& state) {
+  std::vector<double> numbers{static_cast<double>(state.stage), static_cast<double>(state.depth),
+                              static_cast<double>(state.before), static_cast<double>(state.missed)};
+  numbers.insert(numbers.end(), state.counts.begin(), state.counts.end());
+  writer.numbers(cover_name, numbers);
+  save_list(writer, comm, "cover.keys", state.keys);
+  save_list(writer, comm, "cover.waiting", state.waiting);
+  save_list(writer, comm, "cover.found", state.found);
+}
+
+operators::CoverState load(io::CheckpointReader& reader, MPI_Comm comm) {
+  const std::vector<double> numbers = reader.numbers(cover_name);
+  operators::CoverState state{
+      .stage = static_cast<operators::CoverState::Stage>(static_cast<int>(numbers.at(0))),
+      .depth = static_cast<std::int64_t>(numbers.at(1)),
+      .before = static_cast<std::int64_t>(numbers.at(2)),
+      .missed = static_cast<std::int64_t>(numbers.at(3))};
+  for (std::size_t i = 4; i < numbers.size(); ++i) {
+    state.counts.push_back(static_cast<std::int64_t>(numbers[i]));
+  }
+  state.keys = load_list(reader, comm, "cover.keys");
+  state.waiting = load_list(reader, comm, "cover.waiting");
+  state.found = load_list(reader, comm, "cover.found");
+  return state;
+}
+
+/// The cover, or what an earlier run has found of it; every later save holds it.
+operators::Cover cover_of(KoopmanRun& run, const models::Step& step,
+                          const std::vector<spaces::Axis>& axes) {
+  MPI_Comm comm = run.session().comm();
+  io::Checkpoints& checkpoints = run.result().checkpoints;
+  operators::CoverContinuation continuation;
+  const auto take_over = [&](io::CheckpointReader& reader) {
+    continuation.from = load(reader, comm);
+  };
+  bool fresh = true;
+  if (!checkpoints.restore(cover_name, take_over)) fresh = !checkpoints.kept(cover_name, take_over);
+  continuation.step = [&](const std::function<operators::CoverState()>& state) {
+    checkpoints.step(cover_name,
+                     [&](io::CheckpointWriter& writer) { save(writer, comm, state()); });
+  };
+  continuation.finished = [&, comm](operators::CoverState state) {
+    checkpoints.keep([comm, state = std::move(state)](
+                         io::CheckpointWriter& writer) { save(writer, comm, state); },
+                     fresh);
+  };
+  return operators::build_cover(comm, step, axes, *run.input.cover, run.log(), continuation);
 }
 
 } // namespace
@@ -29,7 +84,9 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   constexpr std::int64_t look = 18;
   if (run.check_only()) how.depth = std::min(how.depth, look);
   base::Phase bisecting(run.log(), "cover");
-  operators::Cover cover = operators::build_cover(comm, step, axes, how, run.log());
+  operators::Cover cover = run.check_only()
+                               ? operators::build_cover(comm, step, axes, how, run.log())
+                               : cover_of(run, step, axes);
   const double boxes = expected_boxes(cover, input.cover->depth);
   bisecting.finish(describe(cover));
   const std::string lacking = missing(cover, how.samples);
@@ -47,7 +104,9 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);
   run.require_room(grid, entries * static_cast<double>(grid.cells()));
   base::Phase assembly(run.log(), "assembly");
-  TransferProblem problem(run.session(), step, std::move(cover), how);
+  std::optional<TransferProblem> made;
+  run.unsaved([&] { made.emplace(run.session(), step, std::move(cover), how); });
+  TransferProblem& problem = *made;
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
   if (problem.transfer().largest_cut > 0) {
     run.log().line(fmt::format("  noise is cut where it leaves the cover: up to {:.2g} of a box's "

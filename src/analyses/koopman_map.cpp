@@ -1,3 +1,6 @@
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "analyses/koopman_study.hpp"
@@ -30,7 +33,9 @@ int study_step(KoopmanRun& run, const models::Step& step, std::vector<ResultSect
                              static_cast<double>(grid.cells()));
   if (run.check_only()) return stop_at_check(run.run);
   base::Phase assembly(run.log(), "assembly");
-  TransferProblem problem(run.session(), step, std::move(grid), ulam);
+  std::optional<TransferProblem> made;
+  run.unsaved([&] { made.emplace(run.session(), step, std::move(grid), ulam); });
+  TransferProblem& problem = *made;
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
   return study_transfer(run, problem, step.variables(), step.parameters(), {}, std::move(more));
 }

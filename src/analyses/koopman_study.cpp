@@ -7,6 +7,7 @@
 #include "analyses/cover_report.hpp"
 #include "analyses/estimate.hpp"
 #include "analyses/study.hpp"
+#include "base/error.hpp"
 #include "config/reader.hpp"
 #include "config/resolved.hpp"
 
@@ -43,6 +44,20 @@ std::vector<io::XdmfField> sidecar_fields(const io::ResultFile& file) {
 KoopmanRun::KoopmanRun(Run& its_run)
     : run(its_run), input(config::read<KoopmanInput>(run.input)), opening(run, input.checkpoint) {}
 
+OpenResult& KoopmanRun::result() {
+  if (!result_) result_.emplace(run, opening.output, config::resolved(input), opening.policy);
+  return *result_;
+}
+
+void KoopmanRun::unsaved(const std::function<void()>& body) {
+  io::Checkpoints& checkpoints = result().checkpoints;
+  try {
+    body();
+  } catch (const base::Stopped&) {
+    checkpoints.leave();
+  }
+}
+
 void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
   const auto cells = static_cast<double>(grid.cells());
   const Estimate predicted = predict(input, cells, nonzeros, session().size());
@@ -54,7 +69,7 @@ void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
 
 int carry_out(KoopmanRun& run, const KoopmanStudy& study) {
   const std::string resolved = config::resolved(run.input);
-  OpenResult result(run.run, run.opening.output, resolved, run.opening.policy);
+  OpenResult& result = run.result();
   study.use(result.checkpoints);
   if (!result.resumed) write_grid(run.input.title, koopman_name, study.grid, result.file);
   result.file.annotate("/grid", study.facts);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,12 @@ struct KoopmanRun {
   base::Session& session() const noexcept { return run.session; }
   base::Log& log() const noexcept { return run.session.log(); }
   bool check_only() const noexcept { return run.command_line.check; }
+  /// The result and the checkpoints, opened when first asked for: long work before the sections
+  /// saves there. Throws InputError where a restart does not fit. Collective.
+  OpenResult& result();
+  /// Runs `body`, in which nothing can be saved but what is kept; stopped, it leaves a checkpoint
+  /// where runs without progress are counted. Throws Stopped. Collective.
+  void unsaved(const std::function<void()>& body);
   /// Prints what will be solved, and throws MemoryError where it exceeds the node. Collective.
   void require_room(const spaces::Grid& grid, double nonzeros) const;
 
@@ -31,6 +38,9 @@ struct KoopmanRun {
   KoopmanInput input;
   Opening opening;
   std::function<void()> remarks; ///< what is to be said once the problem is introduced, if anything
+
+private:
+  std::optional<OpenResult> result_;
 };
 
 /// What the kind of the model decides.

@@ -1,10 +1,24 @@
 #include "analyses/solver_checkpoints.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace komori::analyses {
+namespace {
+
+constexpr int half_bits = 32;
+
+/// Of a list of numbers in two halves each.
+io::Slab part_of_list(std::int64_t total, std::int64_t start, std::int64_t count) {
+  const auto rows = [](std::int64_t n) { return static_cast<hsize_t>(n); };
+  return {.shape = {rows(total), 2},
+          .start = {rows(start), 0},
+          .count = {rows(count), rows(count > 0 ? 2 : 0)}};
+}
+
+} // namespace
 
 linalg::SolverState OwnedState::view() const {
   linalg::SolverState state{.numbers = numbers};
@@ -41,6 +55,65 @@ OwnedState load_state(io::CheckpointReader& reader, const spaces::Grid& grid,
     state.vectors.push_back(std::move(vector));
   }
   return state;
+}
+
+void save_list(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,
+               const std::vector<std::int64_t>& own) {
+  const auto count = static_cast<std::int64_t>(own.size());
+  std::int64_t end = 0;
+  MPI_Scan(&count, &end, 1, MPI_INT64_T, MPI_SUM, comm);
+  std::int64_t total = count;
+  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_INT64_T, MPI_SUM, comm);
+  writer.numbers(name + ".size", {static_cast<double>(total)});
+  if (total == 0) return;
+  // A double holds 53 bits.
+  std::vector<double> halves;
+  halves.reserve(2 * own.size());
+  for (const std::int64_t number : own) {
+    halves.push_back(static_cast<double>(number >> half_bits));
+    halves.push_back(static_cast<double>(number & ((std::int64_t{1} << half_bits) - 1)));
+  }
+  writer.field(name, halves, part_of_list(total, end - count, count));
+}
+
+std::vector<std::int64_t> load_list(io::CheckpointReader& reader, MPI_Comm comm,
+                                    const std::string& name) {
+  const auto total = static_cast<std::int64_t>(reader.numbers(name + ".size").at(0));
+  std::vector<std::int64_t> list;
+  if (total == 0) return list;
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  const auto start = [&](std::int64_t r) { return total / ranks * r + std::min(r, total % ranks); };
+  const std::vector<double> halves =
+      reader.field(name, part_of_list(total, start(rank), start(rank + 1) - start(rank)));
+  for (std::size_t i = 0; i < halves.size(); i += 2) {
+    list.push_back((static_cast<std::int64_t>(halves[i]) << half_bits) +
+                   static_cast<std::int64_t>(halves[i + 1]));
+  }
+  return list;
+}
+
+SavedSolver::SavedSolver(io::Checkpoints* checkpoints, const spaces::Grid& grid, std::string phase)
+    : checkpoints_(checkpoints), grid_(grid), phase_(std::move(phase)) {
+  if (!checkpoints_) return;
+  resumes_ = checkpoints_->restore(phase_, [&](io::CheckpointReader& reader) {
+    state_ = load_state(reader, grid_, "solver");
+    view_ = state_.view();
+  });
+}
+
+linalg::Continuation SavedSolver::continuation() const {
+  linalg::Continuation result;
+  if (!checkpoints_) return result;
+  if (resumes_) result.from = &view_;
+  result.step = [this](const std::function<linalg::SolverState()>& state) {
+    checkpoints_->step(phase_, [&](io::CheckpointWriter& writer) {
+      save_state(writer, grid_, "solver", state());
+    });
+  };
+  return result;
 }
 
 } // namespace komori::analyses

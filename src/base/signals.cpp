@@ -90,4 +90,29 @@ void stop_if_asked(MPI_Comm comm, const char* what) {
   throw Stopped(fmt::format("stopped by {}; {}", SignalWatch::stop_text(comm), what));
 }
 
+namespace {
+constexpr double between_rounds = 0.5; // seconds
+}
+
+StopRounds::StopRounds(MPI_Comm comm, const char* what)
+    : comm_(comm), what_(what), next_(MPI_Wtime() + between_rounds) {}
+
+bool StopRounds::round(bool left) {
+  int any = left ? 1 : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, comm_);
+  if (any == 0) return false;
+  stop_if_asked(comm_, what_);
+  next_ = MPI_Wtime() + between_rounds;
+  return true;
+}
+
+void StopRounds::look() {
+  if (MPI_Wtime() >= next_) round(true);
+}
+
+void StopRounds::finish() {
+  while (round(false)) {
+  }
+}
+
 } // namespace komori::base

@@ -39,4 +39,23 @@ public:
 /// Collective.
 void stop_if_asked(MPI_Comm comm, const char* what);
 
+/// The same in the middle of a loop whose length differs between ranks.
+class StopRounds {
+public:
+  StopRounds(MPI_Comm comm, const char* what);
+  /// To be called in every step of the loop; about every half second, a round of all ranks: throws
+  /// `Stopped` on all of them if any was asked to stop.
+  void look();
+  /// To be called once after the loop: takes part in the rounds of ranks that are still in theirs.
+  void finish();
+
+private:
+  /// Whether any rank has steps left.
+  bool round(bool left);
+
+  MPI_Comm comm_;
+  const char* what_;
+  double next_; ///< by MPI_Wtime
+};
+
 } // namespace komori::base

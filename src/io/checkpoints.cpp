@@ -170,6 +170,18 @@ bool Checkpoints::restore(const std::string& phase,
   return true;
 }
 
+void Checkpoints::keep(Save save, bool fresh) {
+  kept_.push_back(std::move(save));
+  progress_ = progress_ || fresh;
+}
+
+bool Checkpoints::kept(const std::string& name,
+                       const std::function<void(CheckpointReader&)>& load) const {
+  if (!reader_ || !reader_->has(name)) return false;
+  load(*reader_);
+  return true;
+}
+
 double Checkpoints::elapsed() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - policy_.begun).count();
 }
@@ -231,6 +243,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
     require_room(path);
     CheckpointWriter writer(comm_, path, identity_, phase);
     save(writer);
+    for (const Save& kept : kept_) kept(writer);
     if (!progress_ && phase == between) writer.fruitless(fruitless_before_ + 1);
     if (result_) writer.result(*result_, done_);
     writer.commit();

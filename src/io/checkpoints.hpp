@@ -57,6 +57,11 @@ public:
   bool restore(const std::string& phase, const std::function<void(CheckpointReader&)>& load);
 
   using Save = std::function<void(CheckpointWriter&)>;
+  /// Makes this part of every save from now on: what a later run would have to compute again before
+  /// it comes to any phase. `fresh`: this run has computed it. Local.
+  void keep(Save save, bool fresh);
+  /// Hands the saved state to `load` if it has numbers of this name, whatever its phase; true then.
+  bool kept(const std::string& name, const std::function<void(CheckpointReader&)>& load) const;
   /// Between two steps of a phase: saves if a period has passed, a signal asks for it, or `due` has
   /// just said so; saves and throws Stopped if a signal or the time budget asks to leave, or Error
   /// if it could not save on the way out.
@@ -100,6 +105,7 @@ private:
   Identity identity_;
   std::unique_ptr<CheckpointReader> reader_;
   ResultFile* result_ = nullptr;
+  std::vector<Save> kept_;
   std::vector<std::string> done_; ///< "section" or "section\tproblem"
   bool resumed_ = false;
   double last_save_ = 0;
@@ -114,7 +120,7 @@ private:
   std::string stop_reason_; ///< why to leave now, empty if not
   bool write_failed_ = false;
   bool left_ = false;        ///< the state was saved on the way out
-  bool progress_ = false;    ///< this run has saved a phase or completed a section
+  bool progress_ = false;    ///< this run has saved a phase, or completed what later saves hold
   int fruitless_before_ = 0; ///< runs before this one without progress
   bool phase_saved_ = false; ///< the newest checkpoint holds a state of the section under way
   int count_ = 0;

@@ -20,19 +20,141 @@ namespace {
 using base::check;
 using UniqueSvd = base::Handle<SVD, SVDDestroy>;
 
-PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal*, PetscReal* errors,
-                       PetscInt estimates, void* context) {
+/// The search between two Lanczos processes.
+struct Search {
+  SingularTriplets found;
+  std::uint64_t round =
+      0;                 ///< 0: the process that finds one copy of each value; then for the others
+  base::UniqueVec start; ///< of the process that is next; null: a random one
+};
+
+/// What the monitor of a process needs.
+struct Watch {
+  base::Log& log;
+  const Continuation& continuation;
+  const Search& search;
+};
+
+/// The triplets a process has finished, and what it knows of the next ones: after every cycle its
+/// first vectors are approximate singular vectors. Only SLEPc's default solver keeps them so.
+struct Reached {
+  SingularTriplets triplets;
+  base::UniqueVec start;
+};
+Reached reached_by(SVD svd, PetscInt converged, const PetscReal* values, PetscInt estimates) {
+  Reached reached;
+  PetscBool lanczos = PETSC_FALSE;
+  check(PetscObjectTypeCompare(reinterpret_cast<PetscObject>(svd), SVDTRLANCZOS, &lanczos));
+  if (!lanczos) return reached;
+  BV right = nullptr;
+  BV left = nullptr;
+  check(SVDGetBV(svd, &right, &left));
+  Mat matrix = nullptr;
+  check(SVDGetOperators(svd, &matrix, nullptr));
+  const auto column = [matrix](BV basis, PetscInt i) {
+    base::UniqueVec copy;
+    check(MatCreateVecs(matrix, copy.put(), nullptr));
+    check(BVCopyVec(basis, i, copy.get()));
+    return copy;
+  };
+  for (PetscInt i = 0; i < converged; ++i) {
+    reached.triplets.values.push_back(values[i]);
+    reached.triplets.left.push_back(column(left, i));
+    reached.triplets.right.push_back(column(right, i));
+  }
+  PetscInt wanted = 0;
+  check(SVDGetDimensions(svd, &wanted, nullptr, nullptr));
+  const PetscInt end = std::min(std::max(wanted, converged + 1), estimates);
+  for (PetscInt i = converged; i < end; ++i) {
+    base::UniqueVec next = column(right, i);
+    if (reached.start) {
+      check(VecAXPY(reached.start.get(), 1, next.get()));
+    } else {
+      reached.start = std::move(next);
+    }
+  }
+  return reached;
+}
+
+/// Adds triplets to a state, which does not own their vectors.
+void describe(const SingularTriplets& triplets, SolverState& state) {
+  state.numbers.push_back(static_cast<double>(triplets.values.size()));
+  for (std::size_t i = 0; i < triplets.values.size(); ++i) {
+    state.numbers.push_back(triplets.values[i]);
+    state.vectors.push_back(triplets.left[i].get());
+    state.vectors.push_back(triplets.right[i].get());
+  }
+}
+
+void read(StateReader& state, SingularTriplets& triplets) {
+  for (std::int64_t left = state.count(); left > 0; --left) {
+    triplets.values.push_back(state.number());
+    triplets.left.push_back(state.vector());
+    triplets.right.push_back(state.vector());
+  }
+}
+
+/// Takes over the triplets of `more` that are as large as the smallest one needed; whether any was.
+bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
+  bool any = false;
+  for (std::size_t i = 0; i < more.values.size(); ++i) {
+    if (more.values[i] < least) continue;
+    any = true;
+    const auto at = std::upper_bound(found.values.begin(), found.values.end(), more.values[i],
+                                     std::greater<>()) -
+                    found.values.begin();
+    found.values.insert(found.values.begin() + at, more.values[i]);
+    found.left.insert(found.left.begin() + at, std::move(more.left[i]));
+    found.right.insert(found.right.begin() + at, std::move(more.right[i]));
+  }
+  return any;
+}
+
+/// The search as an earlier run left it.
+Search resumed(const SolverState& saved) {
+  Search search;
+  StateReader state(saved);
+  search.round = static_cast<std::uint64_t>(state.count());
+  search.found.iterations = static_cast<PetscInt>(state.count());
+  const bool started = state.number() > 0;
+  search.found.solver = SVDTRLANCZOS;
+  read(state, search.found);
+  SingularTriplets under_way; // in the order in which they converged
+  read(state, under_way);
+  take_over(search.found, under_way, 0);
+  if (started) search.start = state.vector();
+  return search;
+}
+
+PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal* values,
+                       PetscReal* errors, PetscInt estimates, void* context) {
   return base::guarded([&] {
+    const Watch& watch = *static_cast<Watch*>(context);
     PetscInt wanted = 0;
     check(SVDGetDimensions(svd, &wanted, nullptr, nullptr));
     PetscReal worst = 0;
     for (PetscInt i = converged; i < std::min(wanted, estimates); ++i) {
       worst = std::max(worst, errors[i]);
     }
-    static_cast<base::Log*>(context)->iteration("Lanczos", static_cast<int>(its),
-                                                static_cast<int>(converged), worst);
-    base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(svd)),
-                        "no result was written");
+    watch.log.iteration("Lanczos", static_cast<int>(its), static_cast<int>(converged), worst);
+    if (!watch.continuation.step) {
+      base::stop_if_asked(PetscObjectComm(reinterpret_cast<PetscObject>(svd)),
+                          "no result was written");
+      return;
+    }
+    Reached reached;
+    watch.continuation.step([&] {
+      reached = reached_by(svd, converged, values, estimates);
+      // Copies are looked for one by one, and one that is complete ends its process.
+      if (watch.search.round > 0) reached.triplets = {};
+      SolverState state{.numbers = {static_cast<double>(watch.search.round),
+                                    static_cast<double>(watch.search.found.iterations + its),
+                                    reached.start ? 1.0 : 0.0}};
+      describe(watch.search.found, state);
+      describe(reached.triplets, state);
+      if (reached.start) state.vectors.push_back(reached.start.get());
+      return state;
+    });
   });
 }
 
@@ -81,10 +203,12 @@ PetscErrorCode relative_to_largest(SVD /*svd*/, PetscReal value, PetscReal resid
   return 0;
 }
 
-/// The largest triplets by one Lanczos process, which sees one copy of each value; `largest` is
-/// what is known of the largest of all.
+/// The largest triplets by one Lanczos process, which sees one copy of each value.
 SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& request,
-                          std::uint64_t seed, double largest, base::Log& log) {
+                          Search& search, base::Log& log) {
+  constexpr std::uint64_t seed = 20100520;
+  double largest = search.found.values.empty() ? 0 : search.found.values.front();
+  Watch watch{.log = log, .continuation = request.continuation, .search = search};
   UniqueSvd svd;
   check(SVDCreate(PetscObjectComm(reinterpret_cast<PetscObject>(matrix)), svd.put()));
   check(SVDSetOptionsPrefix(svd.get(), request.prefix.c_str()));
@@ -99,10 +223,11 @@ SingularTriplets searched(Mat matrix, PetscInt triplets, const SingularRequest& 
   check(SVDSetDimensions(svd.get(), wanted, space, PETSC_DEFAULT));
   check(SVDSetTolerances(svd.get(), request.tolerance, 1000));
   check(SVDSetConvergenceTestFunction(svd.get(), relative_to_largest, &largest, nullptr));
-  const base::UniqueVec start = random_vector(matrix, seed, 0.5);
+  const base::UniqueVec start =
+      search.start ? std::move(search.start) : random_vector(matrix, seed + search.round, 0.5);
   Vec first = start.get();
   check(SVDSetInitialSpaces(svd.get(), 1, &first, 0, nullptr));
-  check(SVDMonitorSet(svd.get(), monitor, &log, nullptr));
+  check(SVDMonitorSet(svd.get(), monitor, &watch, nullptr));
   check(SVDSetFromOptions(svd.get()));
   check(SVDSetUp(svd.get()));
   require_options_used(request.prefix);
@@ -179,43 +304,38 @@ SingularTriplets decomposed(Mat matrix, PetscInt triplets) {
   return result;
 }
 
-/// Takes over the triplets of `more` that are as large as the smallest one needed; whether any was.
-bool take_over(SingularTriplets& found, SingularTriplets& more, double least) {
-  bool any = false;
-  for (std::size_t i = 0; i < more.values.size(); ++i) {
-    if (more.values[i] < least) continue;
-    any = true;
-    const auto at = std::upper_bound(found.values.begin(), found.values.end(), more.values[i],
-                                     std::greater<>()) -
-                    found.values.begin();
-    found.values.insert(found.values.begin() + at, more.values[i]);
-    found.left.insert(found.left.begin() + at, std::move(more.left[i]));
-    found.right.insert(found.right.begin() + at, std::move(more.right[i]));
-  }
-  return any;
-}
-
 /// By repeated Lanczos processes: one sees one copy of each value.
 SingularTriplets iterated(Mat matrix, const SingularRequest& request, base::Log& log) {
-  constexpr std::uint64_t seed = 20100520;
   constexpr std::uint64_t most_rounds = 20;
-  SingularTriplets result = searched(matrix, request.triplets, request, seed, 0, log);
+  Search search;
+  if (request.continuation.from) search = resumed(*request.continuation.from);
+  SingularTriplets& found = search.found;
   const auto asked = static_cast<std::size_t>(request.triplets);
-  const base::UniqueMat rest = deflated(matrix, result);
-  for (std::uint64_t round = 1; round <= most_rounds && result.values.size() >= asked; ++round) {
-    const double least = result.values[asked - 1] - 1e-8 * result.values.front();
+  const base::UniqueMat rest = deflated(matrix, found);
+  if (search.round == 0) {
+    const auto missing = request.triplets - static_cast<PetscInt>(found.values.size());
+    if (missing > 0) {
+      const Mat operand = found.values.empty() ? matrix : rest.get();
+      SingularTriplets more = searched(operand, missing, request, search, log);
+      found.iterations += more.iterations;
+      found.solver = more.solver;
+      take_over(found, more, 0);
+    }
+    search.round = 1;
+  }
+  for (; search.round <= most_rounds && found.values.size() >= asked; ++search.round) {
+    const double least = found.values[asked - 1] - 1e-8 * found.values.front();
     if (least <= 0) break;
-    SingularTriplets more =
-        searched(rest.get(), 1, request, seed + round, result.values.front(), log);
-    result.iterations += more.iterations;
-    if (!take_over(result, more, least)) break;
+    SingularTriplets more = searched(rest.get(), 1, request, search, log);
+    found.iterations += more.iterations;
+    if (!take_over(found, more, least)) break;
   }
-  if (result.values.size() > asked) {
-    result.values.resize(asked);
-    result.left.resize(asked);
-    result.right.resize(asked);
+  if (found.values.size() > asked) {
+    found.values.resize(asked);
+    found.left.resize(asked);
+    found.right.resize(asked);
   }
-  return result;
+  return std::move(search.found);
 }
 
 } // namespace

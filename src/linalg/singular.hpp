@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "base/petsc.hpp"
+#include "linalg/solver_state.hpp"
 
 namespace komori::linalg {
 
@@ -14,6 +15,9 @@ struct SingularRequest {
   PetscInt triplets = 1;
   double tolerance = 1e-10; ///< of the residuals, relative to the largest singular value
   std::string prefix;       ///< of PETSc options
+  /// Saving and resuming, of square matrices; without it signals end the run. The triplets found
+  /// so far and what the process under way knows of the next go on, in one vector.
+  Continuation continuation{};
 };
 
 /// Singular values, largest first, with vectors of 2-norm 1.

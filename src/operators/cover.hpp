@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,32 @@ struct Cover {
   std::int64_t missed = 0; ///< boxes that twice as many points per axis reach, and are not there
 };
 
+/// A cover in the making, between two moments in which images are computed. Lists are cut into one
+/// part per rank; each is ascending, all below those of the next rank, but for `found`.
+struct CoverState {
+  enum class Stage { bisect, close, count, done };
+  Stage stage = Stage::bisect;
+  std::int64_t depth = 0;
+  std::vector<std::int64_t> counts{};  ///< of boxes at the depths that are done
+  std::int64_t before = 0;             ///< boxes before the cover was closed
+  std::int64_t missed = 0;             ///< see `Cover`
+  std::vector<std::int64_t> keys{};    ///< the boxes, or the halves that are candidates
+  std::vector<std::int64_t> waiting{}; ///< of these, those whose images are not yet known
+  std::vector<std::int64_t> found{};   ///< where the images of the others lie, each once per rank
+};
+
+/// How the building of a cover takes part in checkpoints.
+struct CoverContinuation {
+  /// Called by all ranks before boxes are looked at, and then every `seconds`, if given, with a
+  /// function that describes the state now (local). It may save it, and ends the run by throwing
+  /// Stopped. Without it signals end the run. Collective.
+  std::function<void(const std::function<CoverState()>&)> step{};
+  double seconds = 0.5;
+  std::optional<CoverState> from{}; ///< what an earlier run handed to `step`, or `finished`
+  /// Called once with the last state, if given, from which a later run has the cover at once.
+  std::function<void(CoverState)> finished{};
+};
+
 /// Throws InputError where the section does not fit the model or the grid. Local.
 void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
               const CoverInput& input);
@@ -53,7 +81,8 @@ void validate(const models::Step& map, const std::vector<spaces::Axis>& axes,
 /// the probability of some box's images. Throws InputError where no box, or more than `most`, is
 /// left, or an image is not finite. Collective.
 Cover build_cover(MPI_Comm comm, const models::Step& map, const std::vector<spaces::Axis>& axes,
-                  const CoverInput& input, base::Log& log);
+                  const CoverInput& input, base::Log& log,
+                  const CoverContinuation& continuation = {});
 
 /// The boxes as an axis of unit cells, and the cover distributed like it. Collective.
 spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
@@ -61,7 +90,7 @@ spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
 /// Ulam's matrix on the boxes, in the numbering of `grid_of`; added noise is integrated over boxes.
 /// What noise carries to places within the axes that are not covered, less than `tail` of a row, is
 /// spread over the row's entries: the noise is cut there. Throws InputError where an image lies off
-/// the axes and `outside` is "error". Collective.
+/// the axes and `outside` is "error", Stopped where a signal asks for it. Collective.
 TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const spaces::Grid& grid,
                               const CoverInput& input);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/collective.hpp"
 #include "base/error.hpp"
 
 namespace komori::operators {
@@ -26,6 +27,16 @@ std::int64_t offset_of(MPI_Comm comm, std::size_t count) {
 }
 
 } // namespace
+
+std::int64_t sum_over_ranks(MPI_Comm comm, std::int64_t count) {
+  MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_SUM, comm);
+  return count;
+}
+
+void throw_first(MPI_Comm comm, const std::string& problem) {
+  const std::string first = base::first_text(comm, problem);
+  if (!first.empty()) throw base::InputError(first);
+}
 
 void sort_unique(std::vector<std::int64_t>& keys) {
   std::sort(keys.begin(), keys.end());
@@ -131,8 +142,7 @@ std::vector<std::int64_t> redistributed(MPI_Comm comm, const std::vector<std::in
 }
 
 std::vector<std::int64_t> balanced(MPI_Comm comm, const std::vector<std::int64_t>& keys) {
-  auto total = static_cast<std::int64_t>(keys.size());
-  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_INT64_T, MPI_SUM, comm);
+  const std::int64_t total = sum_over_ranks(comm, static_cast<std::int64_t>(keys.size()));
   const std::int64_t ranks = ranks_of(comm);
   std::vector<std::int64_t> offsets;
   for (std::int64_t r = 0; r < ranks; ++r) {

@@ -1,12 +1,24 @@
 /// Sorted keys cut into one range per rank, and questions about them. Internal to operators.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <mpi.h>
 
 namespace komori::operators {
+
+/// Keys that are gathered before those that come twice are removed.
+constexpr std::size_t most_at_once = std::size_t{1} << 22;
+
+/// The sum of a number over all ranks. Collective.
+std::int64_t sum_over_ranks(MPI_Comm comm, std::int64_t count);
+
+/// Throws as InputError the problem of the lowest rank that has one: where ranks hold keys in
+/// ascending order, that of the lowest key. Collective.
+void throw_first(MPI_Comm comm, const std::string& problem);
 
 /// Removes what comes twice. Local.
 void sort_unique(std::vector<std::int64_t>& keys);

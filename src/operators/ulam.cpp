@@ -9,6 +9,7 @@
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
+#include "base/signals.hpp"
 #include "operators/csr.hpp"
 #include "operators/ulam_rows.hpp"
 
@@ -90,10 +91,12 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   if (input.entries == "sampled") {
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());
   }
+  base::StopRounds rounds(grid.comm(), "no result was written");
   {
     const base::WriteArray leaks(result.leak.get());
     grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
       if (!problem.empty()) return; // this rank's first problem in natural order
+      rounds.look();
       if (progress && local % between_reports == 0) {
         progress(static_cast<double>(local) / static_cast<double>(grid.local_cells()));
       }
@@ -109,6 +112,7 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
       builder.end_row();
     });
   }
+  rounds.finish();
   throw_first(grid.comm(), where, problem);
   result.nonzeros = builder.nonzeros();
   MPI_Allreduce(MPI_IN_PLACE, &result.nonzeros, 1, MPI_INT64_T, MPI_SUM, grid.comm());

@@ -42,7 +42,7 @@ void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput
 /// The matrix. Every entry is the same whatever the number of ranks. Throws InputError, naming the
 /// first place in natural order, where an image is not finite, or lies outside the grid and
 /// `outside` is "error" and the wall not absorbing. `progress` is called now and then with the
-/// share of this rank's cells that is done. Collective.
+/// share of this rank's cells that is done. Throws Stopped where a signal asks for it. Collective.
 TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
                              const UlamInput& input,
                              const std::function<void(double)>& progress = {});

@@ -103,6 +103,36 @@ TEST(Cover, of_a_curve_in_space_grows_like_a_curve) {
   EXPECT_LT(cover.total, 8000); // of 1.7e7
 }
 
+TEST(Cover, goes_on_from_any_state_to_the_same_boxes) {
+  const models::Map map = map_of(henon);
+  const CoverInput input{.depth = 11, .samples = 1, .outside = "leak"};
+  std::vector<CoverState> states;
+  bool midway = false;
+  CoverContinuation saving{.step =
+                               [&](const std::function<CoverState()>& state) {
+                                 states.push_back(state());
+                                 midway = midway || !states.back().found.empty();
+                               },
+                           .seconds = 0,
+                           .finished = [&](CoverState state) { states.push_back(state); }};
+  const Cover whole =
+      build_cover(test_session().comm(), map, plane(), input, test_session().log(), saving);
+  EXPECT_TRUE(midway);
+  EXPECT_GT(whole.added, 0);
+  EXPECT_GT(whole.missed, 0);
+
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const Cover resumed = build_cover(test_session().comm(), map, plane(), input,
+                                      test_session().log(), {.from = states[i]});
+
+    EXPECT_EQ(resumed.keys, whole.keys) << i;
+    EXPECT_EQ(resumed.counts, whole.counts) << i;
+    EXPECT_EQ(resumed.total, whole.total) << i;
+    EXPECT_EQ(resumed.added, whole.added) << i;
+    EXPECT_EQ(resumed.missed, whole.missed) << i;
+  }
+}
+
 TEST(Cover, is_the_same_on_any_number_of_ranks) {
   const models::Map map = map_of(henon);
   for (const char* rule : {"midpoint", "random"}) {

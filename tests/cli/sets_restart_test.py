@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Long phases of sets and covers, stopped and resumed on other numbers of ranks, to the same numbers."""
+import unittest
+
+import h5py
+import numpy
+from support import DriverTest
+
+# A noisy shear of the torus: every value but the first comes twice.
+COHERENT = """\
+model: {kind: map, variables: [x, y], map: [x + 0.3, y + x], noise: {kind: gaussian, sigma: 0.02}}
+grid: {x: {from: 0, to: 1, cells: 60, boundary: periodic}, y: {from: 0, to: 1, cells: 60, boundary: periodic}}
+ulam: {samples: 2}
+coherent_sets: {pairs: 12, steps: 2}
+"""
+HENON = """\
+model: {kind: map, variables: [x, y], map: [1 - 1.4*x^2 + y, 0.3*x]}
+grid: {x: {from: -1.5, to: 1.5, cells: 1}, y: {from: -0.5, to: 0.5, cells: 1}}
+cover: {depth: 18, samples: 16, outside: leak}
+stationary: {}
+"""
+ULAM = """\
+model: {kind: map, variables: [x, y], map: [x + 0.3 + sin(2*pi*y)/10, y + x + exp(-x*x)*cos(y)]}
+grid: {x: {from: 0, to: 1, cells: 220, boundary: periodic}, y: {from: 0, to: 1, cells: 220, boundary: periodic}}
+ulam: {samples: 50}
+stationary: {}
+"""
+# Saves at every step, so that each of them can be where a run ends.
+EAGER = ("--set", "checkpoint.every=1ms")
+
+
+class Stopped(DriverTest):
+    driver = "koopman"
+
+    def stop_and_go_on(self, text, phase, stops, at="    checkpoint '"):
+        """Stops one run after another, once each has saved if not said otherwise; the last one ends, on two ranks. Returns what a run
+        without a stop has, and what that one has."""
+        (self.folder / "input.yaml").write_text(text)
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
+        for _ in range(stops):
+            code, stderr = self.interrupt(None, *EAGER, at=at)
+            self.assertEqual(code, 75, stderr)
+            self.assertNotIn("input.h5", self.files())
+        told = self.succeed("input.yaml", "--restart", "auto", ranks=2)
+        self.assertRegex(told, rf"resuming from 'input.checkpoint-\d+.h5' \({phase}\)")
+        self.assertFalse([name for name in self.files() if "checkpoint" in name])
+        files = [h5py.File(self.folder / name) for name in ("whole.h5", "input.h5")]
+        for file in files:
+            self.addCleanup(file.close)
+        self.assertEqual(files[1]["run"].attrs["resumed"], 1)
+        return files
+
+    def assert_same_coherent_sets(self, stops):
+        whole, file = self.stop_and_go_on(COHERENT, "coherent sets", stops)
+        for name in ("singular_values", "coherence"):
+            numpy.testing.assert_allclose(
+                file[f"coherent_sets/{name}"][:], whole[f"coherent_sets/{name}"][:], atol=1e-9, err_msg=name)
+        self.assertLess(file["coherent_sets/residuals"][:].max(), 1e-9)
+
+    # Values converge one by one, some of them before their twins: each stop leaves others.
+    def test_coherent_sets_stopped_once(self):
+        self.assert_same_coherent_sets(1)
+
+    def test_coherent_sets_stopped_again_and_again(self):
+        self.assert_same_coherent_sets(2)
+
+    def test_a_cover(self):
+        whole, file = self.stop_and_go_on(HENON, "cover", 2)
+        for name in ("centres", "counts"):
+            numpy.testing.assert_array_equal(file[f"cover/{name}"][:], whole[f"cover/{name}"][:])
+        for name in ("boxes", "added", "missed"):
+            self.assertEqual(file["cover"].attrs[name], whole["cover"].attrs[name])
+        numpy.testing.assert_allclose(
+            file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
+
+    def test_the_assembly_of_a_matrix(self):
+        # Nothing is saved of it, but it is left at once, and runs that come no farther are counted.
+        whole, file = self.stop_and_go_on(ULAM, "between sections", 2, at="of 48400 cells")
+        numpy.testing.assert_allclose(
+            file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
+        (self.folder / "input.h5").unlink()
+        for expected in (75, 75, 3):
+            done = self.run_driver("input.yaml", "--quiet", "--restart", "auto", "--walltime", "1s", ranks=2)
+            self.assertEqual(done.returncode, expected, done.stderr)
+        self.assertIn("3 runs in a row were stopped before they could save any progress", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
