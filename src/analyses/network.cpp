@@ -105,7 +105,8 @@ int on_grids(const Study& study, const models::Network& network,
   for (const LayerPlan& layer : plan) points += layer.points();
   const double nonzeros = predicted_nonzeros(network, plan);
   // Matrices of both grids, one copy scaled, and those of the shares; vectors of all layers.
-  // Where there is none, images of points and the cumulative sums of a block that goes round.
+  // Where there is none, places of points and tables of means, of at most two values per cell and
+  // axis.
   const Estimate estimate{.nonzeros = nonzeros,
                           .bytes_per_rank =
                               90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};

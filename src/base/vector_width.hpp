@@ -19,4 +19,28 @@ inline VectorWidth vector_width() {
   return VectorWidth::plain;
 }
 
+/// Runs Loop::run(arguments...), which must be always inlined, compiled for the widest vectors.
+/// With fused multiply-add where there is one: results differ between machines by rounding.
+template <class Loop, class... Arguments> void run_plain(const Arguments&... arguments) {
+  Loop::run(arguments...);
+}
+#ifdef __x86_64__
+template <class Loop, class... Arguments>
+[[gnu::target("avx2,fma")]] void run_four_at_once(const Arguments&... arguments) {
+  Loop::run(arguments...);
+}
+template <class Loop, class... Arguments>
+[[gnu::target("avx512f,avx512dq,fma")]] void run_eight_at_once(const Arguments&... arguments) {
+  Loop::run(arguments...);
+}
+#endif
+template <class Loop, class... Arguments> void run_widest(const Arguments&... arguments) {
+#ifdef __x86_64__
+  static const VectorWidth width = vector_width();
+  if (width == VectorWidth::eight) return run_eight_at_once<Loop>(arguments...);
+  if (width == VectorWidth::four) return run_four_at_once<Loop>(arguments...);
+#endif
+  run_plain<Loop>(arguments...);
+}
+
 } // namespace komori::base

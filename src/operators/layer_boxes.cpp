@@ -3,180 +3,106 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "operators/box_axis.hpp"
+#include "operators/box_points.hpp"
+#include "spaces/block_exchange.hpp"
 
 namespace komori::operators {
 namespace {
 
 using base::check;
 
-constexpr std::size_t most_axes = spaces::max_dimension;
+constexpr std::size_t most_axes = 4;
 
 std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
 }
 
-/// Where one axis of a block is read, and how much each value counts.
-struct Taps {
-  std::size_t count = 0;
-  std::array<std::size_t, 4> place{};
-  std::array<double, 4> weight{};
-  void add(std::size_t its_place, double its_weight) {
-    place[count] = its_place;
-    weight[count++] = its_weight;
-  }
-};
-
-/// Sum of products of weights with the values that K axes of taps meet.
-template <std::size_t K>
-double gathered(const Taps* taps, const std::size_t* stride, const double* values) {
-  if constexpr (K == 0) {
-    return *values;
-  } else {
-    double sum = 0;
-    for (std::size_t i = 0; i < taps->count; ++i) {
-      sum += taps->weight[i] *
-             gathered<K - 1>(taps + 1, stride + 1, values + taps->place[i] * *stride);
-    }
-    return sum;
-  }
+/// The part of [0, count) that one rank of several takes.
+void share_out(std::size_t count, int rank, int ranks, PetscInt& start, PetscInt& its_count) {
+  const auto all = static_cast<std::int64_t>(count);
+  start = static_cast<PetscInt>(all * rank / ranks);
+  its_count = static_cast<PetscInt>(all * (rank + 1) / ranks) - start;
 }
 
-/// The transposed: adds products of weights with one value.
-template <std::size_t K>
-void scattered(const Taps* taps, const std::size_t* stride, double value, double* values) {
-  if constexpr (K == 0) {
-    *values += value;
-  } else {
-    for (std::size_t i = 0; i < taps->count; ++i) {
-      scattered<K - 1>(taps + 1, stride + 1, value * taps->weight[i],
-                       values + taps->place[i] * *stride);
-    }
-  }
-}
-
-/// One axis of the layer that the step leads to.
-struct BoxAxis {
-  const std::vector<double>* edges = nullptr; ///< of all cells
-  double reach = 0;                           ///< of the noise; 0: none
-  double inverse_width = 0;                   ///< of its equal cells
-  bool noisy() const { return reach > 0; }
-  PetscInt cells() const { return static_cast<PetscInt>(edges->size()) - 1; }
-  /// The cell of a place within the axis.
-  PetscInt cell(double y) const {
-    const auto guess = static_cast<PetscInt>((y - edges->front()) * inverse_width);
-    PetscInt cell = std::clamp<PetscInt>(guess, 0, cells() - 1);
-    while (cell > 0 && y < (*edges)[at(cell)]) --cell;
-    while (cell + 1 < cells() && y >= (*edges)[at(cell + 1)]) ++cell;
-    return cell;
-  }
-  double clamped(double y) const { return std::clamp(y, edges->front(), edges->back()); }
-};
-
-/// The cumulative sums of one rank's block: on noisy axes a value per edge, on others per cell.
-struct Shape {
-  std::array<std::size_t, most_axes> extent{};
-  std::array<std::size_t, most_axes> stride{};
-  std::size_t size = 1;
-};
-
+/// Axes are averaged one after the other: all but the first on slabs of whole cells along the
+/// others, then the first on slabs of nodes along the second, so that lines are whole in each.
 class Boxes {
 public:
   Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to)
-      : from_(from), to_(to), axes_(at(to.dimension())) {
-    MPI_Comm_rank(comm(), &rank_);
-    MPI_Comm_size(comm(), &ranks_);
-    for (std::size_t k = 0; k < axes_.size(); ++k) {
-      const spaces::Axis& axis = to.grid().axis(static_cast<int>(k));
-      axes_[k] = {.edges = &axis.edges(), .reach = layer.noise_at(k).reach()};
-      const double cells = static_cast<double>(axis.cells());
-      axes_[k].inverse_width = cells / axis.length();
+      : layer_(layer), from_(from), neurons_(at(to.dimension())),
+        axes_(std::max<std::size_t>(neurons_, 2)) {
+    for (std::size_t k = 0; k < neurons_; ++k) {
+      axes_[k] = BoxAxis(to.grid().axis(static_cast<int>(k)).edges(), layer.noise_at(k).reach());
     }
-    // Where every rank's block begins and ends.
-    blocks_.resize(at(ranks_));
-    const spaces::Block own = to.grid().local_cells() > 0 ? to.grid().block() : spaces::Block{};
-    static_assert(sizeof(spaces::Block) == 2 * most_axes * sizeof(PetscInt));
-    MPI_Allgather(&own, 2 * static_cast<int>(most_axes), MPIU_INT, blocks_.data(),
-                  2 * static_cast<int>(most_axes), MPIU_INT, comm());
-    std::size_t largest = 0;
-    for (const spaces::Block& block : blocks_) largest = std::max(largest, shape(block).size);
-    buffer_.resize(largest);
-    place_images(layer);
+    place_points();
+    cut(to.grid());
   }
 
-  double largest_leak() const {
-    double leak = 0;
-    for (std::size_t i = 0; i < points(); ++i) {
-      double inside = 1;
-      for (std::size_t k = 0; k < axes_.size(); ++k) {
-        const BoxAxis& axis = axes_[k];
-        if (!axis.noisy()) continue;
-        const double y = images_[i * axes_.size() + k];
-        inside *= (axis.clamped(y + axis.reach) - axis.clamped(y - axis.reach)) / (2 * axis.reach);
-      }
-      leak = std::max(leak, 1 - inside);
-    }
-    MPI_Allreduce(MPI_IN_PLACE, &leak, 1, MPI_DOUBLE, MPI_MAX, comm());
-    return leak;
-  }
+  double largest_leak() const { return largest_leak_; }
 
   void multiply(std::span<const double> u, std::span<double> v) {
-    std::fill(v.begin(), v.end(), 0.0);
-    std::fill(buffer_.begin(), buffer_.end(), 0.0);
-    accumulate(u);
-    for (int step = 0; step < ranks_; ++step) {
-      const spaces::Block& block = blocks_[at((rank_ + step) % ranks_)];
-      for_each_point(block, [&](std::size_t i, const Taps* taps, const Shape& shape) {
-        v[i] += gather(taps, shape);
-      });
-      if (step + 1 < ranks_) pass_on();
+    std::span<const double> slabs = u;
+    if (!to_slabs_.trivial()) {
+      to_slabs_.fetch(u, slabs_, messages_);
+      slabs = slabs_;
     }
+    for_planes([&](std::size_t first, std::size_t planes) {
+      average_planes(slabs.data() + first * cells_per_plane_, planes,
+                     planes_.data() + first * nodes_per_plane_);
+    });
+    if (!to_lines_.trivial()) to_lines_.fetch(planes_, lines_, messages_);
+    axes_[0].average(lines().data(), 1, lines().size() / axes_[0].cells(), nodes_.data(), work_);
+    if (!to_points_.trivial()) to_points_.fetch(nodes_, near_, messages_);
+    points_.gather(near(), v);
   }
 
   void multiply_transposed(std::span<const double> p, std::span<double> q) {
-    std::fill(buffer_.begin(), buffer_.end(), 0.0);
-    // Each rank's sums start at its left neighbour and come home last.
-    for (int step = 0; step < ranks_; ++step) {
-      const spaces::Block& block = blocks_[at((rank_ + step + 1) % ranks_)];
-      for_each_point(block, [&](std::size_t i, const Taps* taps, const Shape& shape) {
-        scatter(taps, shape, p[i]);
-      });
-      if (step + 1 < ranks_) pass_on();
-    }
-    distribute(q);
+    std::fill(near().begin(), near().end(), 0.0);
+    points_.scatter(p, near());
+    if (!to_points_.trivial()) to_points_.sum_back(near_, nodes_, messages_);
+    axes_[0].spread(nodes_.data(), 1, lines().size() / axes_[0].cells(), lines().data(), work_);
+    if (!to_lines_.trivial()) to_lines_.sum_back(lines_, planes_, messages_);
+    const std::span<double> slabs = to_slabs_.trivial() ? q : std::span<double>(slabs_);
+    for_planes([&](std::size_t first, std::size_t planes) {
+      spread_planes(planes_.data() + first * nodes_per_plane_, planes,
+                    slabs.data() + first * cells_per_plane_);
+    });
+    if (!to_slabs_.trivial()) to_slabs_.sum_back(slabs_, q, messages_);
   }
 
   double hilbert_schmidt_squared() const {
     const base::ReadArray weights(from_.weights());
     double sum = 0;
-    for (std::size_t i = 0; i < points(); ++i) {
+    for_each_image([&](std::size_t i, const double* image) {
       double product = weights[i];
-      for (std::size_t k = 0; k < axes_.size(); ++k) {
-        product *= squares_along(axes_[k], images_[i * axes_.size() + k]);
-      }
+      for (std::size_t k = 0; k < neurons_; ++k) product *= axes_[k].squares(image[k]);
       sum += product;
-    }
+    });
     MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, comm());
     return sum;
   }
 
 private:
   MPI_Comm comm() const { return from_.grid().comm(); }
-  std::size_t points() const { return at(from_.grid().local_cells()); }
 
-  /// F(x) of this rank's points, in the order of its vector.
-  void place_images(const models::NetworkLayer& layer) {
+  /// Calls `visit(i, F(x))` for this rank's points x in the order of its vector.
+  template <class Visit> void for_each_image(Visit&& visit) const {
     constexpr std::size_t batch = 4096;
     const auto inputs = at(from_.dimension());
-    images_.resize(points() * axes_.size());
     std::vector<double> x(batch * inputs);
+    std::vector<double> images(batch * neurons_);
     std::size_t done = 0;
     std::size_t waiting = 0;
     const auto flush = [&] {
-      models::propagate(layer, waiting, {x.data(), waiting * inputs},
-                        {images_.data() + done * axes_.size(), waiting * axes_.size()});
+      models::propagate(layer_, waiting, {x.data(), waiting * inputs},
+                        {images.data(), waiting * neurons_});
+      for (std::size_t i = 0; i < waiting; ++i) visit(done + i, images.data() + i * neurons_);
       done += waiting;
       waiting = 0;
     };
@@ -187,182 +113,152 @@ private:
     if (waiting > 0) flush();
   }
 
-  Shape shape(const spaces::Block& block) const {
-    Shape shape;
-    for (std::size_t k = axes_.size(); k-- > 0;) {
-      const std::size_t cells = at(block.count[k]);
-      shape.extent[k] = cells == 0 ? 0 : cells + (axes_[k].noisy() ? 1 : 0);
-      shape.stride[k] = shape.size;
-      shape.size *= shape.extent[k];
-    }
-    return shape;
-  }
-
-  /// The integral up to y within a block, as a combination of its values at two edges.
-  void add_integral(std::size_t k, const spaces::Block& block, double y, double weight,
-                    Taps& taps) const {
-    const BoxAxis& axis = axes_[k];
-    const PetscInt first = block.start[k];
-    const PetscInt last = first + block.count[k];
-    const double from = (*axis.edges)[at(first)];
-    const double to = (*axis.edges)[at(last)];
-    if (y <= from) return; // 0 there
-    if (y >= to) {
-      taps.add(at(block.count[k]), weight);
-      return;
-    }
-    const PetscInt cell = axis.cell(y);
-    const double low = (*axis.edges)[at(cell)];
-    const double share = (y - low) / ((*axis.edges)[at(cell + 1)] - low);
-    taps.add(at(cell - first), weight * (1 - share));
-    taps.add(at(cell - first + 1), weight * share);
-  }
-
-  /// Calls `visit(point, taps, shape)` for the points of this rank whose box meets the block.
-  template <class Visit> void for_each_point(const spaces::Block& block, Visit&& visit) const {
-    const Shape its = shape(block);
-    if (its.size == 0) return;
-    std::array<Taps, most_axes> taps;
-    for (std::size_t i = 0; i < points(); ++i) {
-      const double* image = images_.data() + i * axes_.size();
-      bool meets = true;
-      for (std::size_t k = 0; k < axes_.size() && meets; ++k) {
-        const BoxAxis& axis = axes_[k];
-        taps[k].count = 0;
-        if (axis.noisy()) {
-          const double from = axis.clamped(image[k] - axis.reach);
-          const double to = axis.clamped(image[k] + axis.reach);
-          meets = to > (*axis.edges)[at(block.start[k])] &&
-                  from < (*axis.edges)[at(block.start[k] + block.count[k])];
-          if (!meets) break;
-          add_integral(k, block, to, 0.5 / axis.reach, taps[k]);
-          add_integral(k, block, from, -0.5 / axis.reach, taps[k]);
-        } else {
-          const PetscInt cell = axis.cell(axis.clamped(image[k])) - block.start[k];
-          meets = cell >= 0 && cell < block.count[k];
-          if (meets) taps[k].add(at(cell), 1);
-        }
+  /// Places nodes where images lie, and the images among them.
+  void place_points() {
+    const spaces::Grid& grid = from_.grid();
+    points_ = BoxPoints(grid.local_cells() > 0 ? grid.block() : spaces::Block{}, grid.dimension(),
+                        neurons_);
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    std::array<double, 2 * most_axes> extremes{}; // of -y, then of y
+    extremes.fill(-infinity);
+    for_each_image([&](std::size_t i, const double* image) {
+      double inside = 1;
+      for (std::size_t k = 0; k < neurons_; ++k) {
+        const double y = image[k];
+        points_.coordinates(k)[i] = y;
+        extremes[k] = std::max(extremes[k], -y);
+        extremes[most_axes + k] = std::max(extremes[most_axes + k], y);
+        inside *= axes_[k].inside(y);
       }
-      if (meets) visit(i, taps.data(), its);
-    }
-  }
-
-  double gather(const Taps* taps, const Shape& shape) const {
-    const std::size_t* stride = shape.stride.data();
-    switch (axes_.size()) {
-    case 1:
-      return gathered<1>(taps, stride, buffer_.data());
-    case 2:
-      return gathered<2>(taps, stride, buffer_.data());
-    case 3:
-      return gathered<3>(taps, stride, buffer_.data());
-    default:
-      return gathered<4>(taps, stride, buffer_.data());
-    }
-  }
-  void scatter(const Taps* taps, const Shape& shape, double value) {
-    const std::size_t* stride = shape.stride.data();
-    switch (axes_.size()) {
-    case 1:
-      return scattered<1>(taps, stride, value, buffer_.data());
-    case 2:
-      return scattered<2>(taps, stride, value, buffer_.data());
-    case 3:
-      return scattered<3>(taps, stride, value, buffer_.data());
-    default:
-      return scattered<4>(taps, stride, value, buffer_.data());
-    }
-  }
-
-  /// Puts values of this rank's cells, times their widths along noisy axes, behind a first layer of
-  /// zeros, and sums them up along those axes.
-  void accumulate(std::span<const double> u) {
-    const spaces::Block& block = blocks_[at(rank_)];
-    const Shape its = shape(block);
-    if (its.size == 0) return;
-    for_own_cells(its, [&](std::size_t i, std::size_t place, double width) {
-      buffer_[place] = width * u[i];
+      largest_leak_ = std::max(largest_leak_, 1 - inside);
     });
+    MPI_Allreduce(MPI_IN_PLACE, &largest_leak_, 1, MPI_DOUBLE, MPI_MAX, comm());
+    MPI_Allreduce(MPI_IN_PLACE, extremes.data(), static_cast<int>(extremes.size()), MPI_DOUBLE,
+                  MPI_MAX, comm());
+    for (std::size_t k = 0; k < neurons_; ++k) {
+      axes_[k].cover(-extremes[k], extremes[most_axes + k]);
+      const std::span<double> places = points_.coordinates(k);
+      for (double& place : places) place = axes_[k].place(place);
+      if (places.empty()) continue;
+      const auto [low, high] = std::minmax_element(places.begin(), places.end());
+      near_block_.start[k] = static_cast<PetscInt>(*low);
+      near_block_.count[k] = static_cast<PetscInt>(*high) + 2 - near_block_.start[k];
+      for (double& place : places) place -= static_cast<double>(near_block_.start[k]);
+    }
+    points_.arrange();
+    std::size_t stride = 1;
+    for (std::size_t k = neurons_; k-- > 0;) {
+      points_.set_stride(k, stride);
+      stride *= at(near_block_.count[k]);
+    }
+  }
+
+  /// Shares slabs out, and makes room for their values.
+  void cut(const spaces::Grid& grid) {
+    int rank = 0;
+    int ranks = 0;
+    MPI_Comm_rank(comm(), &rank);
+    MPI_Comm_size(comm(), &ranks);
+    const int dimension = static_cast<int>(axes_.size());
+    spaces::Block own = grid.local_cells() > 0 ? grid.block() : spaces::Block{};
+    if (grid.local_cells() > 0 && neurons_ == 1) own.count[1] = 1;
+    if (points_.count() > 0 && neurons_ == 1) near_block_.count[1] = 1;
+    spaces::Block slab;
+    spaces::Block plane;
+    spaces::Block line;
+    spaces::Block node;
     for (std::size_t k = 0; k < axes_.size(); ++k) {
-      if (!axes_[k].noisy()) continue;
-      for (std::size_t place = its.stride[k]; place < its.size; ++place) {
-        if (place / its.stride[k] % its.extent[k] > 0) {
-          buffer_[place] += buffer_[place - its.stride[k]];
-        }
-      }
+      slab.count[k] = static_cast<PetscInt>(axes_[k].cells());
+      node.count[k] = static_cast<PetscInt>(axes_[k].nodes());
+      plane.count[k] = line.count[k] = node.count[k];
+    }
+    share_out(axes_[0].cells(), rank, ranks, slab.start[0], slab.count[0]);
+    plane.start[0] = slab.start[0];
+    plane.count[0] = slab.count[0];
+    line.count[0] = static_cast<PetscInt>(axes_[0].cells());
+    share_out(axes_[1].nodes(), rank, ranks, line.start[1], line.count[1]);
+    node.start[1] = line.start[1];
+    node.count[1] = line.count[1];
+    to_slabs_ = spaces::BlockExchange(comm(), dimension, own, slab);
+    to_lines_ = spaces::BlockExchange(comm(), dimension, plane, line);
+    to_points_ = spaces::BlockExchange(comm(), dimension, node, near_block_);
+    if (!to_slabs_.trivial()) slabs_.resize(to_slabs_.wanted());
+    planes_.resize(to_lines_.held());
+    if (!to_lines_.trivial()) lines_.resize(to_lines_.wanted());
+    nodes_.resize(to_points_.held());
+    if (!to_points_.trivial()) near_.resize(to_points_.wanted());
+    planes_here_ = at(slab.count[0]);
+    for (std::size_t k = 1; k < axes_.size(); ++k) {
+      cells_per_plane_ *= axes_[k].cells();
+      nodes_per_plane_ *= axes_[k].nodes();
     }
   }
 
-  /// The transposed: sums from the far ends on, and takes values of cells out.
-  void distribute(std::span<double> q) {
-    const Shape its = shape(blocks_[at(rank_)]);
-    if (its.size == 0) return;
-    for (std::size_t k = 0; k < axes_.size(); ++k) {
-      if (!axes_[k].noisy()) continue;
-      for (std::size_t place = its.size; place-- > its.stride[k];) {
-        if (place / its.stride[k] % its.extent[k] > 0) {
-          buffer_[place - its.stride[k]] += buffer_[place];
-        }
-      }
-    }
-    for_own_cells(its, [&](std::size_t i, std::size_t place, double width) {
-      q[i] = width * buffer_[place];
-    });
-  }
+  std::span<double> lines() { return to_lines_.trivial() ? planes_ : lines_; }
+  std::span<double> near() { return to_points_.trivial() ? nodes_ : near_; }
 
-  /// Calls `visit(cell, place of the sum behind it, its width along noisy axes)`.
-  template <class Visit> void for_own_cells(const Shape& shape, Visit&& visit) const {
-    const spaces::Block& block = blocks_[at(rank_)];
-    to_.grid().for_each_cell([&](PetscInt local, const spaces::Index& index) {
-      std::size_t place = 0;
-      double width = 1;
-      for (std::size_t k = 0; k < axes_.size(); ++k) {
-        const std::size_t cell = at(index[k]);
-        place += (cell - at(block.start[k]) + (axes_[k].noisy() ? 1 : 0)) * shape.stride[k];
-        if (axes_[k].noisy()) width *= (*axes_[k].edges)[cell + 1] - (*axes_[k].edges)[cell];
-      }
-      visit(at(local), place, width);
-    });
-  }
-
-  /// To the left neighbour, from the right one. In parts: counts of MPI are 32-bit.
-  void pass_on() {
-    constexpr std::size_t part = std::size_t{1} << 26;
-    const int left = (rank_ + ranks_ - 1) % ranks_;
-    const int right = (rank_ + 1) % ranks_;
-    for (std::size_t begin = 0; begin < buffer_.size(); begin += part) {
-      const auto count = static_cast<int>(std::min(part, buffer_.size() - begin));
-      MPI_Sendrecv_replace(buffer_.data() + begin, count, MPI_DOUBLE, left, 0, right, 0, comm(),
-                           MPI_STATUS_IGNORE);
+  /// Calls `visit(first, count)` for groups of planes across the first axis that caches hold.
+  template <class Visit> void for_planes(Visit&& visit) const {
+    constexpr std::size_t room = std::size_t{1} << 14;
+    const std::size_t most = std::max<std::size_t>(room / cells_per_plane_, 1);
+    for (std::size_t first = 0; first < planes_here_; first += most) {
+      visit(first, std::min(most, planes_here_ - first));
     }
   }
 
-  /// sum over cells of (probability of the cell)^2 / width, along one axis.
-  static double squares_along(const BoxAxis& axis, double image) {
-    if (!axis.noisy()) {
-      const auto cell = at(axis.cell(axis.clamped(image)));
-      return 1 / ((*axis.edges)[cell + 1] - (*axis.edges)[cell]);
+  /// All axes but the first, from the last one on.
+  void average_planes(const double* values, std::size_t planes, double* at_nodes) {
+    std::size_t before = planes * cells_per_plane_;
+    std::size_t after = 1;
+    for (std::size_t k = axes_.size() - 1; k >= 1; --k) {
+      before /= axes_[k].cells();
+      const std::size_t size = before * axes_[k].nodes() * after;
+      std::vector<double>& room = rooms_[k % 2];
+      if (k > 1 && room.size() < size) room.resize(size);
+      double* const result = k > 1 ? room.data() : at_nodes;
+      axes_[k].average(values, before, after, result, work_);
+      values = result;
+      after *= axes_[k].nodes();
     }
-    const double from = axis.clamped(image - axis.reach);
-    const double to = axis.clamped(image + axis.reach);
-    double sum = 0;
-    for (PetscInt cell = axis.cell(from); cell <= axis.cell(to); ++cell) {
-      const double low = (*axis.edges)[at(cell)];
-      const double high = (*axis.edges)[at(cell + 1)];
-      const double overlap = std::min(to, high) - std::max(from, low);
-      if (overlap > 0) sum += overlap * overlap / (high - low);
+  }
+  void spread_planes(const double* at_nodes, std::size_t planes, double* values) {
+    std::size_t before = planes;
+    std::size_t after = nodes_per_plane_;
+    for (std::size_t k = 1; k < axes_.size(); ++k) {
+      after /= axes_[k].nodes();
+      const std::size_t size = before * axes_[k].cells() * after;
+      std::vector<double>& room = rooms_[k % 2];
+      const bool last = k + 1 == axes_.size();
+      if (!last && room.size() < size) room.resize(size);
+      double* const result = last ? values : room.data();
+      axes_[k].spread(at_nodes, before, after, result, work_);
+      at_nodes = result;
+      before *= axes_[k].cells();
     }
-    return sum / (4 * axis.reach * axis.reach);
   }
 
+  const models::NetworkLayer& layer_;
   const LayerSpace& from_;
-  const LayerSpace& to_;
-  int rank_ = 0;
-  int ranks_ = 1;
-  std::vector<BoxAxis> axes_;
-  std::vector<spaces::Block> blocks_; ///< of all ranks
-  std::vector<double> images_;        ///< [points][axes]
-  std::vector<double> buffer_;        ///< cumulative sums of the block that is here
+  std::size_t neurons_;
+  std::vector<BoxAxis> axes_; ///< of the neurons, and of nothing where there is one neuron
+  double largest_leak_ = 0;
+  BoxPoints points_;         ///< of this rank, among the nodes of `near_block_`
+  spaces::Block near_block_; ///< the nodes around this rank's points
+
+  spaces::BlockExchange to_slabs_; ///< from the blocks of vectors
+  spaces::BlockExchange to_lines_;
+  spaces::BlockExchange to_points_;
+  std::size_t planes_here_ = 0;
+  std::size_t cells_per_plane_ = 1;
+  std::size_t nodes_per_plane_ = 1;
+  std::vector<double> slabs_;  ///< cells along all axes; empty where vectors are cut that way
+  std::vector<double> planes_; ///< cells along the first axis, nodes along the others
+  std::vector<double> lines_;  ///< the same, cut along the second; empty on one rank
+  std::vector<double> nodes_;  ///< nodes along all
+  std::vector<double> near_;   ///< those around this rank's points; empty on one rank
+  spaces::BlockExchange::Messages messages_;
+  std::array<std::vector<double>, 2> rooms_;
+  std::vector<double> work_;
 };
 
 Boxes& boxes_of(Mat matrix) {

@@ -86,8 +86,9 @@ double distance(Vec a, Vec b) {
   return largest;
 }
 
-/// Values are of order 1 and sums have some 1e4 terms: 1e-13 is rounding.
-void expect_alike(const Step& step) {
+/// Values are of order 1 and sums have some 1e4 terms: 1e-13 is rounding. The norm of the matrix is
+/// a sum over all its entries, one after the other.
+void expect_alike(const Step& step, double rounding_of_norm = 1e-12) {
   const UniqueVec u = step.function(1);
   const UniqueVec p = step.function(0);
   EXPECT_LT(
@@ -97,7 +98,8 @@ void expect_alike(const Step& step) {
                      step.chains[1].transfer(0, p.get()).get()),
             1e-12);
   EXPECT_LT(step.chains[1].duality_gap(0, p.get(), u.get()), 1e-14);
-  EXPECT_NEAR(hilbert_schmidt(step.chains[0], 0), hilbert_schmidt(step.chains[1], 0), 1e-12);
+  EXPECT_NEAR(hilbert_schmidt(step.chains[0], 0), hilbert_schmidt(step.chains[1], 0),
+              rounding_of_norm);
 }
 
 TEST(LayerBoxes, AreTheMatricesInOneToFourDimensions) {
@@ -111,6 +113,31 @@ TEST(LayerBoxes, TakeNoiseOfEveryNeuronAndNone) {
   expect_alike(Step(
       layer_of(3, 2, {NeuronNoise::uniform(0.5), NeuronNoise(), NeuronNoise::uniform(1.3)}), 12));
   expect_alike(Step(layer_of(1, 3, {NeuronNoise()}), 7));
+}
+
+TEST(LayerBoxes, TakeNoiseOfAWholeNumberOfCellsAndOfHardlyOne) {
+  // The activation leaves [-1, 1]: 2.5 wide with the noise, cells of 0.1 and noise of five of them;
+  // then cells of 2.08 / 26 and noise as wide.
+  for (const double reach : {0.25, 0.04}) {
+    SCOPED_TRACE(reach);
+    models::NetworkLayer layer = layer_of(2, 2, {NeuronNoise::uniform(reach)});
+    layer.weight = {3, 1e3, -1e3, 2};
+    expect_alike(Step(std::move(layer), reach > 0.1 ? 24 : 25));
+  }
+}
+
+TEST(LayerBoxes, TakeMorePointsThanATileHolds) {
+  const double rounding = 1e-9; // of 1e7 entries and more
+  expect_alike(Step(layer_of(2, 2, {NeuronNoise::uniform(0.6), NeuronNoise::uniform(0.9)}), 70),
+               rounding);
+  expect_alike(Step(layer_of(3, 3, {NeuronNoise::uniform(0.9)}), 17), rounding);
+}
+
+TEST(LayerBoxes, TakeImagesThatAreAllAlike) {
+  models::NetworkLayer layer = layer_of(2, 2, {NeuronNoise::uniform(0.5), NeuronNoise()});
+  layer.weight = {0, 0, 1, 0.5};
+  expect_alike(Step(std::move(layer), 11));
+  expect_alike(Step(layer_of(1, 2, {NeuronNoise::uniform(0.5)}), 3));
 }
 
 TEST(LayerBoxes, HaveTheSameNorms) {
