@@ -1,10 +1,11 @@
 /// M(n,n+1) without a matrix where noise is uniform: averages over boxes, by cumulative sums.
 ///
-/// (M u)(x) is then the mean of u over the box F(x) + [-b, b]^N. With one value per cell it is a
-/// sum over the corners of the box of the integral of u up to there, which is multilinear between
-/// the corners of cells: 4^N terms, however many cells the box holds. Neurons without noise take
-/// the value of their cell. Nothing of global size is kept: blocks of cumulative sums go round the
-/// ranks, and each adds what its own points see of them. (Summed-area tables: Crow, SIGGRAPH 1984.)
+/// (M u)(x) is then the mean of u over the box F(x) + [-b, b]^N. With one value per cell that mean
+/// is multilinear in F(x) between the places where a side of the box meets an edge of a cell. It is
+/// tabulated there, axis by axis, from differences of cumulative sums, and interpolated at F(x):
+/// 2^N terms, however many cells the box holds. Neurons without noise take the value of their cell.
+/// Tables are cut among the ranks; each fetches what lies around its own points. (Summed-area
+/// tables: Crow, SIGGRAPH 1984.)
 #pragma once
 
 #include "operators/layer_matrix.hpp"
