@@ -80,10 +80,11 @@ double row_entries(const models::NetworkLayer& layer, const LayerPlan& to) {
   return row;
 }
 
-/// Cumulative sums take 4 terms per variable; matrices that have more entries per row by far lose.
+/// Means over boxes take two values per variable and point, and tables of at most twice as many
+/// nodes as cells per variable; matrices that have more entries per row by far lose.
 void choose_matrices(const models::Network& network, const NetworkLayersInput& input,
                      const std::string& matrix, std::vector<LayerPlan>& plan) {
-  constexpr double worth = 4;
+  constexpr double worth = 8;
   for (std::size_t n = 0; n < network.depth(); ++n) {
     const models::NetworkLayer& layer = network.layers[n];
     LayerPlan& to = plan[n + 1];
@@ -96,7 +97,7 @@ void choose_matrices(const models::Network& network, const NetworkLayersInput& i
                       "'operator: auto'",
                       input.origin.text().empty() ? "operator" : input.origin.text(), layer.name));
     }
-    const double terms = std::pow(4.0, static_cast<double>(to.cells.size()));
+    const double terms = std::pow(2.0, static_cast<double>(to.cells.size()));
     to.matrix_free = matrix == "matrix_free" ||
                      (matrix == "auto" && can && row_entries(layer, to) > worth * terms);
   }
@@ -160,6 +161,14 @@ std::vector<LayerPlan> plan_layers(const models::Network& network, const Network
     plan[n] = std::move(one[0]);
   }
   apply_ranges(input, plan); // for names that are no variable
+  for (std::size_t n = 0; n < network.depth(); ++n) {
+    for (std::size_t k = 0; k < plan[n + 1].cells.size(); ++k) {
+      const PetscInt cells = plan[n + 1].cells[k];
+      operators::require_fine_enough(network.layers[n], k, plan[n + 1].range[k],
+                                     plan[n + 1].names[k], static_cast<double>(cells),
+                                     cells > 1 ? 1 : 0);
+    }
+  }
   choose_matrices(network, input, matrix, plan);
   return plan;
 }

@@ -293,6 +293,11 @@ std::vector<Interval> layer_range(const NetworkLayer& layer, std::span<const Int
     const Interval image = image_range(layer, i, box);
     const double reach = layer.noise_at(i).reach();
     range.push_back({image.from - reach, image.to + reach});
+    if (std::isfinite(range.back().to - range.back().from)) continue;
+    throw InputError(fmt::format("{}: neuron {} (counted from 0) reaches from {:.3g} to {:.3g}, "
+                                 "more than numbers can hold; use smaller weights or noise, or a "
+                                 "bounded activation",
+                                 layer.name, i, range.back().from, range.back().to));
   }
   return range;
 }

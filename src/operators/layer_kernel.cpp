@@ -15,32 +15,49 @@ std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
 }
 
+/// How wide the noise of a neuron is, as far as cells have to follow it.
+double extent(const models::NeuronNoise& noise) {
+  if (noise.kind() == models::NoiseKind::uniform) return 2 * noise.reach();
+  return 2 * std::min(noise.sigma(), noise.reach());
+}
+
 /// The cell of y among ascending edges; y is brought within them.
 PetscInt cell_of(const std::vector<double>& edges, double y) {
   const auto after = std::upper_bound(edges.begin() + 1, edges.end() - 1, y);
   return static_cast<PetscInt>(after - edges.begin()) - 1;
 }
 
-/// Cells wider than the noise would blur it to their own width.
-void require_fine_enough(const models::NetworkLayer& layer, const LayerSpace& to) {
-  for (int k = 0; k < to.dimension(); ++k) {
-    const models::NeuronNoise& noise = layer.noise_at(at(k));
-    if (noise.none()) continue;
-    const double extent = noise.kind() == models::NoiseKind::uniform
-                              ? 2 * noise.reach()
-                              : 2 * std::min(noise.sigma(), noise.reach());
-    const double width = to.edges(k)[1] - to.edges(k)[0];
-    if (width <= extent * (1 + 1e-12)) continue;
-    const double length = to.range(k).to - to.range(k).from;
-    throw base::InputError(fmt::format(
-        "{}: the noise of {} is {:.3g} wide, less than a cell ({:.3g}); it takes at least {:.0f} "
-        "cells in place of {}: raise 'layers.cells'",
-        layer.name, to.grid().axis(k).name(), extent, width, std::ceil(length / extent),
-        to.edges(k).size() - 1));
-  }
+} // namespace
+
+double least_cells(const models::NeuronNoise& noise, const models::Interval& range) {
+  if (noise.none()) return 0;
+  // Cells wider than the noise would blur it to their own width.
+  return std::ceil((range.to - range.from) / extent(noise) * (1 - 1e-12));
 }
 
-} // namespace
+void require_fine_enough(const models::NetworkLayer& layer, std::size_t neuron,
+                         const models::Interval& range, const std::string& name, double cells,
+                         int halvings) {
+  const models::NeuronNoise& noise = layer.noise_at(neuron);
+  const double least = std::ldexp(least_cells(noise, range), halvings);
+  if (cells >= least) return;
+  const std::string coarser =
+      halvings == 0 ? ""
+                    : fmt::format(" (errors come from a grid with half of them, whose cells the "
+                                  "noise must not fall short of either)");
+  constexpr double most = 1e8; // of 'layers.cells'
+  const std::string advice =
+      least > most ? fmt::format("{:.3g} cells, more than any grid has: widen the noise, leave it "
+                                 "out, or narrow the range",
+                                 least)
+                   : fmt::format("{:.0f} cells in place of {:.0f}{}: raise 'layers.cells'", least,
+                                 cells, coarser);
+  throw base::InputError(
+      fmt::format("{}: the noise of {} is {:.3g} wide, less than a cell ({:.3g}); "
+                  "it takes at least {}",
+                  layer.name, name, extent(noise),
+                  std::ldexp((range.to - range.from) / cells, halvings), advice));
+}
 
 void require_covered(const models::NetworkLayer& layer, const std::vector<models::Interval>& from,
                      const std::vector<models::Interval>& to,
@@ -65,7 +82,10 @@ LayerKernel::LayerKernel(const models::NetworkLayer& layer, const LayerSpace& fr
   for (int k = 0; k < from.dimension(); ++k) box.push_back(from.range(k));
   for (int k = 0; k < to.dimension(); ++k) range.push_back(to.range(k));
   require_covered(layer, box, range, to.grid().names());
-  require_fine_enough(layer, to);
+  for (int k = 0; k < to.dimension(); ++k) {
+    require_fine_enough(layer, at(k), to.range(k), to.grid().axis(k).name(),
+                        static_cast<double>(to.edges(k).size() - 1));
+  }
   constexpr std::size_t beyond = 12; // points that a Gaussian takes beside the polynomials
   const spaces::Rule rule = spaces::gauss_legendre(static_cast<std::size_t>(to.order()) + beyond);
   nodes_ = rule.nodes;

@@ -52,6 +52,14 @@ private:
   double most_entries_ = 1;
 };
 
+/// The least number of equal cells on a range of which none is wider than the noise of a neuron; 0
+/// without noise. Local.
+double least_cells(const models::NeuronNoise& noise, const models::Interval& range);
+/// Throws InputError where `cells`, or what `halvings` of them leave, are fewer. Local.
+void require_fine_enough(const models::NetworkLayer& layer, std::size_t neuron,
+                         const models::Interval& range, const std::string& name, double cells,
+                         int halvings = 0);
+
 /// Throws InputError where `to` does not cover what the layer reaches from `from`. Local.
 void require_covered(const models::NetworkLayer& layer, const std::vector<models::Interval>& from,
                      const std::vector<models::Interval>& to,

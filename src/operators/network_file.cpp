@@ -77,11 +77,11 @@ std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string&
     return layers_of_state_dict(io::ReadFile(comm, path), activations, group);
   }
   try {
+    OnnxGraph graph = read_onnx(base::on_first_rank(comm, [&] { return bytes_of(path); }));
     if (group != "/") throw std::runtime_error("an ONNX file has no groups; leave 'group' out");
     if (!activations.empty()) {
       throw std::runtime_error("an ONNX file says its activations itself; leave 'activations' out");
     }
-    OnnxGraph graph = read_onnx(base::on_first_rank(comm, [&] { return bytes_of(path); }));
     sort_nodes(graph);
     std::vector<models::NetworkLayer> layers = layers_of(graph);
     for (models::NetworkLayer& layer : layers) {

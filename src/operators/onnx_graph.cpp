@@ -72,7 +72,8 @@ bool count_parts(CodedInputStream& stream, int depth, int& parts) {
 }
 
 onnx::ModelProto parse(const std::string& bytes) {
-  const runtime_error damaged("this is not an ONNX file, or it is damaged or incomplete");
+  const runtime_error damaged(
+      "this is not an ONNX file (nor HDF5), or it is damaged or incomplete");
   CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                           static_cast<int>(bytes.size()));
   int parts = 0;

@@ -145,6 +145,13 @@ class Hdf5(DriverTest):
                 path.write_bytes(whole[:size])
                 self.assert_one_message("", ranks=2)
 
+    def test_files_that_are_none(self):
+        self.assert_one_message("there is no such file")
+        for content in (b"", b"\x89", b"0.weight: [[1]]\n"):
+            with self.subTest(content):
+                (self.folder / "net.h5").write_bytes(content)
+                self.assert_one_message("this is not an ONNX file (nor HDF5), or it is damaged or incomplete")
+
     def test_files_that_lie(self):
         def absurd(file):
             file.create_dataset("0.weight", (1 << 31, 1 << 31), chunks=(1, 16), dtype="f8")

@@ -5,6 +5,7 @@ Numbers of the two layers (network of Venturi and Li, Res. Math. Sci. 10, 2023, 
 repeated layer were computed independently with numpy and scipy on two resolutions.
 """
 import math
+import re
 import unittest
 
 import numpy
@@ -58,8 +59,10 @@ SETS = {
     "layers.ranges={x1_1: [-2, 2]}":
         "x1_1 reaches [-2, 2.96402758008], but its range is given as [-2, 2]; widen it in "
         "'layers.ranges', or leave it out",
-    "model.layers[0].noise.half_width=0.001":
-        "it takes at least",
+    "model.layers[0].noise.half_width=1e-12":
+        "cells, more than any grid has: widen the noise",
+    "model.layers[1]={weight: [[1e308]], bias: [1e308], activation: relu}":
+        "'model.layers[1]': neuron 0 (counted from 0) reaches from 0 to inf, more than numbers can hold",
     "expectation.points=[[3]]":
         "'expectation.points[0]': x = 3 lies outside its range [-1, 1]",
     "projection={kind: neurons, neurons: [x9]}":
@@ -182,6 +185,15 @@ class Network(DriverTest):
 
     def test_wrong_input(self):
         self.assert_settings_refused(SETS)
+
+    def test_the_cells_that_narrow_noise_takes_are_enough(self):
+        narrow = ["--set", "model.layers[0].noise.half_width=0.01", "--quiet"]
+        done = self.run_driver("input.yaml", *narrow)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("the noise of x1_1 is 0.02 wide, less than a cell", done.stderr)
+        cells = int(re.search(r"at least (\d+) cells", done.stderr)[1])
+        self.assertEqual(self.run_driver("input.yaml", *narrow, "--set", f"layers.cells={cells - 1}").returncode, 2)
+        self.succeed("input.yaml", *narrow, "--set", f"layers.cells={cells}")
 
     def test_check(self):
         text = self.succeed("input.yaml", "--check")
