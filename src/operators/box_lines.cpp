@@ -34,13 +34,6 @@ struct Average {
       }
     }
   }
-  [[gnu::always_inline]] static void run(const BoxLines& a, const double* from, double* to) {
-    if (a.cell_side == 1 && a.node_side == 1) {
-      strip(a, from, to, 1, 1);
-    } else {
-      strip(a, from, to, a.cell_side, a.node_side);
-    }
-  }
 };
 
 struct Spread {
@@ -74,11 +67,14 @@ struct Spread {
       for (std::size_t l = 0; l < n; ++l) before[l] += after[l];
     }
   }
+};
+
+template <class Loop> struct Either {
   [[gnu::always_inline]] static void run(const BoxLines& a, const double* from, double* to) {
     if (a.cell_side == 1 && a.node_side == 1) {
-      strip(a, from, to, 1, 1);
+      Loop::strip(a, from, to, 1, 1);
     } else {
-      strip(a, from, to, a.cell_side, a.node_side);
+      Loop::strip(a, from, to, a.cell_side, a.node_side);
     }
   }
 };
@@ -86,10 +82,10 @@ struct Spread {
 } // namespace
 
 void average_lines(const BoxLines& lines, const double* values, double* at_nodes) {
-  base::run_widest<Average>(lines, values, at_nodes);
+  base::run_widest<Either<Average>>(lines, values, at_nodes);
 }
 void spread_lines(const BoxLines& lines, const double* at_nodes, double* values) {
-  base::run_widest<Spread>(lines, at_nodes, values);
+  base::run_widest<Either<Spread>>(lines, at_nodes, values);
 }
 
 } // namespace komori::operators

@@ -73,49 +73,39 @@ template <int K>
   }
 }
 
-template <int K> struct Gather {
-  [[gnu::always_inline]] static void run(const Pieces& a, const double* table, double* values) {
+/// From the table to the points, or the transposed from the points to the table.
+template <int K, bool gathers> struct Loop {
+  [[gnu::always_inline]] static void run(const Pieces& a, const double* from, double* to) {
     Chunk<K> points{};
     for (std::size_t begin = 0; begin < a.count; begin += chunk) {
       const std::size_t size = std::min(chunk, a.count - begin);
       points.find(a, begin, size);
       for (std::size_t i = 0; i < size; ++i) {
-        if (i + ahead < size) prefetch<K>(table + points.first[i + ahead], a.stride.data());
+        if (i + ahead < size) {
+          prefetch<K>((gathers ? from : to) + points.first[i + ahead], a.stride.data());
+        }
         double share[K];
         for (std::size_t k = 0; k < K; ++k) share[k] = points.share[k][i];
-        values[begin + i] = interpolated<K>(table + points.first[i], a.stride.data(), share);
+        if constexpr (gathers) {
+          to[begin + i] = interpolated<K>(from + points.first[i], a.stride.data(), share);
+        } else {
+          add_shares<K>(to + points.first[i], a.stride.data(), share, from[begin + i]);
+        }
       }
     }
   }
 };
 
-template <int K> struct Scatter {
-  [[gnu::always_inline]] static void run(const Pieces& a, const double* values, double* table) {
-    Chunk<K> points{};
-    for (std::size_t begin = 0; begin < a.count; begin += chunk) {
-      const std::size_t size = std::min(chunk, a.count - begin);
-      points.find(a, begin, size);
-      for (std::size_t i = 0; i < size; ++i) {
-        if (i + ahead < size) prefetch<K>(table + points.first[i + ahead], a.stride.data());
-        double share[K];
-        for (std::size_t k = 0; k < K; ++k) share[k] = points.share[k][i];
-        add_shares<K>(table + points.first[i], a.stride.data(), share, values[begin + i]);
-      }
-    }
-  }
-};
-
-template <template <int> class Loop, class From, class To>
-void by_axes(const Pieces& pieces, From* from, To* to) {
+template <bool gathers> void by_axes(const Pieces& pieces, const double* from, double* to) {
   switch (pieces.axes) {
   case 1:
-    return base::run_widest<Loop<1>>(pieces, from, to);
+    return base::run_widest<Loop<1, gathers>>(pieces, from, to);
   case 2:
-    return base::run_widest<Loop<2>>(pieces, from, to);
+    return base::run_widest<Loop<2, gathers>>(pieces, from, to);
   case 3:
-    return base::run_widest<Loop<3>>(pieces, from, to);
+    return base::run_widest<Loop<3, gathers>>(pieces, from, to);
   default:
-    return base::run_widest<Loop<4>>(pieces, from, to);
+    return base::run_widest<Loop<4, gathers>>(pieces, from, to);
   }
 }
 
@@ -184,7 +174,7 @@ void BoxPoints::gather(std::span<const double> table, std::span<double> values) 
   for_each_tile([&](std::size_t first, std::size_t size, auto&& rows) {
     pieces.count = size;
     for (std::size_t k = 0; k < axes_; ++k) pieces.places[k] = places_.data() + k * count_ + first;
-    by_axes<Gather>(pieces, table.data(), in_tile.data());
+    by_axes<true>(pieces, table.data(), in_tile.data());
     rows([&](std::size_t to, std::size_t from, std::size_t length) {
       std::copy_n(in_tile.data() + from, length, values.data() + to);
     });
@@ -200,7 +190,7 @@ void BoxPoints::scatter(std::span<const double> values, std::span<double> table)
     rows([&](std::size_t from, std::size_t to, std::size_t length) {
       std::copy_n(values.data() + from, length, in_tile.data() + to);
     });
-    by_axes<Scatter>(pieces, static_cast<const double*>(in_tile.data()), table.data());
+    by_axes<false>(pieces, in_tile.data(), table.data());
   });
 }
 
