@@ -67,6 +67,10 @@ void BenchmarkSolves::eigensolve_in_three_dimensions() {
 
 void BenchmarkSolves::eigensolve_on_one_rank() {
   if (session_.size() == 1) return;
+  // Once more on all: the first solve of a process pays for memory that later ones find mapped.
+  const double together = eigenpairs("auto", static_cast<double>(input_.solve_cells),
+                                     static_cast<int>(input_.dimension), session_.comm())
+                              .seconds;
   const std::string seconds = base::on_first_rank(session_.comm(), [&] {
     return fmt::format("{:.17g}", eigenpairs("auto", static_cast<double>(input_.solve_cells),
                                              static_cast<int>(input_.dimension), PETSC_COMM_SELF)
@@ -75,9 +79,10 @@ void BenchmarkSolves::eigensolve_on_one_rank() {
   const double alone = std::stod(seconds);
   add({.name = "ten eigenpairs, one rank over all",
        .seconds = alone,
-       .value = alone / usual_.seconds,
+       .value = alone / together,
        .unit = "times longer",
-       .note = fmt::format("speed-up from 1 to {} ranks", session_.size())});
+       .note = fmt::format("speed-up from 1 to {} ranks, these in {:.3g} s", session_.size(),
+                           together)});
 }
 
 void BenchmarkSolves::eigensolve_at_other_sizes() {
