@@ -5,53 +5,36 @@
 namespace komori::operators {
 namespace {
 
-[[gnu::always_inline]] inline void run(const LineTerms& line, std::size_t cells,
-                                       double* __restrict to) {
-  const double* const diagonal = line.diagonal;
-  const double* const own = line.own;
-  const double* const above = line.above;
-  const double* const below = line.below;
-  const auto cell = [&](std::size_t j, double lower, double upper) __attribute__((always_inline)) {
-    to[j] = diagonal[j] * own[j] - above[j] * upper - below[j] * lower;
-  };
-  const std::size_t last = cells - 1;
-  cell(0, line.before, last > 0 ? own[1] : line.after);
-  for (std::size_t j = 1; j < last; ++j) cell(j, own[j - 1], own[j + 1]);
-  if (last > 0) cell(last, own[last - 1], line.after);
-  for (std::size_t k = 0; k < line.axes; ++k) {
-    const LineTerms::Across side = line.across[k];
-    for (std::size_t j = 0; j < cells; ++j) {
-      to[j] -= side.above[j] * side.next[j] + side.below[j] * side.previous[j];
+struct LineProduct {
+  [[gnu::always_inline]] static void run(const LineTerms& line, std::size_t cells,
+                                         double* __restrict to) {
+    const double* const diagonal = line.diagonal;
+    const double* const own = line.own;
+    const double* const above = line.above;
+    const double* const below = line.below;
+    const auto cell = [&](std::size_t j, double lower, double upper)
+        __attribute__((always_inline)) {
+      to[j] = diagonal[j] * own[j] - above[j] * upper - below[j] * lower;
+    };
+    const std::size_t last = cells - 1;
+    cell(0, line.before, last > 0 ? own[1] : line.after);
+    for (std::size_t j = 1; j < last; ++j) cell(j, own[j - 1], own[j + 1]);
+    if (last > 0) cell(last, own[last - 1], line.after);
+    for (std::size_t k = 0; k < line.axes; ++k) {
+      const LineTerms::Across side = line.across[k];
+      for (std::size_t j = 0; j < cells; ++j) {
+        to[j] -= side.above[j] * side.next[j] + side.below[j] * side.previous[j];
+      }
     }
+    if (!line.negative) return;
+    for (std::size_t j = 0; j < cells; ++j) to[j] = -to[j];
   }
-  if (!line.negative) return;
-  for (std::size_t j = 0; j < cells; ++j) to[j] = -to[j];
-}
-
-void plain(const LineTerms& line, std::size_t cells, double* to) {
-  run(line, cells, to);
-}
-
-#ifdef __x86_64__
-[[gnu::target("avx2,fma")]] void four_at_once(const LineTerms& line, std::size_t cells,
-                                              double* to) {
-  run(line, cells, to);
-}
-[[gnu::target("avx512f,avx512dq")]] void eight_at_once(const LineTerms& line, std::size_t cells,
-                                                       double* to) {
-  run(line, cells, to);
-}
-#endif
+};
 
 } // namespace
 
 void line_product(const LineTerms& line, std::size_t cells, double* to) {
-#ifdef __x86_64__
-  static const base::VectorWidth width = base::vector_width();
-  if (width == base::VectorWidth::eight) return eight_at_once(line, cells, to);
-  if (width == base::VectorWidth::four) return four_at_once(line, cells, to);
-#endif
-  plain(line, cells, to);
+  base::run_widest<LineProduct>(line, cells, to);
 }
 
 } // namespace komori::operators

@@ -1,5 +1,7 @@
 #include "operators/smoother.hpp"
 
+#include "base/vector_width.hpp"
+
 namespace komori::operators {
 namespace {
 
@@ -14,6 +16,56 @@ std::size_t at(int k) {
 std::size_t run_of(const PaddedBlock& block) {
   return static_cast<std::size_t>(block.count(block.dimension() - 1));
 }
+
+/// Every second cell of a line, and what the couplings of a padded position are.
+struct Line {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::size_t dimension = 0;
+  std::array<std::size_t, spaces::max_dimension> stride{};
+  std::array<const float*, spaces::max_dimension> upper{};
+  std::array<const float*, spaces::max_dimension> lower{};
+  const float* diagonal = nullptr;
+  const float* inverse = nullptr;
+};
+
+template <int width>
+[[gnu::always_inline]] inline std::array<float, width> neighbours(const Line& line, std::size_t i,
+                                                                  const float* x) {
+  std::array<float, width> sum{};
+  for (std::size_t k = 0; k < line.dimension; ++k) {
+    const float up = line.upper[k][i];
+    const float down = line.lower[k][i];
+    const float* const above = x + (i + line.stride[k]) * width;
+    const float* const below = x + (i - line.stride[k]) * width;
+    for (int j = 0; j < width; ++j) sum[j] += up * above[j] + down * below[j];
+  }
+  return sum;
+}
+
+template <int width> struct Relax {
+  [[gnu::always_inline]] static void run(const Line& line, const float* b, float* x) {
+    for (std::size_t i = line.begin; i < line.end; i += 2) {
+      std::array<float, width> value = neighbours<width>(line, i, x);
+      const float* const side = b + i * width;
+      for (int j = 0; j < width; ++j) value[j] = (side[j] + value[j]) * line.inverse[i];
+      std::copy_n(value.data(), width, x + i * width);
+    }
+  }
+};
+
+template <int width> struct Residual {
+  [[gnu::always_inline]] static void run(const Line& line, const float* b, const float* x,
+                                         float* r) {
+    for (std::size_t i = line.begin; i < line.end; i += 2) {
+      std::array<float, width> value = neighbours<width>(line, i, x);
+      const float* const side = b + i * width;
+      const float* const own = x + i * width;
+      for (int j = 0; j < width; ++j) value[j] += side[j] - line.diagonal[i] * own[j];
+      std::copy_n(value.data(), width, r + i * width);
+    }
+  }
+};
 
 } // namespace
 
@@ -78,79 +130,63 @@ Smoother::Smoother(const SymmetricStencil& stencil, Form form, double shift, dou
   }
 }
 
-template <class Visit> void Smoother::for_each(int colour, Visit&& visit) const {
+template <class Visit> void Smoother::for_each_line(int colour, Visit&& visit) const {
+  Line line{.dimension = at(block_.dimension()),
+            .diagonal = diagonal_.data(),
+            .inverse = inverse_.data()};
   PetscInt offset = colour;
-  for (int k = 0; k < block_.dimension(); ++k) offset += block_.before(k);
+  for (int k = 0; k < block_.dimension(); ++k) {
+    offset += block_.before(k);
+    line.stride[at(k)] = static_cast<std::size_t>(block_.stride(k));
+    line.upper[at(k)] = upper_[at(k)].data();
+    line.lower[at(k)] = lower_[at(k)].data();
+  }
   block_.for_each_run([&](std::size_t first, const Index& cell, std::size_t) {
     PetscInt parity = offset;
     for (int k = 0; k + 1 < block_.dimension(); ++k) parity += cell[at(k)];
-    const std::size_t end = first + run_of(block_);
-    for (std::size_t i = first + static_cast<std::size_t>(parity % 2); i < end; i += 2) visit(i);
+    line.begin = first + static_cast<std::size_t>(parity % 2);
+    line.end = first + run_of(block_);
+    visit(line);
   });
-}
-
-template <int width>
-std::array<float, width> Smoother::neighbours(std::size_t i, const float* x) const {
-  std::array<float, width> sum{};
-  for (int k = 0; k < block_.dimension(); ++k) {
-    const auto stride = static_cast<std::size_t>(block_.stride(k));
-    const float up = upper_[at(k)][i];
-    const float down = lower_[at(k)][i];
-    const float* const above = x + (i + stride) * width;
-    const float* const below = x + (i - stride) * width;
-    for (int j = 0; j < width; ++j) sum[at(j)] += up * above[j] + down * below[j];
-  }
-  return sum;
 }
 
 template <int width> void Smoother::relax(int colour, const float* b, float* x) const {
-  for_each(colour, [&](std::size_t i) {
-    const std::array<float, width> sum = neighbours<width>(i, x);
-    const float inverse = inverse_[i];
-    for (int j = 0; j < width; ++j) {
-      x[i * width + at(j)] = (b[i * width + at(j)] + sum[at(j)]) * inverse;
-    }
-  });
+  for_each_line(colour, [&](const Line& line) { base::run_widest<Relax<width>>(line, b, x); });
 }
 
 template <int width> void Smoother::first_sweep(Field& b, Field& x) const {
   float* const values = x.data();
   const float* const side = b.data();
-  for_each(0, [&](std::size_t i) {
-    for (int j = 0; j < width; ++j) {
-      values[i * width + at(j)] = side[i * width + at(j)] * inverse_[i];
+  for_each_line(0, [&](const Line& line) {
+    for (std::size_t i = line.begin; i < line.end; i += 2) {
+      for (int j = 0; j < width; ++j) {
+        values[i * width + at(j)] = side[i * width + at(j)] * inverse_[i];
+      }
     }
   });
-  if (!two_colours_) {
-    for_each(1, [&](std::size_t i) {
-      for (int j = 0; j < width; ++j) values[i * width + at(j)] = 0;
-    });
-  }
+  if (!two_colours_) clear<width>(1, values);
   x.exchange();
   relax<width>(1, side, values);
   x.exchange();
 }
 
-template <int width> void Smoother::residual(const Field& b, Field& x, Field& r) const {
-  const float* const values = x.data();
-  const float* const side = b.data();
-  float* const result = r.data();
-  const auto compute = [&](std::size_t i) {
-    const std::array<float, width> sum = neighbours<width>(i, values);
-    const float diagonal = diagonal_[i];
-    for (int j = 0; j < width; ++j) {
-      const std::size_t n = i * width + at(j);
-      result[n] = side[n] - diagonal * values[n] + sum[at(j)];
-    }
-  };
-  for_each(0, compute);
-  if (!two_colours_) {
-    for_each(1, compute);
-    return;
-  }
-  for_each(1, [&](std::size_t i) { // what was relaxed last has none
-    for (int j = 0; j < width; ++j) result[i * width + at(j)] = 0;
+template <int width> void Smoother::clear(int colour, float* x) const {
+  for_each_line(colour, [&](const Line& line) {
+    for (std::size_t i = line.begin; i < line.end; i += 2) std::fill_n(x + i * width, width, 0.0F);
   });
+}
+
+template <int width> void Smoother::residual(const Field& b, Field& x, Field& r) const {
+  const auto compute = [&](const Line& line) {
+    base::run_widest<Residual<width>>(line, b.data(), static_cast<const Field&>(x).data(),
+                                      r.data());
+  };
+  for_each_line(0, compute);
+  if (two_colours_) {
+    clear<width>(1, r.data()); // what was relaxed last has none
+  } else {
+    for_each_line(1, compute);
+  }
 }
 
 template <int width> void Smoother::last_sweep(const Field& b, Field& x) const {

@@ -49,9 +49,9 @@ public:
   template <int width> void last_sweep(const Field& b, Field& x) const;
 
 private:
-  template <class Visit> void for_each(int colour, Visit&& visit) const;
+  template <class Visit> void for_each_line(int colour, Visit&& visit) const;
   template <int width> void relax(int colour, const float* b, float* x) const;
-  template <int width> std::array<float, width> neighbours(std::size_t i, const float* x) const;
+  template <int width> void clear(int colour, float* x) const;
 
   spaces::PaddedBlock block_;
   bool two_colours_ = true; ///< no neighbours share a colour

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/vector_width.hpp"
+
 namespace komori::operators {
 namespace {
 
@@ -182,6 +184,48 @@ void StencilProduct::apply(BlockView x, BlockView y) {
   });
 }
 
+namespace {
+
+/// A line of cells, and what lies at a padded position.
+struct ProductLine {
+  std::size_t dimension = 0;
+  bool functions = false;
+  std::array<std::size_t, spaces::max_dimension> stride{};
+  std::array<const double*, spaces::max_dimension> coupling{};
+  std::array<const double*, spaces::max_dimension> ratio{};
+  const double* diagonal = nullptr;
+  const double* values = nullptr; ///< padded, `width` columns
+  std::size_t first = 0;          ///< position of the first cell
+  std::size_t cells = 0;
+  std::size_t to_stride = 0;
+  int columns = 0; ///< of the result
+};
+
+template <int width> struct ProductRun {
+  [[gnu::always_inline]] static void run(const ProductLine& line, double* to) {
+    for (std::size_t i = line.first; i < line.first + line.cells; ++i, to += line.to_stride) {
+      std::array<double, width> sum{};
+      const double* const own = line.values + i * width;
+      for (int j = 0; j < width; ++j) sum[j] = line.diagonal[i] * own[j];
+      for (std::size_t k = 0; k < line.dimension; ++k) {
+        const std::size_t stride = line.stride[k];
+        double up = line.coupling[k][i];
+        double down = line.coupling[k][i - stride];
+        if (line.functions) {
+          up *= line.ratio[k][i];
+          down /= line.ratio[k][i - stride];
+        }
+        const double* const above = own + stride * width;
+        const double* const below = own - stride * width;
+        for (int j = 0; j < width; ++j) sum[j] -= up * above[j] + down * below[j];
+      }
+      for (int j = 0; j < line.columns; ++j) to[j] = sum[j];
+    }
+  }
+};
+
+} // namespace
+
 template <int width> void StencilProduct::apply_chunk(BlockView x, BlockView y) {
   const spaces::PaddedBlock& block = stencil_.block;
   const int dimension = block.dimension();
@@ -199,28 +243,21 @@ template <int width> void StencilProduct::apply_chunk(BlockView x, BlockView y) 
     }
   });
   (*exchange_[width])(padded_.data());
+  ProductLine line{.dimension = at(dimension),
+                   .functions = form_ == Form::functions,
+                   .diagonal = stencil_.diagonal.data(),
+                   .values = padded_.data(),
+                   .cells = run,
+                   .to_stride = static_cast<std::size_t>(y.stride),
+                   .columns = y.columns};
+  for (int k = 0; k < dimension; ++k) {
+    line.stride[at(k)] = static_cast<std::size_t>(block.stride(k));
+    line.coupling[at(k)] = stencil_.coupling[at(k)].data();
+    line.ratio[at(k)] = stencil_.ratio[at(k)].data();
+  }
   block.for_each_run([&](std::size_t first, const Index&, std::size_t row) {
-    for (std::size_t c = 0; c < run; ++c) {
-      const std::size_t i = first + c;
-      std::array<double, width> sum{};
-      const double* const own = &padded_[i * width];
-      const double d = stencil_.diagonal[i];
-      for (int j = 0; j < width; ++j) sum[j] = d * own[j];
-      for (int k = 0; k < dimension; ++k) {
-        const auto stride = static_cast<std::size_t>(block.stride(k));
-        double up = stencil_.coupling[at(k)][i];
-        double down = stencil_.coupling[at(k)][i - stride];
-        if (form_ == Form::functions) {
-          up *= stencil_.ratio[at(k)][i];
-          down /= stencil_.ratio[at(k)][i - stride];
-        }
-        const double* const above = own + stride * width;
-        const double* const below = own - stride * width;
-        for (int j = 0; j < width; ++j) sum[j] -= up * above[j] + down * below[j];
-      }
-      double* const to = y.data + (row + c) * static_cast<std::size_t>(y.stride);
-      for (int j = 0; j < y.columns; ++j) to[j] = sum[j];
-    }
+    line.first = first;
+    base::run_widest<ProductRun<width>>(line, y.data + row * line.to_stride);
   });
 }
 
