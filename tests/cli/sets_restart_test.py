@@ -22,7 +22,7 @@ stationary: {}
 ULAM = """\
 model: {kind: map, variables: [x, y], map: [x + 0.3 + sin(2*pi*y)/10, y + x + exp(-x*x)*cos(y)]}
 grid: {x: {from: 0, to: 1, cells: 220, boundary: periodic}, y: {from: 0, to: 1, cells: 220, boundary: periodic}}
-ulam: {samples: 50}
+ulam: {samples: 120}
 stationary: {}
 """
 # Saves at every step, so that each of them can be where a run ends.
