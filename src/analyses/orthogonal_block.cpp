@@ -1,6 +1,7 @@
 /// Eigenpairs of the orthogonal dynamics of large reversible problems, on blocks of vectors.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/orthogonal_pairs.hpp"
@@ -85,9 +86,7 @@ Vectors nested_start(MemorySystem& system, Problem& fine, PetscInt pairs, double
   Vectors carried;
   EigenPairs found = solved(system, *coarse, *resolved.projection, pairs,
                             coarser_tolerance(tolerance), nullptr, &carried);
-  if (plain) *plain = refined(*coarse, fine, found.vectors);
-  extrapolate(carried, found.vectors);
-  return refined(*coarse, fine, found.vectors);
+  return refined_start(*coarse, fine, std::move(found.vectors), carried, plain);
 }
 
 EigenPairs solved(MemorySystem& system, Problem& problem, const operators::Projection& projection,

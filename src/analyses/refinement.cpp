@@ -25,9 +25,11 @@ void to_functions(Vec h, Vec root_of_weights, Vec u) {
   for (std::size_t i = 0; i < to.size(); ++i) to[i] = root[i] > nothing ? from[i] / root[i] : 0;
 }
 
-std::vector<base::UniqueVec> refined(Problem& coarse, Problem& fine,
-                                     const std::vector<base::UniqueVec>& vectors) {
-  const spaces::CubicInterpolation up(coarse.grid(), fine.grid());
+namespace {
+
+std::vector<base::UniqueVec> refined_by(const spaces::CubicInterpolation& up, Problem& coarse,
+                                        Problem& fine,
+                                        const std::vector<base::UniqueVec>& vectors) {
   const base::UniqueVec u = coarse.grid().vector();
   std::vector<base::UniqueVec> result;
   for (const base::UniqueVec& h : vectors) {
@@ -38,6 +40,13 @@ std::vector<base::UniqueVec> refined(Problem& coarse, Problem& fine,
     check(VecPointwiseMult(to, to, fine.root_of_masses()));
   }
   return result;
+}
+
+} // namespace
+
+std::vector<base::UniqueVec> refined(Problem& coarse, Problem& fine,
+                                     const std::vector<base::UniqueVec>& vectors) {
+  return refined_by({coarse.grid(), fine.grid()}, coarse, fine, vectors);
 }
 
 void extrapolate(const std::vector<base::UniqueVec>& carried,
@@ -67,6 +76,16 @@ void extrapolate(const std::vector<base::UniqueVec>& carried,
     check(VecNorm(outside.get(), NORM_2, &length));
     if (length <= largest) check(VecAXPY(vector.get(), share, outside.get()));
   }
+}
+
+std::vector<base::UniqueVec> refined_start(Problem& coarse, Problem& fine,
+                                           std::vector<base::UniqueVec> vectors,
+                                           const std::vector<base::UniqueVec>& carried,
+                                           std::vector<base::UniqueVec>* plain) {
+  const spaces::CubicInterpolation up(coarse.grid(), fine.grid());
+  if (plain) *plain = refined_by(up, coarse, fine, vectors);
+  extrapolate(carried, vectors);
+  return refined_by(up, coarse, fine, vectors);
 }
 
 } // namespace komori::analyses

@@ -27,4 +27,11 @@ std::vector<base::UniqueVec> refined(Problem& coarse, Problem& fine,
 void extrapolate(const std::vector<base::UniqueVec>& carried,
                  std::vector<base::UniqueVec>& vectors);
 
+/// Start vectors for the fine grid from `vectors` of the coarse one, extrapolated from `carried`.
+/// `plain`, if given, gets them refined as they are, for the next step. Collective.
+std::vector<base::UniqueVec> refined_start(Problem& coarse, Problem& fine,
+                                           std::vector<base::UniqueVec> vectors,
+                                           const std::vector<base::UniqueVec>& carried,
+                                           std::vector<base::UniqueVec>* plain);
+
 } // namespace komori::analyses

@@ -1,7 +1,5 @@
 #include "analyses/reversed_process.hpp"
 
-#include <utility>
-
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -24,16 +22,17 @@ constexpr const char* prefix = "stationary_";
 /// its residual weighs cells by their masses.
 class ByStencil final : public ReversedProcess {
 public:
-  ByStencil(Problem& problem, base::UniqueVec masses)
-      : problem_(problem), root_(std::move(masses)), scaled_(base::duplicate(root_.get())),
-        side_(base::duplicate(root_.get())), solution_(base::duplicate(root_.get())) {
-    const base::UniqueVec log_masses = base::duplicate(root_.get());
-    check(VecCopy(root_.get(), log_masses.get()));
+  ByStencil(Problem& problem, Vec masses)
+      : problem_(problem), root_(base::duplicate(masses)), scaled_(base::duplicate(masses)),
+        side_(base::duplicate(masses)), solution_(base::duplicate(masses)) {
+    const base::UniqueVec log_masses = base::duplicate(masses);
+    check(VecCopy(masses, log_masses.get()));
     check(VecLog(log_masses.get()));
     // The constant, which no right side contains, may be much magnified.
     const double shift = -1e-3 * problem.diffusive_rate();
     cycle_ = std::make_unique<operators::BlockMultigrid>(
         operators::reversible_part(problem.fluxes(), log_masses.get()), shift);
+    check(VecCopy(masses, root_.get()));
     check(VecSqrtAbs(root_.get()));
     matrix_ = linalg::shell(root_.get(), root_.get(), [this](Vec x, Vec y) { product(x, y); }, {});
     check(KSPCreate(problem.comm(), ksp_.put()));
@@ -112,17 +111,17 @@ private:
 
 class ByEntries final : public ReversedProcess {
 public:
-  ByEntries(Problem& problem, const base::UniqueVec& masses) {
+  ByEntries(Problem& problem, Vec masses) {
     check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, scaled_.put()));
-    const base::UniqueVec inverse = base::duplicate(masses.get());
-    check(VecCopy(masses.get(), inverse.get()));
+    const base::UniqueVec inverse = base::duplicate(masses);
+    check(VecCopy(masses, inverse.get()));
     check(VecReciprocal(inverse.get()));
-    check(MatDiagonalScale(scaled_.get(), inverse.get(), masses.get()));
+    check(MatDiagonalScale(scaled_.get(), inverse.get(), masses));
     check(MatScale(scaled_.get(), -1));
     // A trace of the diagonal makes the singular matrix definite; the outer loop takes it out
     // again.
     check(MatDuplicate(scaled_.get(), MAT_COPY_VALUES, definite_.put()));
-    const base::UniqueVec diagonal = base::duplicate(masses.get());
+    const base::UniqueVec diagonal = base::duplicate(masses);
     check(MatGetDiagonal(definite_.get(), diagonal.get()));
     check(VecScale(diagonal.get(), 1e-10));
     check(MatDiagonalSet(definite_.get(), diagonal.get(), ADD_VALUES));
@@ -152,11 +151,11 @@ bool stencil_suits(const Problem& problem) {
   return chosen == PETSC_FALSE;
 }
 
-std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, base::UniqueVec masses) {
-  return std::make_unique<ByStencil>(problem, std::move(masses));
+std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, Vec masses) {
+  return std::make_unique<ByStencil>(problem, masses);
 }
 
-std::unique_ptr<ReversedProcess> by_entries(Problem& problem, base::UniqueVec masses) {
+std::unique_ptr<ReversedProcess> by_entries(Problem& problem, Vec masses) {
   return std::make_unique<ByEntries>(problem, masses);
 }
 

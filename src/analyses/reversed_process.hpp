@@ -32,8 +32,8 @@ bool stencil_suits(const Problem& problem);
 
 /// GMRES with a cycle of block multigrid for the reversible part. The problem must outlive it.
 /// Collective.
-std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, base::UniqueVec masses);
+std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, Vec masses);
 /// GMRES with algebraic multigrid on the entries of B. Collective.
-std::unique_ptr<ReversedProcess> by_entries(Problem& problem, base::UniqueVec masses);
+std::unique_ptr<ReversedProcess> by_entries(Problem& problem, Vec masses);
 
 } // namespace komori::analyses

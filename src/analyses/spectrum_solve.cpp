@@ -1,6 +1,7 @@
 /// How the pairs of `spectrum` are found: symmetrised or not, direct or on nested grids.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -101,9 +102,7 @@ Vectors nested_start(Problem& fine, const SpectrumInput& input, Vectors* plain) 
   coarse_input.tolerance = coarser_tolerance(input.tolerance);
   Vectors carried;
   EigenPairs pairs = reversible_pairs(*coarse, coarse_input, nullptr, &carried);
-  if (plain) *plain = refined(*coarse, fine, pairs.vectors);
-  extrapolate(carried, pairs.vectors);
-  return refined(*coarse, fine, pairs.vectors);
+  return refined_start(*coarse, fine, std::move(pairs.vectors), carried, plain);
 }
 
 /// Pairs of G (or of its transpose) in the order asked. Shift-and-invert finds what is nearest to

@@ -215,14 +215,9 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
     factor = base::duplicate(scale.get());
     check(VecSet(factor.get(), 1));
   }
-  const auto copy = [&] {
-    base::UniqueVec masses = base::duplicate(scale.get());
-    check(VecCopy(scale.get(), masses.get()));
-    return masses;
-  };
   experience.entries = experience.entries || !stencil_suits(problem);
   std::unique_ptr<ReversedProcess> process =
-      experience.entries ? by_entries(problem, copy()) : by_stencil(problem, copy());
+      experience.entries ? by_entries(problem, scale.get()) : by_stencil(problem, scale.get());
 
   const double norm = problem.generator().facts.norm;
   const base::UniqueVec residual = base::duplicate(scale.get());
@@ -242,7 +237,7 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
       problem.log().line(fmt::format("    {}; going on with algebraic multigrid", error.what()));
       experience.entries = true;
       process.reset();
-      process = by_entries(problem, copy());
+      process = by_entries(problem, scale.get());
       continue;
     }
     check(VecAXPY(factor.get(), -1, correction.get()));

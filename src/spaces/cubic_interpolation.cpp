@@ -87,7 +87,7 @@ base::UniqueMat along(const Grid& from, const Grid& to, int axis) {
 
 CubicInterpolation::CubicInterpolation(const Grid& coarse, const Grid& fine) {
   std::vector<Axis> axes(coarse.axes().begin(), coarse.axes().end());
-  std::vector<Grid> grids{coarse};
+  Grid from = coarse;
   std::vector<int> changed;
   for (int k = 0; k < fine.dimension(); ++k) {
     if (coarse.axis(k).edges() != fine.axis(k).edges()) changed.push_back(k);
@@ -96,9 +96,9 @@ CubicInterpolation::CubicInterpolation(const Grid& coarse, const Grid& fine) {
     axes[static_cast<std::size_t>(k)] = fine.axis(k);
     const bool last = k == changed.back();
     const Grid next = last ? fine : Grid(fine.comm(), axes);
-    steps_.push_back({.matrix = along(grids.back(), next, k),
-                      .result = last ? base::UniqueVec{} : next.vector()});
-    grids.assign(1, next);
+    steps_.push_back(
+        {.matrix = along(from, next, k), .result = last ? base::UniqueVec{} : next.vector()});
+    from = next;
   }
 }
 

@@ -90,8 +90,8 @@ TEST(Stationary, reversed_process_by_stencil_is_that_of_the_entries) {
     base::check(VecScale(m.get(), 1 / base::sum(m.get())));
     return m;
   };
-  const auto stencil = by_stencil(c.problem(), masses());
-  const auto entries = by_entries(c.problem(), masses());
+  const auto stencil = by_stencil(c.problem(), masses().get());
+  const auto entries = by_entries(c.problem(), masses().get());
   const base::UniqueVec f =
       c->grid().sampled([](std::span<const double> x) { return 1 + std::cos(x[0] - x[1]); });
   const base::UniqueVec one = c->grid().vector();
