@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "analyses/memory_input.hpp"
@@ -36,7 +37,8 @@ struct MemorySystem {
   bool reversible = false; ///< the operator is self-adjoint in the inner product
   double scale = 1;        ///< of the slowest rates, 1/time
   linalg::Method method = linalg::Method::direct;
-  Problem* problem = nullptr;                             ///< of an sde
+  std::optional<int> noisy_axis{}; ///< the only one along which noise acts, if there is one
+  Problem* problem = nullptr;      ///< of an sde
   const operators::ProjectionInput* projection = nullptr; ///< to be made again on coarser grids
   const operators::Names* names = nullptr;
   io::Checkpoints* checkpoints = nullptr;

@@ -24,8 +24,9 @@ using linalg::ExponentialSum;
 using operators::OrthogonalResolvent;
 using operators::ShiftedSolver;
 
-/// Poles of the spaces: the more of them, the fewer vectors, as long as factorisations are cheap.
+/// Poles of the spaces: the more of them, the fewer vectors, as long as each is cheap to set up.
 std::vector<double> poles_for(const MemorySystem& system, double longest) {
+  if (sweeps(system)) return {15 / longest, 300 / longest}; // measured on kinetic processes
   const PetscInt cells = system.grid.cells();
   const int count = cells <= 20'000 ? 4 : cells <= 200'000 ? 2 : 1;
   const double slow = 8 / longest;
@@ -43,8 +44,7 @@ struct Pole {
   Pole(MemorySystem& system, const operators::Projection& projection, double its_shift,
        double tolerance)
       : shift(its_shift) {
-    const Mat entries = system.matrix_with_entries();
-    whole = std::make_shared<ShiftedSolver>(entries, shift, system.method, tolerance, "memory_");
+    whole = shifted_solver(system, shift, tolerance);
     orthogonal = resolvent_for(system, projection, shift, tolerance, whole);
   }
   double shift;
@@ -130,7 +130,11 @@ private:
     linalg::ReductionRequest r = request("memory kernel");
     r.matrix = orthogonal;
     for (Pole& pole : poles_) {
-      r.solves.emplace_back([&pole](Vec b, Vec x) { pole.orthogonal->solve(b, x); });
+      r.solves.emplace_back([&pole](Vec b, Vec x, double tolerance) {
+        pole.orthogonal->relax(tolerance);
+        pole.orthogonal->solve(b, x);
+        pole.orthogonal->relax(0);
+      });
     }
     r.outputs = handles(coupling_.returns());
     for (const base::UniqueVec& force : weighted_forces_) r.outputs.push_back(force.get());
@@ -146,7 +150,11 @@ private:
     linalg::ReductionRequest r = request("propagator");
     r.matrix = system_.matrix;
     for (Pole& pole : poles_) {
-      r.solves.emplace_back([&pole](Vec b, Vec x) { pole.whole->solver().solve(b, x); });
+      r.solves.emplace_back([&pole](Vec b, Vec x, double tolerance) {
+        pole.whole->relax(tolerance);
+        pole.whole->solve(b, x);
+        pole.whole->relax(0);
+      });
     }
     r.outputs = handles(coupling_.weighted());
     const base::UniqueVec start = base::duplicate(system_.weights.get());
@@ -251,7 +259,7 @@ std::pair<MatrixXd, MatrixXd> transforms(const operators::Resolved& resolved,
     const auto i = static_cast<std::size_t>(a);
     pole.orthogonal->solve(coupling.forces()[i].get(), x.get());
     kernel.row(a) = -coupling.seen(x.get());
-    pole.whole->solver().solve(resolved.functions[i].get(), x.get());
+    pole.whole->solve(resolved.functions[i].get(), x.get());
     propagator.row(a) = coupling.coefficients(x.get());
   }
   return {kernel, propagator};
@@ -278,7 +286,7 @@ double open_defect(MemorySystem& system, const operators::Resolved& resolved, Po
   const base::UniqueVec q = made();
   double worst = 0;
   for (const base::UniqueVec& f : resolved.functions) {
-    pole.whole->solver().solve(f.get(), x.get());
+    pole.whole->solve(f.get(), x.get());
     projection.apply(x.get(), p.get());
     check(MatMult(system.matrix, p.get(), image.get()));
     projection.complement(image.get());

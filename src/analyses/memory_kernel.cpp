@@ -60,17 +60,44 @@ RowVectorXd Coupling::seen(Vec u) const {
   return divided(products(duals_, u));
 }
 
+namespace {
+
+operators::SweptSystem swept(const MemorySystem& system, double shift) {
+  return {.matrix = system.matrix,
+          .entries = system.matrix_with_entries(),
+          .shift = shift,
+          .grid = &system.grid,
+          .axis = *system.noisy_axis};
+}
+
+} // namespace
+
+bool sweeps(const MemorySystem& system) {
+  return system.method == linalg::Method::iterative && system.noisy_axis;
+}
+
+std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
+                                                         double tolerance) {
+  if (sweeps(system)) {
+    return std::make_shared<operators::ShiftedSolver>(swept(system, shift), tolerance);
+  }
+  return std::make_shared<operators::ShiftedSolver>(system.matrix_with_entries(), shift,
+                                                    system.method, tolerance, "memory_");
+}
+
 std::unique_ptr<operators::OrthogonalResolvent>
 resolvent_for(const MemorySystem& system, const operators::Projection& projection, double shift,
               double tolerance, std::shared_ptr<operators::ShiftedSolver> shifted) {
-  const Mat entries = system.matrix_with_entries();
   if (projection.rank() <= operators::largest_eliminated) {
-    if (!shifted) {
-      shifted = std::make_shared<operators::ShiftedSolver>(entries, shift, system.method, tolerance,
-                                                           "memory_");
-    }
+    if (!shifted) shifted = shifted_solver(system, shift, tolerance);
     return operators::eliminated_resolvent(std::move(shifted), projection);
   }
+  if (sweeps(system)) {
+    operators::SweptSystem restricted = swept(system, shift);
+    restricted.projection = &projection;
+    return operators::swept_resolvent(restricted, tolerance);
+  }
+  const Mat entries = system.matrix_with_entries();
   if (system.method == linalg::Method::iterative) {
     return operators::iterated_resolvent(entries, shift, projection, tolerance, "memory_");
   }

@@ -48,6 +48,13 @@ private:
   std::vector<double> sizes_;
 };
 
+/// Systems are solved by GMRES with sweeps along the axis of the noise. Local.
+bool sweeps(const MemorySystem& system);
+
+/// The way to solve with s - L that suits the system. Collective.
+std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
+                                                         double tolerance);
+
 /// The way to solve with s - L on the range of Q that suits rank and method: few columns on the
 /// border are eliminated by `shifted` (made when null), many are factorised along, or iterated
 /// with. Collective.

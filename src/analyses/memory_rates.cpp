@@ -76,7 +76,9 @@ void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
                 : system.discrete ? -std::log(modulus) / system.lag
                                   : -pair.value.real();
     mode.strength = mode.amplitude.norm();
-    mode.visible = mode.strength > visible_share * size;
+    // An error of the vectors may show what is hidden.
+    const double vectors = (pair.residual + pair.left_residual) / std::max(modulus, system.scale);
+    mode.visible = mode.strength > std::max(visible_share, vectors) * size;
     mode.verdict = !decided ? "suspect"
                    : pair.residual <= std::max(1e3 * input.tolerance, 1e-12) * system.norm
                        ? "converged"

@@ -9,6 +9,7 @@
 #include "analyses/study.hpp"
 #include "analyses/transfer_stationary.hpp"
 #include "base/error.hpp"
+#include "operators/line_sweeps.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -18,6 +19,10 @@ using base::check;
 /// Below this share of the largest, weights are rounding or 0: they are lifted to it, so that means
 /// over cells that nothing reaches are still means.
 constexpr double least_weight = 1e-200;
+
+/// From so many cells on sweeps along lines are faster than a factorisation, as measured (README,
+/// performance).
+constexpr double least_swept = 20'000;
 
 /// Masses as weights: positive, of sum 1.
 void make_weights(Vec masses) {
@@ -95,6 +100,13 @@ void MemoryStudy::count(const operators::TrajectorySource& trajectory) {
 
 const spaces::Grid& MemoryStudy::grid() const {
   return problem_ ? problem_->grid() : transfer_ ? transfer_->grid() : *map_grid_;
+}
+
+bool MemoryStudy::swept() const {
+  if (!problem_ || !operators::noisy_axis(problem_->sde())) return false;
+  const std::string& solver = input_.memory.solver;
+  return solver == "iterative" ||
+         (solver == "auto" && static_cast<double>(grid().cells()) >= least_swept);
 }
 
 TransferProblem& MemoryStudy::transfer() {
@@ -178,11 +190,11 @@ MemorySystem MemoryStudy::system() {
     system.reversible = problem_->reversible() && system.stationary;
     system.scale = problem_->diffusive_rate();
     nonzeros_ = static_cast<double>(problem_->generator().facts.nonzeros);
-    const bool prefers = grid().dimension() <= 2 && cells <= 2e6;
-    system.method =
-        direct || (!iterative && (prefers || prefers_direct(grid().dimension(), cells, false)))
-            ? linalg::Method::direct
-            : linalg::Method::iterative;
+    if (swept()) system.noisy_axis = operators::noisy_axis(problem_->sde());
+    const bool prefers = (grid().dimension() <= 2 && cells <= 2e6) ||
+                         prefers_direct(grid().dimension(), cells, false);
+    system.method = direct || (!iterative && !swept() && prefers) ? linalg::Method::direct
+                                                                  : linalg::Method::iterative;
   } else {
     TransferProblem& t = transfer();
     system.matrix = t.matrix();

@@ -25,6 +25,8 @@ public:
   const spaces::Grid& grid() const;
   /// Of the operator, or a prediction of it.
   double nonzeros() const noexcept { return nonzeros_; }
+  /// Systems are solved by sweeps along the only axis with noise: nothing is factorised. Local.
+  bool swept() const;
   /// Throws InputError where the sections do not fit the model, as far as that shows without
   /// solving. Collective.
   void require_sound();

@@ -20,15 +20,19 @@ namespace {
 constexpr const char* driver_name = "mori_zwanzig";
 
 /// What a run holds at its peak: matrices, Krylov vectors of rates and kernel, a factorisation.
-Estimate predict(const MoriZwanzigInput& input, int dimension, double cells, double nonzeros,
-                 int ranks) {
+Estimate predict(const MoriZwanzigInput& input, const MemoryStudy& study, int ranks) {
+  const int dimension = study.grid().dimension();
+  const auto cells = static_cast<double>(study.grid().cells());
+  const double nonzeros = study.nonzeros();
   const bool steps = input.model.kind != "sde" && !input.memory.times;
   const auto functions = static_cast<double>(input.projection.observables.entries.size());
   const double krylov = std::max(3.0 * static_cast<double>(input.memory.rates), 30.0) + 60;
   const double matrix = nonzeros * (sizeof(PetscScalar) + sizeof(PetscInt));
   // Fill of a factorisation in two dimensions, as measured; in more there is no law.
-  const double fill = steps ? 0 : dimension == 1 ? 4 : dimension == 2 ? 30 : 60;
-  const double bytes = (3 + fill) * matrix + 8 * cells * (krylov + 6 * functions + 20);
+  const double fill = steps || study.swept() ? 0 : dimension == 1 ? 4 : dimension == 2 ? 30 : 60;
+  // GMRES's vectors and the sweeps' factors, of as many systems as are solved.
+  const double iteration = study.swept() ? 60 : 0;
+  const double bytes = (3 + fill) * matrix + 8 * cells * (krylov + iteration + 6 * functions + 20);
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }
 
@@ -37,8 +41,7 @@ int study_operator(Run& run, const MoriZwanzigInput& input, const Opening& openi
   base::Session& session = run.session;
   MemoryStudy study(session, input);
   const auto cells = static_cast<double>(study.grid().cells());
-  const Estimate predicted =
-      predict(input, study.grid().dimension(), cells, study.nonzeros(), session.size());
+  const Estimate predicted = predict(input, study, session.size());
   introduce(run, heading(input.title, driver_name), study.grid(), input.model.kind == "chain",
             predicted);
   require_memory(session.comm(), {.cells = cells, .ranks = session.size()}, predicted);
@@ -75,8 +78,7 @@ int study_series(Run& run, const MoriZwanzigInput& input, const Opening& opening
   if (!input.grid.empty()) {
     study.emplace(session, input, &source);
     cells = static_cast<double>(study->grid().cells());
-    const Estimate fitted =
-        predict(input, study->grid().dimension(), cells, study->nonzeros(), session.size());
+    const Estimate fitted = predict(input, *study, session.size());
     predicted.nonzeros = fitted.nonzeros;
     predicted.bytes_per_rank = std::max(predicted.bytes_per_rank, fitted.bytes_per_rank);
   }

@@ -48,7 +48,7 @@ base::UniqueVec start_vector(const MemorySystem& system, const operators::Projec
 }
 
 /// One side's Krylov-Schur search for the eigenvalues of largest modulus of `matrix`, which is the
-/// orthogonal dynamics itself, or its resolvent.
+/// orthogonal dynamics itself, of this norm, or its resolvent (0).
 EigenPairs search(MemorySystem& system, const operators::Projection& projection, Mat matrix,
                   bool transposed, PetscInt count, double tolerance, double norm,
                   EigenPairs* finished) {
@@ -57,6 +57,7 @@ EigenPairs search(MemorySystem& system, const operators::Projection& projection,
                                      .tolerance = tolerance,
                                      .norm = norm,
                                      .largest = true,
+                                     .costly = norm == 0,
                                      .prefix = "rates_",
                                      .start = {start.get()}};
   return with_checkpoints(system.checkpoints, system.grid, request,
@@ -145,6 +146,16 @@ OrthogonalPairs by_products(MemorySystem& system, const operators::Projection& p
   return found;
 }
 
+/// Of eigenvalues of the resolvent, relative to them, so that residuals of the dynamics itself are
+/// a small share of `tolerance` times its norm: solves by sweeps cost the more the more exact they
+/// are.
+double resolvent_tolerance(const MemorySystem& system, double tolerance) {
+  if (!sweeps(system)) return tolerance;
+  constexpr double share = 1e-3;
+  constexpr double roughest = 1e-8;
+  return std::max(tolerance, std::min(share * tolerance * system.norm / system.scale, roughest));
+}
+
 /// By inverting next to the slowest ones.
 OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& projection,
                              const MemoryInput& input, PetscInt wanted) {
@@ -152,17 +163,19 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
   const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
   const std::unique_ptr<operators::OrthogonalResolvent> resolvent =
       resolvent_for(system, projection, shift, tolerance);
+  const double wanted_error = resolvent_tolerance(system, input.tolerance);
+  if (wanted_error > input.tolerance) resolvent->relax(0.1 * wanted_error);
   const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
   EigenPairs right;
   EigenPairs left;
   const bool resumes_left = system.checkpoints && system.checkpoints->pending("memory rates left");
   if (!resumes_left) {
-    right = search(system, projection, shell.get(), false, wanted, input.tolerance, 0, nullptr);
+    right = search(system, projection, shell.get(), false, wanted, wanted_error, 0, nullptr);
   }
   if (!system.reversible) {
     base::UniqueMat transposed;
     check(MatCreateTranspose(shell.get(), transposed.put()));
-    left = search(system, projection, transposed.get(), true, wanted, input.tolerance, 0, &right);
+    left = search(system, projection, transposed.get(), true, wanted, wanted_error, 0, &right);
     back_transform(left, shift);
     upper_first(left);
   }
@@ -171,8 +184,9 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
       fmt::format("{}, of the resolvent at {:.6g}, {}",
                   right.solver.empty() ? left.solver : right.solver, shift,
                   projection.rank() <= operators::largest_eliminated ? "border eliminated"
-                  : system.method == linalg::Method::iterative       ? "projected iteration"
-                                                                     : "bordered factorisation");
+                  : system.method == linalg::Method::direct          ? "bordered factorisation"
+                  : sweeps(system)                                   ? "projected sweeps"
+                                                                     : "projected iteration");
   back_transform(right, shift);
   upper_first(right);
   double farthest = 0;
@@ -209,6 +223,22 @@ double weighted_residual(const operators::Projection& projection, Mat matrix, do
   check(MatMult(matrix, u, work));
   check(VecAXPY(work, -value, u));
   return std::sqrt(projection.product(work, work) / projection.product(u, u));
+}
+
+/// left^T A right / left^T right errs by the product of both sides' residuals; taken where it lies
+/// within what the residual allows.
+void refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
+  const base::UniqueVec image = base::duplicate(pair.right.get());
+  check(MatMult(matrix, pair.right.get(), image.get()));
+  base::UniqueVec image_im;
+  if (pair.right_im) {
+    image_im = base::duplicate(pair.right.get());
+    check(MatMult(matrix, pair.right_im.get(), image_im.get()));
+  }
+  Complex value =
+      pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im)) / overlap;
+  if (!pair.right_im) value = value.real(); // without the sign of its zero
+  if (std::abs(value - pair.value) <= pair.condition * pair.residual) pair.value = value;
 }
 
 /// Vectors of values that agree are made biorthogonal among each other, all are scaled to
@@ -274,6 +304,7 @@ void certify(const MemorySystem& system, const operators::Projection& projection
         pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
     pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *
                      size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
+    refine_value(pair, shell.get(), overlap);
     // left / overlap, as a complex number.
     const Complex factor = 1.0 / overlap;
     if (!pair.left_im) {

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "operators/face_stencil.hpp"
+#include "operators/line_sweeps.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -33,6 +34,13 @@ double slowest_diffusion(const spaces::Grid& grid, const models::Sde& sde) {
   return std::isfinite(slowest) ? slowest : 1;
 }
 
+/// The grid cut between ranks so that lines along which alone noise acts stay whole, for sweeps.
+spaces::Grid cut_for(const models::Sde& sde, spaces::Grid grid) {
+  const std::optional<int> axis = operators::noisy_axis(sde);
+  if (!axis) return grid;
+  return {grid.comm(), {grid.axes().begin(), grid.axes().end()}, axis};
+}
+
 } // namespace
 
 bool prefers_direct(int dimension, double cells, bool reversible) {
@@ -45,7 +53,7 @@ bool prefers_direct(int dimension, double cells, bool reversible) {
 
 Problem::Problem(base::Session& session, const models::Sde& sde, spaces::Grid grid,
                  const operators::SchemeInput& scheme, const std::string& form)
-    : session_(session), sde_(sde), scheme_(scheme), grid_(std::move(grid)),
+    : session_(session), sde_(sde), scheme_(scheme), grid_(cut_for(sde, std::move(grid))),
       fluxes_(grid_, sde_, scheme_), balance_(operators::test_detailed_balance(fluxes_)),
       volumes_(grid_.volumes()),
       matrix_free_(form != "assembled" && operators::has_face_stencil(fluxes_)), form_(form),

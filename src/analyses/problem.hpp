@@ -26,6 +26,7 @@ class Problem {
 public:
   /// `form` is the key 'operator': auto, assembled or matrix_free. Collective. Throws InputError
   /// where a formula has no value on the grid or the scheme needs a matrix. `sde` must outlive it.
+  /// The grid may be cut between ranks anew.
   Problem(base::Session& session, const models::Sde& sde, spaces::Grid grid,
           const operators::SchemeInput& scheme, const std::string& form = "auto");
   Problem(const Problem&) = delete;

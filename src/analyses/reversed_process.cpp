@@ -6,6 +6,7 @@
 #include "linalg/shell.hpp"
 #include "linalg/solver.hpp"
 #include "operators/block_multigrid.hpp"
+#include "operators/swept_solver.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -139,16 +140,59 @@ private:
   std::unique_ptr<LinearSolver> solver_;
 };
 
+class BySweeps final : public ReversedProcess {
+public:
+  BySweeps(Problem& problem, Vec masses) {
+    check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, reversed_.put()));
+    const base::UniqueVec inverse = base::duplicate(masses);
+    check(VecCopy(masses, inverse.get()));
+    check(VecReciprocal(inverse.get()));
+    check(MatDiagonalScale(reversed_.get(), inverse.get(), masses));
+    // So small a shift makes the singular matrix definite; the outer loop takes it out again.
+    const double shift = 1e-4 * problem.diffusive_rate();
+    solver_ = std::make_unique<operators::SweptSolver>(
+        operators::SweptSystem{.matrix = reversed_.get(),
+                               .entries = reversed_.get(),
+                               .shift = shift,
+                               .grid = &problem.grid(),
+                               .axis = *operators::noisy_axis(problem.sde())},
+        digits);
+  }
+  void apply(Vec f, Vec result) override {
+    check(MatMult(reversed_.get(), f, result));
+    check(VecScale(result, -1));
+  }
+  void solve(Vec b, Vec f) override { solver_->solve(b, f); }
+  PetscInt iterations() const override { return solver_->iterations(); }
+  std::string describe() const override { return "GMRES + sweeps along lines"; }
+
+private:
+  base::UniqueMat reversed_;
+  std::unique_ptr<operators::SweptSolver> solver_;
+};
+
+bool preconditioner_chosen() {
+  PetscBool chosen = PETSC_FALSE; // one of PETSc's, which needs entries
+  check(PetscOptionsHasName(nullptr, prefix, "-pc_type", &chosen));
+  return chosen == PETSC_TRUE;
+}
+
 } // namespace
+
+bool sweeps_suit(const Problem& problem) {
+  return operators::noisy_axis(problem.sde()) && !preconditioner_chosen();
+}
+
+std::unique_ptr<ReversedProcess> by_sweeps(Problem& problem, Vec masses) {
+  return std::make_unique<BySweeps>(problem, masses);
+}
 
 bool stencil_suits(const Problem& problem) {
   if (!problem.matrix_free() || problem.absorbing()) return false;
   for (int k = 0; k < problem.grid().dimension(); ++k) {
     if (problem.fluxes().undiffused(k)) return false;
   }
-  PetscBool chosen = PETSC_FALSE; // a preconditioner of PETSc's, which needs entries
-  check(PetscOptionsHasName(nullptr, prefix, "-pc_type", &chosen));
-  return chosen == PETSC_FALSE;
+  return !preconditioner_chosen();
 }
 
 std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, Vec masses) {

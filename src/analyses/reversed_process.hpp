@@ -36,4 +36,10 @@ std::unique_ptr<ReversedProcess> by_stencil(Problem& problem, Vec masses);
 /// GMRES with algebraic multigrid on the entries of B. Collective.
 std::unique_ptr<ReversedProcess> by_entries(Problem& problem, Vec masses);
 
+/// Whether `by_sweeps` can do it: noise acts along one axis alone, and no other preconditioner is
+/// chosen by options.
+bool sweeps_suit(const Problem& problem);
+/// GMRES with sweeps along the axis of the noise. The problem must outlive it. Collective.
+std::unique_ptr<ReversedProcess> by_sweeps(Problem& problem, Vec masses);
+
 } // namespace komori::analyses

@@ -21,6 +21,9 @@ using linalg::Kind;
 using linalg::LinearSolver;
 using linalg::Method;
 
+/// Grids up to this size are factorised wherever iteration starts from coarser ones.
+constexpr PetscInt factorised_cells = 20'000;
+
 /// Scales cell masses to a sum of 1.
 void normalise(Vec masses) {
   check(VecScale(masses, 1 / base::sum(masses)));
@@ -141,7 +144,6 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
                                io::Checkpoints* checkpoints, Experience& experience);
 
 StationaryDensity nested(Problem& problem, const StationaryInput& input, Experience& experience) {
-  constexpr PetscInt factorised_cells = 20'000;
   if (problem.grid().cells() <= factorised_cells) return by_factorisation(problem);
   return by_iteration(problem, input, nullptr, experience);
 }
@@ -215,9 +217,11 @@ StationaryDensity by_iteration(Problem& problem, const StationaryInput& input,
     factor = base::duplicate(scale.get());
     check(VecSet(factor.get(), 1));
   }
-  experience.entries = experience.entries || !stencil_suits(problem);
-  std::unique_ptr<ReversedProcess> process =
-      experience.entries ? by_entries(problem, scale.get()) : by_stencil(problem, scale.get());
+  experience.entries = experience.entries || !(sweeps_suit(problem) || stencil_suits(problem));
+  std::unique_ptr<ReversedProcess> process = experience.entries ? by_entries(problem, scale.get())
+                                             : sweeps_suit(problem)
+                                                 ? by_sweeps(problem, scale.get())
+                                                 : by_stencil(problem, scale.get());
 
   const double norm = problem.generator().facts.norm;
   const base::UniqueVec residual = base::duplicate(scale.get());
@@ -270,8 +274,9 @@ StationaryDensity in_closed_form(Problem& problem) {
 StationaryDensity stationary_density(Problem& problem, const StationaryInput& input,
                                      io::Checkpoints* checkpoints) {
   if (problem.reversible() && input.solver == "auto") return in_closed_form(problem);
-  const bool direct = input.solver == "direct" ||
-                      (input.solver == "auto" && problem.preferred_method() == Method::direct);
+  const bool prefers = sweeps_suit(problem) ? problem.grid().cells() <= factorised_cells
+                                            : problem.preferred_method() == Method::direct;
+  const bool direct = input.solver == "direct" || (input.solver == "auto" && prefers);
   if (direct) return by_factorisation(problem);
   try {
     Experience experience;

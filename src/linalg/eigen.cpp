@@ -181,6 +181,9 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
   PetscInt converged = 0;
   check(EPSGetConverged(eps, &converged));
   converged = std::min(converged, most);
+  const auto residual_of = [&](std::complex<double> value, Vec re, Vec im) {
+    return request.costly ? std::nan("") : eigen_residual(matrix, value, re, im);
+  };
   std::vector<base::UniqueVec> basis; // SLEPc wants to be asked for it before eigenvectors
   if (schur) basis = schur_vectors(eps, matrix, converged);
   for (PetscInt i = 0; i < converged; ++i) {
@@ -195,7 +198,7 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
     pairs.farthest = std::max(pairs.farthest, std::abs(value - request.shift));
     if (value_im == 0) {
       check(VecNormalize(re.get(), nullptr));
-      pairs.residuals.push_back(eigen_residual(matrix, value, re.get(), nullptr));
+      pairs.residuals.push_back(residual_of(value, re.get(), nullptr));
       pairs.values.push_back(value);
       pairs.vectors.push_back(std::move(re));
       continue;
@@ -204,7 +207,7 @@ EigenPairs collect(EPS eps, Mat matrix, const EigenRequest& request, PetscInt mo
     const double norm = std::hypot(base::norm2(re.get()), base::norm2(im.get()));
     check(VecScale(re.get(), 1 / norm));
     check(VecScale(im.get(), 1 / norm));
-    const double residual = eigen_residual(matrix, value, re.get(), im.get());
+    const double residual = residual_of(value, re.get(), im.get());
     if (value_im < 0) check(VecScale(im.get(), -1));
     for (const double sign : {1.0, -1.0}) {
       pairs.values.emplace_back(value_re, sign * std::abs(value_im));
@@ -426,7 +429,8 @@ EigenPairs largest_pairs(Mat matrix, const EigenRequest& request, base::Log& log
   check(MatGetSize(matrix, &size, nullptr));
   size -= static_cast<PetscInt>(request.deflation.size());
   const PetscInt nev = std::min(request.pairs + 1, size); // room to keep a pair whole
-  const PetscInt usual = std::min(size, std::max<PetscInt>(3 * nev, nev + 30));
+  const PetscInt usual = std::min(size, request.costly ? std::max<PetscInt>(4 * nev, 40)
+                                                       : std::max<PetscInt>(3 * nev, nev + 30));
   constexpr int attempts = 10;
   EigenRequest now = request;
   base::UniqueVec other;

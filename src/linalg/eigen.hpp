@@ -25,6 +25,8 @@ struct EigenRequest {
   double norm = 1;          ///< of the operator, e.g. its largest absolute row sum
   bool largest = false;     ///< general pairs of largest modulus, by products alone, in place of
                             ///< those nearest to `shift`
+  bool costly = false;      ///< a product of these is a solve: the space is larger, so that fewer
+                            ///< are needed, and residuals are left NaN for the caller to compute
   Method method = Method::direct;
   std::string prefix;           ///< of PETSc options, e.g. "spectrum_"
   std::vector<Vec> start{};     ///< approximate eigenvectors to begin with; may be empty

@@ -33,8 +33,10 @@ struct ExponentialSum {
 /// What is asked of a reduction.
 struct ReductionRequest {
   Mat matrix = nullptr; ///< M, for products with it and its transpose
-  /// x = (s - M)^-1 b, one for each pole.
-  std::vector<std::function<void(Vec b, Vec x)>> solves{};
+  /// x = (s - M)^-1 b, one for each pole, with ||b - (s - M) x|| <= tolerance ||b||: the nearer the
+  /// sums are to the limit, the less exact later vectors need be, as M is projected as it is.
+  /// (Simoncini, SIAM J. Numer. Anal. 43, 2005.)
+  std::vector<std::function<void(Vec b, Vec x, double tolerance)>> solves{};
   Vec weights = nullptr;
   std::vector<Vec> outputs{};  ///< c_b
   std::vector<double> times{}; ///< where the sums shall be exact to the tolerance

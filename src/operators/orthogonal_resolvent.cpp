@@ -30,7 +30,7 @@ public:
         duals_(projection.duals()) {
     for (const base::UniqueVec& column : columns_) {
       base::UniqueVec solved = base::duplicate(column.get());
-      shifted_->solver().solve(column.get(), solved.get());
+      shifted_->solve(column.get(), solved.get());
       solved_.push_back(std::move(solved));
     }
     const auto rank = static_cast<Eigen::Index>(columns_.size());
@@ -43,7 +43,7 @@ public:
   }
 
   void solve(Vec b, Vec x) override {
-    shifted_->solver().solve(b, x);
+    shifted_->solve(b, x);
     subtract(solved_, schur_.solve(products(duals_, x)), x);
     projection_.complement(x); // what rounding has left in the range of P
   }
@@ -52,11 +52,11 @@ public:
     if (solved_transposed_.empty()) {
       for (const base::UniqueVec& dual : duals_) {
         base::UniqueVec solved = base::duplicate(dual.get());
-        shifted_->solver().solve_transposed(dual.get(), solved.get());
+        shifted_->solve_transposed(dual.get(), solved.get());
         solved_transposed_.push_back(std::move(solved));
       }
     }
-    shifted_->solver().solve_transposed(b, x);
+    shifted_->solve_transposed(b, x);
     subtract(solved_transposed_, transposed_schur_.solve(products(columns_, x)), x);
     projection_.complement_transposed(x);
   }
@@ -195,7 +195,7 @@ private:
       check(PCShellGetContext(pc, &context));
       Iterated& self = *static_cast<Iterated*>(context);
       const bool transposed = self.preconditions_transposed_;
-      transposed ? self.inner_.solver().solve_transposed(x, y) : self.inner_.solver().solve(x, y);
+      transposed ? self.inner_.solve_transposed(x, y) : self.inner_.solve(x, y);
       self.complement(transposed, y);
     });
   }
@@ -247,13 +247,29 @@ private:
   Side transposed_;
 };
 
+/// By sweeps that know the projection.
+class Swept final : public OrthogonalResolvent {
+public:
+  Swept(const SweptSystem& system, double tolerance) : solver_(system, tolerance) {}
+
+  void solve(Vec b, Vec x) override { solver_.solve(b, x); }
+  void solve_transposed(Vec b, Vec x) override { solver_.solve_transposed(b, x); }
+  void relax(double tolerance) override { solver_.relax(tolerance); }
+
+private:
+  SweptSolver solver_;
+};
+
 } // namespace
 
 ShiftedSolver::ShiftedSolver(Mat matrix, double shift, linalg::Method method, double tolerance,
                              const std::string& prefix)
-    : shift_(shift), matrix_(shifted_matrix(matrix, shift)),
+    : matrix_(shifted_matrix(matrix, shift)),
       solver_(std::make_unique<linalg::LinearSolver>(matrix_.get(), linalg::Kind::general, method,
                                                      tolerance, prefix)) {}
+
+ShiftedSolver::ShiftedSolver(const SweptSystem& system, double tolerance)
+    : swept_(std::make_unique<SweptSolver>(system, tolerance)) {}
 
 std::unique_ptr<OrthogonalResolvent> eliminated_resolvent(std::shared_ptr<ShiftedSolver> shifted,
                                                           const Projection& projection) {
@@ -271,6 +287,10 @@ std::unique_ptr<OrthogonalResolvent> iterated_resolvent(Mat matrix, double shift
                                                         double tolerance,
                                                         const std::string& prefix) {
   return std::make_unique<Iterated>(matrix, shift, projection, tolerance, prefix);
+}
+
+std::unique_ptr<OrthogonalResolvent> swept_resolvent(const SweptSystem& system, double tolerance) {
+  return std::make_unique<Swept>(system, tolerance);
 }
 
 base::UniqueMat resolvent_matrix(OrthogonalResolvent& resolvent, const Projection& projection) {

@@ -15,22 +15,33 @@
 #include "base/petsc.hpp"
 #include "linalg/solver.hpp"
 #include "operators/projection.hpp"
+#include "operators/swept_solver.hpp"
 
 namespace komori::operators {
 
-/// s - L with its factorisation or preconditioner, which several projections may share.
+/// Solves with s - L, by a factorisation, multigrid or sweeps, which several projections may share.
 class ShiftedSolver {
 public:
   /// `matrix` has entries; the solver's options stand under `prefix`. Collective.
   ShiftedSolver(Mat matrix, double shift, linalg::Method method, double tolerance,
                 const std::string& prefix);
-  linalg::LinearSolver& solver() noexcept { return *solver_; }
-  double shift() const noexcept { return shift_; }
+  /// By sweeps; `system` has no projection. Collective.
+  ShiftedSolver(const SweptSystem& system, double tolerance);
+  /// x = (s - L)^-1 b; and the same of the transposed matrix. Throws ConvergenceError, MemoryError.
+  /// Collective.
+  void solve(Vec b, Vec x) { solver_ ? solver_->solve(b, x) : swept_->solve(b, x); }
+  void solve_transposed(Vec b, Vec x) {
+    solver_ ? solver_->solve_transposed(b, x) : swept_->solve_transposed(b, x);
+  }
+  /// As `OrthogonalResolvent::relax`. Local.
+  void relax(double tolerance) {
+    if (swept_) swept_->relax(tolerance);
+  }
 
 private:
-  double shift_;
   base::UniqueMat matrix_;
   std::unique_ptr<linalg::LinearSolver> solver_;
+  std::unique_ptr<SweptSolver> swept_;
 };
 
 /// One way to solve with a given projection and shift; all functions are collective.
@@ -44,6 +55,9 @@ public:
   /// ConvergenceError, MemoryError.
   virtual void solve(Vec b, Vec x) = 0;
   virtual void solve_transposed(Vec b, Vec x) = 0;
+  /// From now on a residual of this share of the right side will do, where solves are iterative and
+  /// gain by it; 0: as exact as the solver was made for.
+  virtual void relax(double /*tolerance*/) {}
 };
 
 /// Ranks up to this are eliminated by as many solves with s - L; above, the bordered matrix itself
@@ -66,6 +80,10 @@ std::unique_ptr<OrthogonalResolvent> iterated_resolvent(Mat matrix, double shift
                                                         const Projection& projection,
                                                         double tolerance,
                                                         const std::string& prefix);
+
+/// By sweeps along lines, for processes whose noise acts along one axis; what `system` refers to
+/// must outlive it.
+std::unique_ptr<OrthogonalResolvent> swept_resolvent(const SweptSystem& system, double tolerance);
 
 /// The operator of a resolvent as a matrix without entries, for products with it and its transpose.
 /// `resolvent` and `projection` must outlive it.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -19,26 +18,29 @@ std::size_t at(int k) {
   return static_cast<std::size_t>(k);
 }
 
-/// Faces between blocks when axis k is shared by parts[k] ranks.
-double cut_faces(std::span<const Axis> axes, const std::array<int, max_dimension>& parts) {
+/// Faces between blocks when axis k is shared by parts[k] ranks; those across `whole` count more
+/// than all others.
+double cut_faces(std::span<const Axis> axes, const std::array<int, max_dimension>& parts,
+                 std::optional<int> whole) {
   double total = 1;
   for (const Axis& axis : axes) total *= static_cast<double>(axis.cells());
   double faces = 0;
   for (std::size_t k = 0; k < axes.size(); ++k) {
     if (parts[k] == 1) continue;
     const int cuts = axes[k].periodic() ? parts[k] : parts[k] - 1;
-    faces += cuts * total / static_cast<double>(axes[k].cells());
+    const double weight = whole == static_cast<int>(k) ? 1e9 : 1;
+    faces += weight * cuts * total / static_cast<double>(axes[k].cells());
   }
   return faces;
 }
 
 /// Tries every way to write `ranks` as a product over the axes from `k` on.
-void search(std::span<const Axis> axes, std::size_t k, int ranks,
+void search(std::span<const Axis> axes, std::optional<int> whole, std::size_t k, int ranks,
             std::array<int, max_dimension>& parts, std::array<int, max_dimension>& best,
             double& best_faces) {
   if (k == std::min(axes.size(), parts.size())) {
     if (ranks != 1) return;
-    const double faces = cut_faces(axes, parts);
+    const double faces = cut_faces(axes, parts, whole);
     if (faces < best_faces) {
       best_faces = faces;
       best = parts;
@@ -48,26 +50,28 @@ void search(std::span<const Axis> axes, std::size_t k, int ranks,
   for (int p = ranks; p >= 1; --p) {
     if (ranks % p != 0 || p > axes[k].cells()) continue;
     parts[k] = p;
-    search(axes, k + 1, ranks / p, parts, best, best_faces);
+    search(axes, whole, k + 1, ranks / p, parts, best, best_faces);
   }
 }
 
 } // namespace
 
-std::array<int, max_dimension> process_grid(std::span<const Axis> axes, int ranks) {
+std::array<int, max_dimension> process_grid(std::span<const Axis> axes, int ranks,
+                                            std::optional<int> whole) {
   std::array<int, max_dimension> parts{};
   std::array<int, max_dimension> best{};
   parts.fill(1);
   best.fill(1);
   for (int used = ranks; used > 1; --used) {
     double faces = std::numeric_limits<double>::infinity();
-    search(axes, 0, used, parts, best, faces);
+    search(axes, whole, 0, used, parts, best, faces);
     if (std::isfinite(faces)) break;
   }
   return best;
 }
 
-Grid::Grid(MPI_Comm comm, std::vector<Axis> axes) : comm_(comm), axes_(std::move(axes)) {
+Grid::Grid(MPI_Comm comm, std::vector<Axis> axes, std::optional<int> whole)
+    : comm_(comm), axes_(std::move(axes)), whole_(whole) {
   int size = 1;
   MPI_Comm_rank(comm, &rank_);
   MPI_Comm_size(comm, &size);
@@ -75,7 +79,7 @@ Grid::Grid(MPI_Comm comm, std::vector<Axis> axes) : comm_(comm), axes_(std::move
   for (const Axis& axis : axes_) cells *= static_cast<double>(axis.cells());
   base::require_countable(cells, "the grid has", "cells", "fewer cells");
   cells_ = static_cast<PetscInt>(cells);
-  ranks_ = process_grid(axes_, size);
+  ranks_ = process_grid(axes_, size, whole_);
   offsets_.push_back(0);
   for (int r = 0; r < size; ++r) {
     const Block block = block_of(r);
@@ -248,7 +252,7 @@ Grid Grid::coarsened(double factor, PetscInt floor) const {
     const PetscInt least = std::min(floor, axis.cells());
     coarse.push_back(axis.resampled(std::max(wanted, least)));
   }
-  return {comm_, std::move(coarse)};
+  return {comm_, std::move(coarse), whole_};
 }
 
 void require(const Grid& grid, const Field& value, const std::function<bool(double)>& holds,

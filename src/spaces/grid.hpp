@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -28,14 +29,16 @@ struct Block {
 };
 
 /// How many ranks share each axis. `ranks` may exceed their product; the rest own nothing.
-/// Minimises the number of faces between blocks; no axis gets more ranks than cells. Local.
-std::array<int, max_dimension> process_grid(std::span<const Axis> axes, int ranks);
+/// Minimises the number of faces between blocks; no axis gets more ranks than cells. The axis
+/// `whole`, if any, is shared only where the others have too few cells. Local.
+std::array<int, max_dimension> process_grid(std::span<const Axis> axes, int ranks,
+                                            std::optional<int> whole = {});
 
 /// Cells are numbered contiguously per rank, within a block in natural order (last axis fastest).
 class Grid {
 public:
   /// Collective. Throws MemoryError when the cells exceed what `PetscInt` can number.
-  Grid(MPI_Comm comm, std::vector<Axis> axes);
+  Grid(MPI_Comm comm, std::vector<Axis> axes, std::optional<int> whole = {});
 
   MPI_Comm comm() const noexcept { return comm_; }
   int dimension() const noexcept { return static_cast<int>(axes_.size()); }
@@ -103,6 +106,7 @@ private:
   MPI_Comm comm_;
   int rank_ = 0;
   std::vector<Axis> axes_;
+  std::optional<int> whole_;
   std::array<int, max_dimension> ranks_{};
   std::vector<PetscInt> offsets_; ///< first number of every rank, and the total
   Block block_;

@@ -302,6 +302,34 @@ TEST(Memory, klein_kramers_seen_through_its_position) {
   }
 }
 
+TEST(Memory, sweeps_along_velocities_agree_with_a_factorisation) {
+  const std::string text =
+      "model: {kind: sde, variables: [x, v], drift: [v, -4*x*(x^2-1) - v], diffusion: [0, 0.25]}\n"
+      "grid: {x: {from: -2, to: 2, cells: 80}, v: {from: -2.5, to: 2.5, cells: 40}}\n"
+      "projection: {kind: variables, variables: [x]}\n"
+      "memory: {times: {to: 6, steps: 12}, rates: 5, laplace: [0.5], tolerance: 1e-9, solver: ";
+  const MemoryResult exact = memory_of(text + "direct}");
+  const MemoryResult found = memory_of(text + "iterative}");
+  EXPECT_THAT(found.solver, testing::HasSubstr("sweeps"));
+  EXPECT_LT(found.identity_error, 1e-10);
+  EXPECT_TRUE(found.complete);
+  ASSERT_EQ(found.modes.size(), exact.modes.size());
+  for (std::size_t i = 0; i < exact.modes.size(); ++i) {
+    // Both sides' vectors err, the value by the product of the errors.
+    EXPECT_TRUE(near(found.modes[i].value.real(), exact.modes[i].value.real(), {1e-9, 0}));
+    EXPECT_TRUE(near(found.modes[i].value.imag(), exact.modes[i].value.imag(), {1e-9, 0}));
+    EXPECT_EQ(found.modes[i].visible, exact.modes[i].visible);
+    EXPECT_TRUE(near(found.modes[i].strength, exact.modes[i].strength, {1e-6, 0}));
+    EXPECT_EQ(found.modes[i].verdict, "converged");
+  }
+  EXPECT_TRUE(near(found.transforms[0](0, 0), exact.transforms[0](0, 0), {1e-10, 0}));
+  for (std::size_t i = 0; i < exact.kernel.size(); ++i) {
+    const double scale = std::abs(exact.kernel[0](0, 0));
+    EXPECT_TRUE(near(found.kernel[i](0, 0), exact.kernel[i](0, 0), {1e-8 * scale, 0}));
+    EXPECT_TRUE(near(found.propagator[i](0, 0), exact.propagator[i](0, 0), {1e-8, 0}));
+  }
+}
+
 TEST(Memory, reversible_kernels_are_minus_the_correlation_of_forces) {
   const MemoryResult found = memory_of(
       "model: {kind: sde, variables: [x, y], potential: (x^2-1)^2 + 2*(y-x)^2, diffusion: 0.5}\n"

@@ -201,6 +201,18 @@ TEST(Stationary, of_klein_kramers_is_boltzmanns) {
   EXPECT_GT(support::order(coarse, fine), 1.7); // second order with more to come
 }
 
+TEST(Stationary, of_a_particle_by_sweeps_is_that_of_a_factorisation) {
+  Case c({.drift = {"v", "4*x - 4*x^3 - v"}, .diffusion = {"0", "0.25"}},
+         {axis("x", -2.2, 2.2, 120), axis("v", -3, 3, 60)});
+  const StationaryDensity exact = solve(c, "direct");
+  const StationaryDensity found = solve(c, "iterative");
+  EXPECT_THAT(found.method, testing::HasSubstr("sweeps"));
+  EXPECT_LT(found.relative, 1e-10);
+  const base::UniqueVec rest = base::duplicate(found.density.get());
+  base::check(VecWAXPY(rest.get(), -1, exact.density.get(), found.density.get()));
+  EXPECT_LT(base::norm2(rest.get()), 1e-9 * base::norm2(exact.density.get()));
+}
+
 TEST(Stationary, by_upwind_is_first_order) {
   // Upwinding adds diffusion |v| h/2 along x, which widens the harmonic density.
   const auto error = [](PetscInt cells) {

@@ -29,6 +29,15 @@ TEST(ProcessGrid, one_axis_takes_all_ranks) {
   EXPECT_EQ(parts({axis("x", 0, 1, 10)}, 4), shares(4));
 }
 
+TEST(ProcessGrid, keeps_an_axis_whole_while_the_others_have_cells) {
+  const std::vector<Axis> axes{axis("x", 0, 1, 6), axis("v", 0, 1, 100)};
+  EXPECT_EQ(process_grid(axes, 4, 1), shares(4, 1));
+  EXPECT_EQ(process_grid(axes, 4, 0), shares(1, 4));
+  EXPECT_EQ(process_grid(axes, 6, 1), shares(6, 1));
+  EXPECT_EQ(process_grid(axes, 12, 1), shares(6, 2));
+  EXPECT_EQ(process_grid(std::vector<Axis>{axis("v", 0, 1, 10)}, 4, 0), shares(4));
+}
+
 TEST(ProcessGrid, cuts_through_the_fewest_faces) {
   // 100 x 100: 2 x 2 cuts 200 faces, 4 x 1 cuts 300.
   EXPECT_EQ(parts({axis("x", 0, 1, 100), axis("y", 0, 1, 100)}, 4), shares(2, 2));

@@ -1,0 +1,435 @@
+#include "operators/line_sweeps.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <Eigen/LU>
+
+#include "base/petsc.hpp"
+#include "base/vector_width.hpp"
+
+namespace komori::operators {
+namespace {
+
+using base::check;
+
+std::size_t at(PetscInt i) {
+  return static_cast<std::size_t>(i);
+}
+
+/// This rank's rows and columns, or their transpose.
+base::UniqueMat inner_block(Mat entries, bool transposed) {
+  Mat block = nullptr;
+  check(MatGetDiagonalBlock(entries, &block)); // borrowed
+  if (!transposed) return base::UniqueMat::share(block);
+  base::UniqueMat own;
+  check(MatTranspose(block, MAT_INITIAL_MATRIX, own.put()));
+  return own;
+}
+
+/// The tridiagonal blocks of all lines.
+struct Blocks {
+  explicit Blocks(std::size_t cells, double shift)
+      : lower(cells, 0.0), diagonal(cells, shift), upper(cells, 0.0) {}
+  std::vector<double> lower;
+  std::vector<double> diagonal;
+  std::vector<double> upper;
+};
+
+/// Couplings while they are read, row by row.
+struct Entries {
+  std::vector<std::size_t> rows{0};
+  std::vector<PetscInt> cells;
+  std::vector<double> values;
+  void add(PetscInt cell, double value) {
+    if (value == 0) return;
+    cells.push_back(cell);
+    values.push_back(value);
+  }
+  void end_row() { rows.push_back(cells.size()); }
+};
+
+LineCouplings packed(const Entries& entries, const Lines& lines) {
+  LineCouplings packed;
+  for (std::size_t q = 0; q + 1 < entries.rows.size(); ++q) {
+    packed.width = std::max(packed.width, entries.rows[q + 1] - entries.rows[q]);
+  }
+  const std::size_t length = at(lines.length);
+  packed.coupled.resize(at(lines.count));
+  packed.cells.resize(at(lines.count) * length * packed.width);
+  packed.values.resize(packed.cells.size());
+  for (std::size_t line = 0; line < packed.coupled.size(); ++line) {
+    const std::size_t first = line * length;
+    packed.coupled[line] = entries.rows[first + length] > entries.rows[first] ? 1 : 0;
+    if (packed.coupled[line] == 0) continue;
+    // Where a cell has fewer, it reads what another cell of its line reads, times 0.
+    const PetscInt some = entries.cells[entries.rows[first]];
+    for (std::size_t q = first; q < first + length; ++q) {
+      std::size_t to = q * packed.width;
+      for (std::size_t e = entries.rows[q]; e < entries.rows[q + 1]; ++e, ++to) {
+        packed.cells[to] = entries.cells[e];
+        packed.values[to] = static_cast<float>(entries.values[e]);
+      }
+      for (; to < (q + 1) * packed.width; ++to) packed.cells[to] = some;
+    }
+  }
+  return packed;
+}
+
+/// LU factors of a tridiagonal matrix from both ends: multipliers inwards, inverse pivots,
+/// multipliers outwards. Rows, or columns, of s - L are diagonally dominant: no pivots are sought.
+void eliminate(double* lower, double* pivot, double* upper, PetscInt length) {
+  const PetscInt last = length - 1;
+  const PetscInt middle = length / 2;
+  for (PetscInt j = 0; j < middle; ++j) {
+    if (j > 0) pivot[j] -= lower[j] * upper[j - 1];
+    pivot[j] = 1 / pivot[j];
+    if (j > 0) lower[j] *= pivot[j - 1];
+    upper[j] *= pivot[j];
+  }
+  for (PetscInt j = last; j > middle; --j) {
+    if (j < last) pivot[j] -= upper[j] * upper[j + 1];
+    pivot[j] = 1 / pivot[j];
+    if (j < last) upper[j] *= pivot[j + 1];
+    lower[j] *= pivot[j];
+    std::swap(lower[j], upper[j]); // inwards, outwards
+  }
+  double& centre = pivot[middle];
+  if (middle > 0) centre -= lower[middle] * upper[middle - 1];
+  if (middle < last) centre -= upper[middle] * upper[middle + 1];
+  centre = 1 / centre;
+  if (middle > 0) lower[middle] *= pivot[middle - 1];
+  if (middle < last) upper[middle] *= pivot[middle + 1];
+}
+
+/// A line with the factors of its block; x is overwritten.
+struct FactoredLine {
+  const float* inward;
+  const float* inverse;
+  const float* outward;
+  double* x;
+  PetscInt length;
+};
+
+struct SolveLine {
+  [[gnu::always_inline]] static void run(const FactoredLine& line) {
+    double* const x = line.x;
+    const PetscInt last = line.length - 1;
+    const PetscInt middle = line.length / 2;
+    const PetscInt both = last - middle; // the right half is never longer
+    double left = 0;
+    double right = 0;
+    for (PetscInt j = 0; j < both; ++j) {
+      const PetscInt k = last - j;
+      left = x[j] - line.inward[j] * left;
+      right = x[k] - line.inward[k] * right;
+      x[j] = left * line.inverse[j];
+      x[k] = right * line.inverse[k];
+    }
+    for (PetscInt j = both; j < middle; ++j) {
+      left = x[j] - line.inward[j] * left;
+      x[j] = left * line.inverse[j];
+    }
+    const double centre = x[middle] - line.inward[middle] * left - line.outward[middle] * right;
+    left = right = x[middle] = centre * line.inverse[middle];
+    for (PetscInt i = 1; i <= both; ++i) {
+      left = x[middle - i] - line.outward[middle - i] * left;
+      right = x[middle + i] - line.outward[middle + i] * right;
+      x[middle - i] = left;
+      x[middle + i] = right;
+    }
+    for (PetscInt j = middle - both - 1; j >= 0; --j) {
+      left = x[j] - line.outward[j] * left;
+      x[j] = left;
+    }
+  }
+};
+
+/// sum_j weight_j x_j, or of x alone, in eight chains.
+struct WeightedSum {
+  [[gnu::always_inline]] static void run(const double* weight, const double* x, std::size_t size,
+                                         double* result) {
+    constexpr std::size_t chains = 8;
+    std::array<double, chains> sums{};
+    std::size_t j = 0;
+    for (; j + chains <= size; j += chains) {
+      for (std::size_t i = 0; i < chains; ++i) {
+        sums[i] += weight != nullptr ? weight[j + i] * x[j + i] : x[j + i];
+      }
+    }
+    for (; j < size; ++j) sums[0] += weight != nullptr ? weight[j] * x[j] : x[j];
+    *result =
+        ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+  }
+};
+
+/// x -= c y.
+struct Subtract {
+  [[gnu::always_inline]] static void run(double c, const float* y, double* x, std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) x[j] -= c * y[j];
+  }
+};
+
+/// sum_j += value_j x[cell_j].
+struct Gather {
+  [[gnu::always_inline]] static void run(const PetscInt* cell, const float* value, const double* x,
+                                         double* sum, std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) sum[j] += value[j] * x[cell[j]];
+  }
+};
+
+} // namespace
+
+Lines::Lines(const spaces::Grid& grid, int axis)
+    : length(grid.block().count[static_cast<std::size_t>(axis)]) {
+  for (int k = axis + 1; k < grid.dimension(); ++k) {
+    stride *= grid.block().count[static_cast<std::size_t>(k)];
+  }
+  // A rank without cells has lines of no cells.
+  if (grid.local_cells() == 0) {
+    length = 1;
+    stride = 1;
+  }
+  count = grid.local_cells() / length;
+  whole = grid.ranks_per_axis()[static_cast<std::size_t>(axis)] == 1;
+  ring = whole && grid.axis(axis).periodic() && length > 2;
+}
+
+LineSweeps::LineSweeps(Mat entries, double shift, const Lines& lines, const Projection* projection,
+                       bool transposed)
+    : lines_(lines), projected_(projection != nullptr), transposed_(transposed),
+      work_(at(lines.length)) {
+  read(entries, shift);
+  borders_ = (lines_.ring ? 2 : 0) + (projected_ ? 1 : 0);
+  if (projected_) add_shares(*projection);
+  if (borders_ > 0) eliminate_borders();
+}
+
+void LineSweeps::read(Mat entries, double shift) {
+  const base::UniqueMat block = inner_block(entries, transposed_);
+  Blocks blocks(at(lines_.count * lines_.length), shift);
+  Entries earlier;
+  Entries later;
+  if (lines_.ring) corners_.assign(2 * at(lines_.count), 0);
+  const PetscInt last = lines_.length - 1;
+  std::size_t q = 0;
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    for (PetscInt j = 0; j <= last; ++j, ++q) {
+      const PetscInt cell = lines_.first(line) + j * lines_.stride;
+      PetscInt count = 0;
+      const PetscInt* columns = nullptr;
+      const PetscScalar* values = nullptr;
+      check(MatGetRow(block.get(), cell, &count, &columns, &values));
+      for (PetscInt e = 0; e < count; ++e) {
+        const PetscInt other = lines_.line_of(columns[e]);
+        const PetscInt place = lines_.place_of(columns[e]);
+        if (other != line) {
+          (other < line ? earlier : later).add(columns[e], values[e]);
+        } else if (place == j) {
+          blocks.diagonal[q] -= values[e];
+        } else if (place == j - 1) {
+          blocks.lower[q] -= values[e];
+        } else if (place == j + 1) {
+          blocks.upper[q] -= values[e];
+        } else if (lines_.ring && (j == 0 || j == last) && place == last - j) {
+          corners_[2 * at(line) + (j == 0 ? 0 : 1)] -= values[e];
+        }
+      }
+      check(MatRestoreRow(block.get(), cell, &count, &columns, &values));
+      earlier.end_row();
+      later.end_row();
+    }
+  }
+  earlier_ = packed(earlier, lines_);
+  later_ = packed(later, lines_);
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    const std::size_t first = at(line * lines_.length);
+    eliminate(blocks.lower.data() + first, blocks.diagonal.data() + first,
+              blocks.upper.data() + first, lines_.length);
+  }
+  inward_.assign(blocks.lower.begin(), blocks.lower.end());
+  inverse_.assign(blocks.diagonal.begin(), blocks.diagonal.end());
+  outward_.assign(blocks.upper.begin(), blocks.upper.end());
+}
+
+void LineSweeps::add_shares(const Projection& projection) {
+  const base::ReadArray weights(projection.weights());
+  shares_.resize(weights.size());
+  std::size_t q = 0;
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    const PetscInt first = lines_.first(line);
+    double whole = 0;
+    for (PetscInt j = 0; j < lines_.length; ++j) whole += weights[at(first + j * lines_.stride)];
+    for (PetscInt j = 0; j < lines_.length; ++j, ++q) {
+      shares_[q] = weights[at(first + j * lines_.stride)] / whole;
+    }
+  }
+}
+
+double LineSweeps::seen(PetscInt line, const double* x) const {
+  const double* const weights = transposed_ ? nullptr : shares_.data() + line * lines_.length;
+  double sum = 0;
+  base::run_widest<WeightedSum>(weights, x, at(lines_.length), &sum);
+  return sum;
+}
+
+void LineSweeps::eliminate_borders() {
+  const int columns =
+      std::exchange(borders_, 0); // lines are solved without any until all are known
+  const auto borders = static_cast<std::size_t>(columns);
+  const PetscInt last = lines_.length - 1;
+  schur_.resize(at(lines_.count) * borders * borders);
+  for (std::size_t c = 0; c < borders; ++c) solved_[c].resize(inverse_.size());
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    const std::size_t q = at(line * lines_.length);
+    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, most_borders, most_borders> schur(
+        columns, columns);
+    schur.setZero();
+    if (lines_.ring) schur(0, 0) = schur(1, 1) = 1;
+    for (int c = 0; c < columns; ++c) {
+      if (lines_.ring && c < 2) {
+        std::fill(work_.begin(), work_.end(), 0.0);
+        work_[c == 0 ? 0 : at(last)] = corners_[2 * at(line) + static_cast<std::size_t>(c)];
+      } else {
+        for (PetscInt j = 0; j <= last; ++j) work_[at(j)] = transposed_ ? shares_[q + at(j)] : 1;
+      }
+      solve_line(line);
+      // What is kept is rounded, and the Schur complement is that of what is kept.
+      for (PetscInt j = 0; j <= last; ++j) {
+        const auto rounded = static_cast<float>(work_[at(j)]);
+        solved_[static_cast<std::size_t>(c)][q + at(j)] = rounded;
+        work_[at(j)] = rounded;
+      }
+      if (lines_.ring) {
+        schur(0, c) += work_[at(last)];
+        schur(1, c) += work_[0];
+      }
+      if (projected_) schur(columns - 1, c) += seen(line, work_.data());
+    }
+    const auto inverse = schur.inverse().eval();
+    for (int i = 0; i < columns; ++i) {
+      for (int c = 0; c < columns; ++c) {
+        schur_[at(line) * borders * borders + static_cast<std::size_t>(i * columns + c)] =
+            inverse(i, c);
+      }
+    }
+  }
+  borders_ = columns;
+}
+
+void LineSweeps::gather(const LineCouplings& couplings, PetscInt line, const double* x) {
+  if (couplings.coupled[at(line)] == 0) return;
+  const std::size_t first = at(line * lines_.length) * couplings.width;
+  const PetscInt* cell = couplings.cells.data() + first;
+  const float* value = couplings.values.data() + first;
+  if (couplings.width == 1) {
+    base::run_widest<Gather>(cell, value, x, work_.data(), work_.size());
+    return;
+  }
+  for (double& sum : work_) {
+    for (std::size_t k = 0; k < couplings.width; ++k) sum += *value++ * x[*cell++];
+  }
+}
+
+void LineSweeps::solve_line(PetscInt line) {
+  const std::size_t q = at(line * lines_.length);
+  base::run_widest<SolveLine>(FactoredLine{.inward = inward_.data() + q,
+                                           .inverse = inverse_.data() + q,
+                                           .outward = outward_.data() + q,
+                                           .x = work_.data(),
+                                           .length = lines_.length});
+  if (borders_ > 0) subtract_borders(line);
+}
+
+void LineSweeps::subtract_borders(PetscInt line) {
+  const auto borders = static_cast<std::size_t>(borders_);
+  const std::size_t q = at(line * lines_.length);
+  std::array<double, most_borders> defect{};
+  if (lines_.ring) {
+    defect[0] = work_.back();
+    defect[1] = work_.front();
+  }
+  if (projected_) defect[borders - 1] = seen(line, work_.data());
+  const double* const schur = schur_.data() + at(line) * borders * borders;
+  for (std::size_t i = 0; i < borders; ++i) {
+    double c = 0;
+    for (std::size_t k = 0; k < borders; ++k) c += schur[i * borders + k] * defect[k];
+    const float* const solved = solved_[i].data() + q;
+    base::run_widest<Subtract>(c, solved, work_.data(), work_.size());
+  }
+}
+
+void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
+  const PetscInt stride = lines_.stride;
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    const double* const from = b.data() + lines_.first(line);
+    double* const to = x.data() + lines_.first(line);
+    for (PetscInt j = 0; j < lines_.length; ++j) work_[at(j)] = from[j * stride];
+    gather(earlier_, line, x.data());
+    solve_line(line);
+    for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = work_[at(j)];
+  }
+  // (D - F)^-1 D y = y + D^-1 F x, line by line.
+  for (PetscInt line = lines_.count - 1; line >= 0; --line) {
+    if (later_.coupled[at(line)] == 0) continue;
+    double* const to = x.data() + lines_.first(line);
+    std::fill(work_.begin(), work_.end(), 0.0);
+    gather(later_, line, x.data());
+    solve_line(line);
+    for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
+  }
+}
+
+void LineSweeps::complement(double a, std::span<const double> x, double b, std::span<double> y) {
+  for (PetscInt line = 0; line < lines_.count; ++line) {
+    const double* const from = x.data() + lines_.first(line);
+    double* const to = y.data() + lines_.first(line);
+    for (PetscInt j = 0; j < lines_.length; ++j) {
+      work_[at(j)] = a * from[j * lines_.stride] + b * to[j * lines_.stride];
+    }
+    const double mean = seen(line, work_.data());
+    const double* const share = shares_.data() + line * lines_.length;
+    for (PetscInt j = 0; j < lines_.length; ++j) {
+      to[j * lines_.stride] = work_[at(j)] - (transposed_ ? share[j] * mean : mean);
+    }
+  }
+}
+
+std::optional<int> noisy_axis(const models::Sde& sde) {
+  std::optional<int> axis;
+  for (int k = 0; k < sde.dimension(); ++k) {
+    if (sde.constant_diffusion(k) == 0.0) continue;
+    if (axis) return {};
+    axis = k;
+  }
+  return axis;
+}
+
+bool parts_are_lines(const Projection& projection, const Lines& lines) {
+  if (!projection.partition() || !lines.whole) return false;
+  PetscInt cells = 0;
+  PetscInt start = 0;
+  check(VecGetSize(projection.weights(), &cells));
+  check(VecGetOwnershipRange(projection.weights(), &start, nullptr));
+  int same = 1;
+  for (PetscInt line = 0; line < lines.count && same != 0; ++line) {
+    PetscInt part = -1;
+    for (PetscInt j = 0; j < lines.length; ++j) {
+      const PetscInt row = start + lines.first(line) + j * lines.stride;
+      const PetscInt* columns = nullptr;
+      check(MatGetRow(projection.functions(), row, nullptr, &columns, nullptr));
+      if (j > 0 && columns[0] != part) same = 0;
+      part = columns[0];
+      check(MatRestoreRow(projection.functions(), row, nullptr, &columns, nullptr));
+    }
+  }
+  PetscInt total = lines.count;
+  const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(projection.weights()));
+  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPIU_INT, MPI_SUM, comm);
+  MPI_Allreduce(MPI_IN_PLACE, &same, 1, MPI_INT, MPI_MIN, comm);
+  // As many parts as lines, none on two parts: each part is one line.
+  return same != 0 && total == projection.rank();
+}
+
+} // namespace komori::operators

@@ -1,0 +1,105 @@
+/// Symmetric block Gauss-Seidel along the lines of a grid: a preconditioner for s - L, and for its
+/// restriction to functions of mean 0 on every line, where noise acts along one axis and transport
+/// along the others.
+///
+/// With D the tridiagonal blocks of the lines and -E, -F what couples a line to earlier and later
+/// ones, M = (D - E) D^-1 (D - F). Transport with upwinding is triangular in the order of lines for
+/// each sign of the velocity, so that both sweeps together follow it whatever the cells' width:
+/// iterations hardly grow with the grid. On functions of mean 0 every D is bordered,
+///
+///   [ D    c ] [x]   [b]
+///   [ r^T  0 ] [y] = [0],
+///
+/// as is the system itself, so that modes which P holds are left out of the sweeps as well.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <petscmat.h>
+
+#include "models/sde.hpp"
+#include "operators/projection.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// Which of this rank's cells form a line along one axis. Local.
+struct Lines {
+  Lines(const spaces::Grid& grid, int axis);
+  PetscInt length = 0; ///< cells of a line on this rank
+  PetscInt count = 0;  ///< lines on this rank
+  PetscInt stride = 1; ///< between neighbours on a line
+  bool whole = false;  ///< no line is cut between ranks
+  bool ring = false;   ///< whole lines that close
+  PetscInt first(PetscInt line) const { return line / stride * length * stride + line % stride; }
+  PetscInt line_of(PetscInt cell) const {
+    return cell / (length * stride) * stride + cell % stride;
+  }
+  PetscInt place_of(PetscInt cell) const { return cell / stride % length; }
+};
+
+/// Couplings of cells, in the order of lines, to cells of other lines: `width` of each cell, some
+/// of them 0.
+struct LineCouplings {
+  std::size_t width = 0;
+  std::vector<PetscInt> cells;
+  std::vector<float> values;
+  std::vector<char> coupled; ///< lines that have any
+};
+
+/// The sweeps on this rank's part; couplings to other ranks are left out. All local but the
+/// constructor.
+class LineSweeps {
+public:
+  /// Of s - L, or its transpose; `entries` is L with entries, of type aij. With a projection whose
+  /// parts are the lines (`parts_are_lines`), of its restriction to the complement. Collective.
+  LineSweeps(Mat entries, double shift, const Lines& lines, const Projection* projection,
+             bool transposed);
+
+  /// x = M^-1 b; of a restriction, x is in the range of Q to round-off.
+  void apply(std::span<const double> b, std::span<double> x);
+  /// y becomes Q (a x + b y), or Q^T of it; needs a projection.
+  void complement(double a, std::span<const double> x, double b, std::span<double> y);
+
+private:
+  static constexpr int most_borders = 3;
+  void read(Mat entries, double shift);
+  void add_shares(const Projection& projection);
+  void eliminate_borders();
+  void gather(const LineCouplings& couplings, PetscInt line, const double* x);
+  void solve_line(PetscInt line);
+  void subtract_borders(PetscInt line);
+  /// r . x over a line.
+  double seen(PetscInt line, const double* x) const;
+
+  Lines lines_;
+  // Each line is eliminated from both ends towards its middle, in two chains that a processor runs
+  // at the same time. Single precision: M need not be exact, but has to be the same every time.
+  std::vector<float> inward_;  ///< multipliers of the elimination
+  std::vector<float> inverse_; ///< of pivots
+  std::vector<float> outward_; ///< multipliers of the substitution; in the middle, of elimination
+  LineCouplings earlier_;
+  LineCouplings later_;
+  int borders_ = 0;
+  bool projected_ = false;
+  bool transposed_ = false;
+  std::vector<double> corners_; ///< of rings: first-to-last and last-to-first of every line
+  /// Weights of cells among those of their line: r of the projection's border, whose c is 1, or c
+  /// of the transposed one, whose r is 1.
+  std::vector<double> shares_;
+  /// D^-1 times the columns of the border, one after the other.
+  std::array<std::vector<float>, most_borders> solved_;
+  std::vector<double> schur_; ///< inverse Schur complements, line by line
+  std::vector<double> work_;  ///< a line
+};
+
+/// The only axis along which noise acts: sweeps along it precondition well. Local.
+std::optional<int> noisy_axis(const models::Sde& sde);
+
+/// Every part of the projection is a line, and no line is cut between ranks. Collective.
+bool parts_are_lines(const Projection& projection, const Lines& lines);
+
+} // namespace komori::operators

@@ -1,0 +1,171 @@
+#include "operators/line_sweeps.hpp"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "base/random.hpp"
+#include "numbers.hpp"
+#include "operators/orthogonal_dynamics.hpp"
+#include "operators/orthogonal_resolvent.hpp"
+#include "operators/resolved.hpp"
+#include "support.hpp"
+
+namespace komori::operators {
+namespace {
+
+using base::check;
+
+base::UniqueVec noise(const spaces::Grid& grid, std::uint64_t seed) {
+  base::UniqueVec vector = grid.vector();
+  const base::Random random(seed);
+  const base::WriteArray values(vector.get());
+  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+    values[static_cast<std::size_t>(local)] =
+        random.normal(static_cast<std::uint64_t>(grid.natural(cell)));
+  });
+  return vector;
+}
+
+double distance(Vec a, Vec b) {
+  const base::UniqueVec rest = base::duplicate(a);
+  check(VecWAXPY(rest.get(), -1, a, b));
+  return base::norm2(rest.get());
+}
+
+/// Noise along v alone; x is carried along.
+support::Case particle(spaces::Axis x, spaces::Axis v) {
+  return support::Case({.drift = {"v", "-4*x*(x^2-1)-v"}, .diffusion = {"0", "0.25"}},
+                       {std::move(x), std::move(v)});
+}
+
+base::UniqueVec weights(const spaces::Grid& grid) {
+  base::UniqueVec w = grid.sampled([](std::span<const double> x) {
+    const double well = x[0] * x[0] - 1;
+    return std::exp(-4 * well * well - 2 * x[1] * x[1] + 0.3 * x[0] * x[1]);
+  });
+  check(VecScale(w.get(), 1 / base::sum(w.get())));
+  return w;
+}
+
+TEST(LineSweeps, invert_what_couples_along_lines_alone) {
+  for (const PetscInt cells : {1, 2, 3, 4, 9}) {
+    for (const bool ring : {false, true}) {
+      const auto y = ring ? support::axis("y", 0, 6, cells, spaces::Boundary::periodic)
+                          : support::axis("y", -2, 2, cells);
+      support::Case c({.drift = {"0", ring ? "cos(y)+1" : "-y"}, .diffusion = {"0", "0.5"}},
+                      {support::axis("x", -1, 1, 7), y});
+      const spaces::Grid& grid = c.problem().grid();
+      const Mat entries = c.problem().generator_entries();
+      const Lines lines(grid, 1);
+      if (!lines.whole) continue; // pieces of lines are inverted one by one
+      for (const bool transposed : {false, true}) {
+        LineSweeps sweeps(entries, 0.8, lines, nullptr, transposed);
+        const base::UniqueVec b = noise(grid, 5);
+        const base::UniqueVec x = grid.vector();
+        const base::UniqueVec image = grid.vector();
+        {
+          const base::ReadArray from(b.get());
+          const base::WriteArray to(x.get());
+          sweeps.apply(from.span(), to.span());
+        }
+        check(transposed ? MatMultTranspose(entries, x.get(), image.get())
+                         : MatMult(entries, x.get(), image.get()));
+        check(VecAXPBY(image.get(), 0.8, -1, x.get()));
+        // The factors are kept in single precision.
+        EXPECT_LT(distance(image.get(), b.get()), 1e-5 * base::norm2(b.get()))
+            << cells << ring << transposed;
+      }
+    }
+  }
+}
+
+TEST(LineSweeps, solve_for_a_particle_on_any_number_of_ranks) {
+  for (const PetscInt positions : {3, 40}) {
+    for (const bool ring : {false, true}) {
+      support::Case c =
+          particle(ring ? support::axis("x", -2, 2, positions, spaces::Boundary::periodic)
+                        : support::axis("x", -2, 2, positions),
+                   support::axis("v", -2.5, 2.5, 30));
+      const spaces::Grid& grid = c.problem().grid();
+      const Mat entries = c.problem().generator_entries();
+      const base::UniqueVec w = weights(grid);
+      const double shift = 0.3;
+      const SweptSystem system{
+          .matrix = entries, .entries = entries, .shift = shift, .grid = &grid, .axis = 1};
+      const base::UniqueVec x = grid.vector();
+      const base::UniqueVec image = grid.vector();
+      ShiftedSolver whole(system, 1e-11);
+      const base::UniqueVec b = noise(grid, 6);
+      whole.solve(b.get(), x.get());
+      check(MatMult(entries, x.get(), image.get()));
+      check(VecAXPBY(image.get(), shift, -1, x.get()));
+      EXPECT_LT(distance(image.get(), b.get()), 2e-11 * base::norm2(b.get()));
+      whole.solve_transposed(b.get(), x.get());
+      check(MatMultTranspose(entries, x.get(), image.get()));
+      check(VecAXPBY(image.get(), shift, -1, x.get()));
+      EXPECT_LT(distance(image.get(), b.get()), 2e-11 * base::norm2(b.get()));
+      // Parts that are lines, and parts of several of them, which the sweeps do not know.
+      for (const bool lines : {true, false}) {
+        ProjectionInput input;
+        input.kind = "variables";
+        input.variables = {"x"};
+        if (!lines) input.cells = {2};
+        const Resolved resolved = resolve(grid, input, {{"x", "v"}, {}}, w.get(), true);
+        const Projection& p = *resolved.projection;
+        SweptSystem restricted = system;
+        restricted.projection = &p;
+        const auto resolvent = swept_resolvent(restricted, 1e-11);
+        const base::UniqueMat shell = orthogonal_dynamics(entries, p);
+        const base::UniqueVec f = noise(grid, 7);
+        p.complement(f.get());
+        resolvent->solve(f.get(), x.get());
+        check(MatMult(shell.get(), x.get(), image.get()));
+        check(VecAXPBY(image.get(), shift, -1, x.get()));
+        EXPECT_LT(distance(image.get(), f.get()), 1e-10 * base::norm2(f.get()));
+        p.apply(x.get(), image.get());
+        EXPECT_LT(base::norm2(image.get()), 1e-12 * base::norm2(x.get()));
+        const base::UniqueVec m = noise(grid, 8);
+        p.complement_transposed(m.get());
+        resolvent->solve_transposed(m.get(), x.get());
+        check(MatMultTranspose(shell.get(), x.get(), image.get()));
+        check(VecAXPBY(image.get(), shift, -1, x.get()));
+        EXPECT_LT(distance(image.get(), m.get()), 1e-10 * base::norm2(m.get()));
+      }
+    }
+  }
+}
+
+TEST(LineSweeps, need_few_iterations_however_fine_the_grid) {
+  std::vector<PetscInt> iterations;
+  for (const PetscInt cells : {40, 80, 160}) {
+    support::Case c =
+        particle(support::axis("x", -2, 2, cells), support::axis("v", -2.5, 2.5, cells));
+    const Mat entries = c.problem().generator_entries();
+    SweptSolver solver({.matrix = entries,
+                        .entries = entries,
+                        .shift = 1.5,
+                        .grid = &c.problem().grid(),
+                        .axis = 1},
+                       1e-10);
+    const base::UniqueVec b = noise(c.problem().grid(), 9);
+    const base::UniqueVec x = c.problem().grid().vector();
+    solver.solve(b.get(), x.get());
+    iterations.push_back(solver.iterations());
+  }
+  // A factor of four in width: one more, or two; pieces on several ranks need some more.
+  EXPECT_LE(iterations.back(), iterations.front() + 4);
+  EXPECT_LE(iterations.back(), 24);
+}
+
+TEST(LineSweeps, a_process_with_noise_on_two_axes_has_no_noisy_one) {
+  support::Case both({.drift = {"v", "-x-v"}, .diffusion = {"0.1", "0.25"}},
+                     {support::axis("x", -2, 2, 6), support::axis("v", -2, 2, 6)});
+  EXPECT_FALSE(noisy_axis(both.sde()));
+  support::Case first({.drift = {"-x", "x"}, .diffusion = {"1", "0"}},
+                      {support::axis("x", -2, 2, 6), support::axis("y", -2, 2, 6)});
+  EXPECT_EQ(noisy_axis(first.sde()), 0);
+}
+
+} // namespace
+} // namespace komori::operators
