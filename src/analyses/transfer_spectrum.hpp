@@ -31,6 +31,7 @@ void declare(config::Declarer& declarer, TransferSpectrumInput& input);
 struct TransferSpectrum {
   std::vector<std::complex<double>> values;
   std::vector<double> rates;                ///< -ln|mu|/lag, or -Re; NaN where it is none, 1/time
+  std::vector<double> time_scales;          ///< 1 / rate; NaN where nothing decays beyond rounding
   std::vector<double> residuals;            ///< ||P x - mu x|| / ||x||
   std::vector<double> condition;            ///< see PairConditions; NaN where not asked for
   std::vector<double> uncertainty;          ///< of mu by rounding; NaN where not asked for
