@@ -72,9 +72,9 @@ void set_columns(MatrixXd& columns, Index i, const Complex& value, const Eigen::
 /// Solves on this rank: values, vectors, conditions, rounding.
 void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& input, bool rates,
            bool symmetric, DictionarySpectrum& s) {
-  const linalg::GeneralPairs pairs = symmetric
-                                         ? linalg::as_general(linalg::symmetric_pairs(matrix.k))
+  linalg::GeneralPairs pairs = symmetric ? linalg::as_general(linalg::symmetric_pairs(matrix.k))
                                          : linalg::general_pairs(matrix.k);
+  operators::sort_multiple(matrix, pairs);
   s.all = pairs.values.size();
   const std::vector<std::size_t> wanted = chosen(pairs.values, input, rates);
   const auto n = static_cast<Index>(wanted.size());
