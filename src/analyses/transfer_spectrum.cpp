@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "base/error.hpp"
+#include "config/wording.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -219,13 +219,14 @@ void declare(config::Declarer& declarer, TransferSpectrumInput& input) {
                 Range::between(0, 10));
   declarer.choice("filter", input.filter, {"none", "residual"},
                   {.help = "Of a dictionary: residual leaves out suspect pairs."});
+  if (declarer.reading()) input.origin = declarer.origin("pairs");
 }
 
 void validate(std::int64_t states, const TransferSpectrumInput& input) {
   if (input.pairs <= states) return;
-  throw base::InputError(fmt::format("'spectrum.pairs' is {}, but there are only {} cells or "
-                                     "states; ask for fewer pairs",
-                                     input.pairs, states));
+  config::fail(input.origin, fmt::format("'spectrum.pairs' is {}, but there are only {} cells or "
+                                         "states; ask for fewer pairs",
+                                         input.pairs, states));
 }
 
 TransferSpectrum judged_spectrum(TransferProblem& problem, const TransferSpectrumInput& input) {

@@ -23,6 +23,7 @@ struct TransferSpectrumInput {
   bool conditions = true;
   double residual_threshold = 0.01;
   std::string filter = "none";
+  config::Origin origin{};
 };
 void declare(config::Declarer& declarer, TransferSpectrumInput& input);
 
