@@ -56,7 +56,8 @@ std::vector<std::size_t> chosen(const std::vector<Complex>& values,
   return result;
 }
 
-/// The largest of the entries is made real and positive.
+/// The largest of the entries is made real and positive. They are coefficients of functions: those
+/// in an orthonormal basis depend on rounding where the Gram matrix has an eigenvalue twice.
 Eigen::VectorXcd turned(Eigen::VectorXcd v) {
   const double most = v.cwiseAbs().maxCoeff();
   Index at = 0;
@@ -94,8 +95,8 @@ void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& 
     }
     s.gaps.push_back(gap);
     if (value.imag() < 0) continue; // the conjugate of the one before
-    set_columns(s.right, static_cast<Index>(p), value, matrix.basis * turned(v));
-    set_columns(s.left, static_cast<Index>(p), value, matrix.basis * turned(w));
+    set_columns(s.right, static_cast<Index>(p), value, turned(matrix.basis * v));
+    set_columns(s.left, static_cast<Index>(p), value, turned(matrix.basis * w));
   }
 }
 

@@ -262,6 +262,26 @@ TEST(Dictionary, FunctionsOfTheOperatorAreNotMixedWithOthersOfTheSameEigenvalue)
   EXPECT_GE(spurious, 1); // or else nothing was shown
 }
 
+TEST(Dictionary, TheLargestCoefficientDecidesThePhase) {
+  // All functions have one norm, so that any basis whitens them.
+  Case c("kind: map, variables: [x], map: [x+0.3], noise: {kind: gaussian, sigma: 0.1}",
+         "family: fourier, degree: 3, on: {x: [0, 1]}", "rule: uniform, points: 40");
+  const DictionarySpectrum s = c.spectrum(7);
+  for (const Eigen::MatrixXd* side : {&s.right, &s.left}) {
+    for (Eigen::Index i = 0; i < side->cols(); ++i) {
+      const bool pair = s.values[static_cast<std::size_t>(i)].imag() != 0;
+      const Eigen::VectorXd re = side->col(i);
+      const Eigen::VectorXd im = pair ? Eigen::VectorXd(side->col(i + 1)) : 0 * re;
+      const Eigen::VectorXd size = (re.cwiseAbs2() + im.cwiseAbs2()).cwiseSqrt();
+      Eigen::Index at = 0;
+      while (size[at] < 0.9 * size.maxCoeff()) ++at;
+      EXPECT_NEAR(re[at], size[at], 1e-10) << i;
+      EXPECT_NEAR(im[at], 0, 1e-10) << i;
+      if (pair) ++i;
+    }
+  }
+}
+
 TEST(Dictionary, PseudospectrumOfANormalOperatorIsTheDistance) {
   Case c("kind: map, variables: [x], map: [x+0.3]", "family: fourier, degree: 2, on: {x: [0, 1]}",
          "points: 40");

@@ -30,6 +30,13 @@ stationary: {}
 EAGER = ("--set", "checkpoint.every=1ms")
 
 
+def names(file):
+    """Of all datasets but what is told of the run."""
+    found = []
+    file.visit(found.append)
+    return [name for name in found if not name.startswith("run")]
+
+
 class Stopped(DriverTest):
     driver = "koopman"
 
@@ -49,6 +56,7 @@ class Stopped(DriverTest):
         for file in files:
             self.addCleanup(file.close)
         self.assertEqual(files[1]["run"].attrs["resumed"], 1)
+        self.assertEqual(names(files[1]), names(files[0]))
         return files
 
     def assert_same_coherent_sets(self, stops):
@@ -99,6 +107,7 @@ class Stopped(DriverTest):
             numpy.testing.assert_allclose(
                 file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
             self.assertEqual(file["grid"].attrs["nonzeros"], whole["grid"].attrs["nonzeros"])
+            self.assertEqual(names(file), names(whole))
 
     def saved_rows(self):
         """Rows of the matrix in the newest checkpoint, behind the block of its seal."""
