@@ -1,5 +1,6 @@
 #include "analyses/dictionary_spectrum.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -260,6 +261,24 @@ TEST(Dictionary, FunctionsOfTheOperatorAreNotMixedWithOthersOfTheSameEigenvalue)
   }
   EXPECT_EQ(kept, 5);
   EXPECT_GE(spurious, 1); // or else nothing was shown
+}
+
+TEST(Dictionary, ModuliThatAreEqualUpToRoundingDoNotDecideTheOrder) {
+  // Of a turn by an irrational angle all eigenvalues lie on the circle.
+  const double turn = 0.3819660113;
+  Case c("kind: map, variables: [x], map: [x+0.3819660113]",
+         "family: fourier, degree: 3, on: {x: [0, 1]}", "rule: monte_carlo, points: 2000");
+  const DictionarySpectrum s = c.spectrum(7);
+  ASSERT_EQ(s.values.size(), 7);
+  std::vector<double> heights{0};
+  for (int k = 1; k <= 3; ++k) {
+    heights.push_back(std::abs(std::sin(2 * std::numbers::pi * k * turn)));
+  }
+  std::sort(heights.begin(), heights.end());
+  for (std::size_t i = 0; i < s.values.size(); ++i) {
+    EXPECT_NEAR(std::abs(s.values[i].imag()), heights[(i + 1) / 2], 1e-9) << i;
+    EXPECT_TRUE(std::isnan(s.time_scales[i])) << i; // nothing decays
+  }
 }
 
 TEST(Dictionary, TheLargestCoefficientDecidesThePhase) {
