@@ -5,7 +5,7 @@ PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationa
           "eigenfunctions": spectrum.eigenfunction_panels, "evolve": densities.evolve_panels,
           "transitions": densities.transition_panels,
           "pseudospectrum": dictionary.pseudospectrum_panels,
-          "modes": dictionary.prediction_panels,
+          "modes": dictionary.mode_panels,
           "memory": memory.memory_panels,
           "expectation": network.expectation_panels, "density": network.density_panels,
           "norms": network.norm_panels, "layer_memory": network.memory_panels,

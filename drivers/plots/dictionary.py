@@ -42,6 +42,28 @@ def pseudospectrum_panels(result):
         yield "Pseudospectrum", lambda ax: draw_pseudospectrum(ax, result)
 
 
+def amplitude_panels(result):
+    values = result.get("modes/eigenvalues")
+    for name in list(result.file["modes/amplitudes"])[:3]:
+
+        def draw(ax, name=name):
+            sizes = np.hypot(*result.get(f"modes/amplitudes/{name}").T)
+            ax.bar(np.arange(len(sizes)), sizes, color=ACCENT)
+            labels = [f"{re:.3g}" + (f"{im:+.3g}i" if im else "") for re, im in values]
+            ax.set_xticks(np.arange(len(sizes)), labels, rotation=60, ha="right", fontsize="small")
+            ax.set(xlabel="eigenvalue", ylabel=f"amplitude in {name}")
+
+        yield f"Modes of {name}", draw
+
+
+def mode_panels(result):
+    """Predictions where there are some, else how much of each mode is in the observables."""
+    if "modes/prediction" in result.file:
+        yield from prediction_panels(result)
+    elif "modes/amplitudes" in result.file:
+        yield from amplitude_panels(result)
+
+
 def prediction_panels(result):
     group = result.file.get("modes/prediction")
     for name in list(group or [])[:3]:

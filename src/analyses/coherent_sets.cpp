@@ -10,6 +10,7 @@
 #include "analyses/solver_checkpoints.hpp"
 #include "base/error.hpp"
 #include "config/formula.hpp"
+#include "config/wording.hpp"
 #include "linalg/singular.hpp"
 
 namespace komori::analyses {
@@ -190,16 +191,17 @@ void declare(config::Declarer& declarer, CoherentSetsInput& input) {
                             "same everywhere where left out."});
   declarer.real("tolerance", input.tolerance, {.help = "Largest residual of a pair."},
                 {.min = 1e-15, .max = 1e-2});
+  if (declarer.reading()) input.origin = declarer.origin("pairs");
 }
 
 void validate(const spaces::Grid& grid, const CoherentSetsInput& input,
               const std::vector<std::string>& variables,
               const std::vector<std::pair<std::string, double>>& constants) {
   if (input.pairs > grid.cells()) {
-    throw base::InputError(
-        fmt::format("'coherent_sets.pairs' is {}, but there are only {} cells or "
-                    "states; ask for fewer pairs",
-                    input.pairs, grid.cells()));
+    config::fail(input.origin,
+                 fmt::format("'coherent_sets.pairs' is {}, but there are only {} cells or states; "
+                             "ask for fewer pairs",
+                             input.pairs, grid.cells()));
   }
   if (!input.density.given()) return;
   const config::Formula formula(input.density, variables, constants);

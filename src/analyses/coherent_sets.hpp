@@ -20,6 +20,7 @@ struct CoherentSetsInput {
   std::int64_t steps = 1;
   config::FormulaText density{};
   double tolerance = 1e-10;
+  config::Origin origin{};
 };
 void declare(config::Declarer& declarer, CoherentSetsInput& input);
 

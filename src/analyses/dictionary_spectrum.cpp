@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -25,21 +26,21 @@ constexpr double round_off = 2.3e-16;
 
 /// Numbers of the pairs wanted, best first, complex pairs whole with the positive one first.
 std::vector<std::size_t> chosen(const std::vector<Complex>& values,
-                                const TransferSpectrumInput& input, bool rates) {
+                                const TransferSpectrumInput& input, bool rates, double norm) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  // What is equal up to rounding, as moduli are of what preserves a measure, is in an order of its
+  // own.
   const auto key = [&](std::size_t i) {
-    if (input.target.word.empty()) return std::abs(values[i] - input.target.number);
-    return rates ? -values[i].real() : -std::abs(values[i]);
+    const auto rounded = [&](double x) { return std::round(1e11 * x / (norm > 0 ? norm : 1)); };
+    const double first = input.target.word.empty() ? std::abs(values[i] - input.target.number)
+                         : rates                   ? -values[i].real()
+                                                   : -std::abs(values[i]);
+    return std::tuple(rounded(first), rounded(std::abs(values[i].imag())),
+                      -rounded(values[i].real()));
   };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const double ka = key(a);
-    const double kb = key(b);
-    if (ka != kb) return ka < kb;
-    const double ia = std::abs(values[a].imag());
-    const double ib = std::abs(values[b].imag());
-    return ia != ib ? ia < ib : a < b;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
   const std::size_t wanted = std::min<std::size_t>(values.size(), input.pairs);
   std::vector<std::size_t> result;
   std::vector<bool> taken(values.size(), false);
@@ -56,7 +57,8 @@ std::vector<std::size_t> chosen(const std::vector<Complex>& values,
   return result;
 }
 
-/// The largest of the entries is made real and positive.
+/// The largest of the entries is made real and positive. They are coefficients of functions: those
+/// in an orthonormal basis depend on rounding where the Gram matrix has an eigenvalue twice.
 Eigen::VectorXcd turned(Eigen::VectorXcd v) {
   const double most = v.cwiseAbs().maxCoeff();
   Index at = 0;
@@ -72,11 +74,11 @@ void set_columns(MatrixXd& columns, Index i, const Complex& value, const Eigen::
 /// Solves on this rank: values, vectors, conditions, rounding.
 void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& input, bool rates,
            bool symmetric, DictionarySpectrum& s) {
-  const linalg::GeneralPairs pairs = symmetric
-                                         ? linalg::as_general(linalg::symmetric_pairs(matrix.k))
+  linalg::GeneralPairs pairs = symmetric ? linalg::as_general(linalg::symmetric_pairs(matrix.k))
                                          : linalg::general_pairs(matrix.k);
+  operators::sort_multiple(matrix, pairs);
   s.all = pairs.values.size();
-  const std::vector<std::size_t> wanted = chosen(pairs.values, input, rates);
+  const std::vector<std::size_t> wanted = chosen(pairs.values, input, rates, matrix.k.norm());
   const auto n = static_cast<Index>(wanted.size());
   s.right = MatrixXd::Zero(matrix.basis.rows(), n);
   s.left = MatrixXd::Zero(matrix.basis.rows(), n);
@@ -94,8 +96,8 @@ void solve(const operators::KoopmanMatrix& matrix, const TransferSpectrumInput& 
     }
     s.gaps.push_back(gap);
     if (value.imag() < 0) continue; // the conjugate of the one before
-    set_columns(s.right, static_cast<Index>(p), value, matrix.basis * turned(v));
-    set_columns(s.left, static_cast<Index>(p), value, matrix.basis * turned(w));
+    set_columns(s.right, static_cast<Index>(p), value, turned(matrix.basis * v));
+    set_columns(s.left, static_cast<Index>(p), value, turned(matrix.basis * w));
   }
 }
 
@@ -191,6 +193,10 @@ void judge(const DictionaryProblem& problem, const TransferSpectrumInput& input,
     s.rates.push_back(rounding          ? none
                       : problem.rates() ? -s.values[i].real()
                                         : -std::log(size) / problem.lag() + 0.0);
+    const double slope = problem.rates() ? 1 : 1 / (size * problem.lag()); // of the rate
+    const double still = problem.rates() ? 1e-12 * norm : 1e-12 / problem.lag();
+    const bool decays = s.rates[i] > std::max(still, slope * s.uncertainty[i]);
+    s.time_scales.push_back(decays ? 1 / s.rates[i] : none);
     const bool good = distance <= input.residual_threshold * scale && !rounding && !drifts;
     s.verdicts.emplace_back(good ? "converged" : "suspect");
   }
@@ -209,6 +215,7 @@ void filter(DictionarySpectrum& s) {
   };
   pick(s.values);
   pick(s.rates);
+  pick(s.time_scales);
   pick(s.residuals);
   pick(s.independent);
   pick(s.condition);
@@ -334,11 +341,9 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
   const auto n = static_cast<hsize_t>(s.values.size());
   const std::string unit = problem.rates() ? "1/time" : "-";
   std::vector<double> values;
-  std::vector<double> scales;
-  for (std::size_t i = 0; i < s.values.size(); ++i) {
-    values.push_back(s.values[i].real());
-    values.push_back(s.values[i].imag());
-    scales.push_back(s.rates[i] > 0 ? 1 / s.rates[i] : none);
+  for (const Complex& value : s.values) {
+    values.push_back(value.real());
+    values.push_back(value.imag());
   }
   const auto numbers = [&](const char* name, const std::vector<double>& list,
                            const std::string& meaning, const std::string& of) {
@@ -353,7 +358,9 @@ void write(const DictionaryProblem& problem, const TransferSpectrumInput& input,
           problem.rates() ? "decay rates -Re(lambda)"
                           : "decay rates -ln|mu|/lag; NaN where rounding decides the eigenvalue",
           "1/time");
-  numbers("time_scales", scales, "implied time scales 1/rate; NaN where nothing decays", "time");
+  numbers("time_scales", s.time_scales,
+          "implied time scales 1/rate; NaN where nothing decays, or no faster than rounding",
+          "time");
   numbers("residuals", s.residuals,
           problem.random_images()
               ? "||K v - mu v|| / ||v|| of the operator itself, by means over cells of the grid; "
@@ -413,9 +420,9 @@ void print(const DictionaryProblem& problem, const DictionarySpectrum& s) {
     const Complex value = s.values[i];
     rows.push_back({std::to_string(i), fmt::format("{:.10g}", value.real()),
                     value.imag() == 0 ? "" : fmt::format("{:+.10g}", value.imag()),
-                    s.rates[i] > 1e-9 ? fmt::format("{:.6g}", 1 / s.rates[i]) : "-",
-                    fmt::format("{:.1e}", s.residuals[i]), shown(s.independent[i], "{:.1e}"),
-                    shown(s.discretisation_error[i], "{:.1e}"), s.verdicts[i]});
+                    shown(s.time_scales[i], "{:.6g}"), fmt::format("{:.1e}", s.residuals[i]),
+                    shown(s.independent[i], "{:.1e}"), shown(s.discretisation_error[i], "{:.1e}"),
+                    s.verdicts[i]});
   }
   problem.log().table(
       problem.rates() ? "Spectrum of the generator on the dictionary"

@@ -21,6 +21,7 @@ namespace komori::analyses {
 struct DictionarySpectrum {
   std::vector<std::complex<double>> values;
   std::vector<double> rates;       ///< -ln|mu|/lag, or -Re; NaN where it is none, 1/time
+  std::vector<double> time_scales; ///< 1 / rate; NaN where nothing decays beyond rounding
   std::vector<double> residuals;   ///< ||K v - mu v|| / ||v|| at the samples
   std::vector<double> independent; ///< the same at other samples; NaN where there are none
   std::vector<double> condition;   ///< 1/|w^H v| of left and right vectors of norm 1

@@ -35,6 +35,36 @@ void scale(Vec re, Vec im, std::complex<double> factor) {
   check(VecAXPBY(im, factor.imag(), factor.real(), old.get()));
 }
 
+/// The value at the cell that decides the phase of re + i im, and the largest modulus. Among cells
+/// as large as the largest up to solver error the first decides, so that signs do not depend on
+/// rounding. Collective.
+struct Top {
+  std::complex<double> value;
+  double modulus;
+};
+Top top_of(Vec re, Vec im) {
+  constexpr double equal = 1 - 1e-5;
+  const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(re));
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  std::array<double, 2> phase{0, 0};
+  double top = 0;
+  const base::ReadArray a(re);
+  const base::ReadArray b(im ? im : re);
+  const auto modulus = [&](std::size_t c) { return im ? std::hypot(a[c], b[c]) : std::abs(a[c]); };
+  for (std::size_t c = 0; c < a.size(); ++c) top = std::max(top, modulus(c));
+  MPI_Allreduce(MPI_IN_PLACE, &top, 1, MPI_DOUBLE, MPI_MAX, comm);
+  int owner = std::numeric_limits<int>::max();
+  for (std::size_t c = 0; c < a.size() && owner > rank; ++c) {
+    if (modulus(c) < equal * top) continue;
+    owner = rank;
+    phase = {a[c], im ? b[c] : 0};
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &owner, 1, MPI_INT, MPI_MIN, comm);
+  MPI_Bcast(phase.data(), 2, MPI_DOUBLE, owner, comm);
+  return {{phase[0], phase[1]}, top};
+}
+
 } // namespace
 
 int discretisation_order(const Problem& problem) {
@@ -88,33 +118,8 @@ std::vector<base::UniqueVec> densities_from_symmetrised(Problem& problem,
 void normalise_functions(const std::vector<std::complex<double>>& values,
                          std::vector<base::UniqueVec>& vectors) {
   for_each_pair(values, vectors, [&](std::size_t, Vec re, Vec im) {
-    // Among cells as large as the largest up to solver error the first decides the phase, so that
-    // signs do not depend on rounding.
-    constexpr double equal = 1 - 1e-5;
-    const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(re));
-    int rank = 0;
-    MPI_Comm_rank(comm, &rank);
-    std::array<double, 2> phase{0, 0};
-    double top = 0;
-    {
-      const base::ReadArray a(re);
-      const base::ReadArray b(im ? im : re);
-      const auto modulus = [&](std::size_t c) {
-        return im ? std::hypot(a[c], b[c]) : std::abs(a[c]);
-      };
-      for (std::size_t c = 0; c < a.size(); ++c) top = std::max(top, modulus(c));
-      MPI_Allreduce(MPI_IN_PLACE, &top, 1, MPI_DOUBLE, MPI_MAX, comm);
-      int owner = std::numeric_limits<int>::max();
-      for (std::size_t c = 0; c < a.size() && owner > rank; ++c) {
-        if (modulus(c) < equal * top) continue;
-        owner = rank;
-        phase = {a[c], im ? b[c] : 0};
-      }
-      MPI_Allreduce(MPI_IN_PLACE, &owner, 1, MPI_INT, MPI_MIN, comm);
-      MPI_Bcast(phase.data(), 2, MPI_DOUBLE, owner, comm);
-    }
-    const std::complex<double> at_top(phase[0], phase[1]);
-    scale(re, im, std::conj(at_top) / (std::abs(at_top) * top));
+    const Top top = top_of(re, im);
+    scale(re, im, std::conj(top.value) / (std::abs(top.value) * top.modulus));
   });
 }
 
@@ -151,8 +156,13 @@ void normalise_densities(Vec volumes, const std::vector<std::complex<double>>& v
     std::array<double, 2> both{total, sum};
     MPI_Allreduce(MPI_IN_PLACE, both.data(), 2, MPI_DOUBLE, MPI_SUM,
                   PetscObjectComm(reinterpret_cast<PetscObject>(volumes)));
-    const double sign = both[1] < -1e-6 * both[0] ? -1 : 1;
-    scale(re, im, sign / both[0]);
+    // A sizeable integral decides the sign; most have none, or a phase.
+    std::complex<double> unit = both[1] < 0 ? -1 : 1;
+    if (im || std::abs(both[1]) <= 1e-6 * both[0]) {
+      const Top top = top_of(re, im);
+      unit = std::conj(top.value) / std::abs(top.value);
+    }
+    scale(re, im, unit / both[0]);
   });
 }
 

@@ -25,7 +25,9 @@ void normalise_functions(const std::vector<std::complex<double>>& values,
                          std::vector<base::UniqueVec>& vectors);
 
 /// Scales eigendensities (per volume): where the partner eigenfunctions are given, to the integral
-/// of left times right being 1; otherwise to the integral of the modulus being 1. Collective.
+/// of left times right being 1; otherwise to the integral of the modulus being 1, with a positive
+/// integral if it has one and is real, else real and positive where the modulus is largest.
+/// Collective.
 void normalise_densities(Vec volumes, const std::vector<std::complex<double>>& values,
                          const std::vector<base::UniqueVec>& right,
                          std::vector<base::UniqueVec>& left);

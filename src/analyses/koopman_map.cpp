@@ -1,9 +1,9 @@
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/koopman_study.hpp"
+#include "analyses/saved_assembly.hpp"
 #include "analyses/study.hpp"
 
 namespace komori::analyses {
@@ -32,10 +32,10 @@ int study_step(KoopmanRun& run, const models::Step& step, std::vector<ResultSect
   run.require_room(grid, operators::entries_per_row(step, grid, ulam) *
                              static_cast<double>(grid.cells()));
   if (run.check_only()) return stop_at_check(run.run);
+  SavedAssembly saved(run.session(), run.result().checkpoints);
   base::Phase assembly(run.log(), "assembly");
-  std::optional<TransferProblem> made;
-  run.unsaved([&] { made.emplace(run.session(), step, std::move(grid), ulam); });
-  TransferProblem& problem = *made;
+  TransferProblem problem(run.session(), step, std::move(grid), ulam, saved.continuation());
+  saved.finish(problem);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
   return study_transfer(run, problem, step.variables(), step.parameters(), {}, std::move(more));
 }

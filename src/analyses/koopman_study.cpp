@@ -71,7 +71,9 @@ int carry_out(KoopmanRun& run, const KoopmanStudy& study) {
   const std::string resolved = config::resolved(run.input);
   OpenResult& result = run.result();
   study.use(result.checkpoints);
-  if (!result.resumed) write_grid(run.input.title, koopman_name, study.grid, result.file);
+  if (!result.file.contains("/grid")) { // a checkpoint may be older than the grid
+    write_grid(run.input.title, koopman_name, study.grid, result.file);
+  }
   result.file.annotate("/grid", study.facts);
   const std::string incomplete = run_sections(result, run.log(), study.sections);
   return conclude(run.run,

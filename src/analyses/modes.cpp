@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include <Eigen/Dense>
 #include <fmt/format.h>
@@ -40,8 +41,14 @@ MatrixXd amplitudes(const operators::KoopmanMatrix& matrix, const MatrixXd& coor
       (parts.cwiseAbs() * coordinates.colwise().norm().cwiseMax(1e-300).cwiseInverse().asDiagonal())
           .rowwise()
           .maxCoeff();
-  std::stable_sort(order.begin(), order.end(),
-                   [&](Index a, Index b) { return sizes[a] > sizes[b] * (1 + 1e-9); });
+  // What is equal up to rounding has an order of its own, that of eigenvalues.
+  const auto key = [&](Index i) {
+    const auto rounded = [](double x) { return std::round(1e9 * x); };
+    const double norm = matrix.k.norm();
+    const Complex value = eigen.values[static_cast<std::size_t>(i)] / (norm > 0 ? norm : 1);
+    return std::tuple(-rounded(sizes[i]), -rounded(value.real()), rounded(std::abs(value.imag())));
+  };
+  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return key(a) < key(b); });
   const Index n = std::min<Index>(r, pairs);
   MatrixXd table(n, 2 + 2 * coordinates.cols());
   for (Index i = 0; i < n; ++i) {

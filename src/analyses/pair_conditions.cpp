@@ -96,6 +96,7 @@ PairConditions pair_conditions(const EigenPairs& right, const EigenPairs& left, 
     std::vector<std::size_t> rights;
     std::vector<std::size_t> lefts;
     double nearest = std::numeric_limits<double>::infinity();
+    std::size_t closest = 0;
     double residual = 0;
     for (const std::size_t other : units) {
       if (std::abs(upper(right.values[other]) - value) > coincide * norm) continue;
@@ -104,9 +105,12 @@ PairConditions pair_conditions(const EigenPairs& right, const EigenPairs& left, 
     }
     for (const std::size_t other : others) {
       const double distance = std::abs(upper(left.values[other]) - value);
+      if (distance < nearest) closest = other;
       nearest = std::min(nearest, distance);
       if (distance <= coincide * norm) lefts.push_back(other);
     }
+    // Both sides may find an eigenvalue that rounding moves at places that differ by more.
+    if (lefts.empty() && nearest < 0.5 * std::abs(value)) lefts.push_back(closest);
     double condition = std::numeric_limits<double>::infinity();
     double uncertainty = nearest;
     if (!lefts.empty()) {

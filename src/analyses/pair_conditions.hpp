@@ -10,7 +10,7 @@ namespace komori::analyses {
 /// What is known of each eigenvalue; entries of a complex pair agree.
 struct PairConditions {
   /// 1 / |y^H x| for left and right vectors of norm 1; for eigenvalues that coincide, of their
-  /// spaces. Infinite where the other side has no such eigenvalue.
+  /// spaces. Infinite where the other side has no eigenvalue near.
   std::vector<double> condition;
   /// How far rounding, and the residual reached, may have moved the eigenvalue; the distance to the
   /// nearest one of the other side where they disagree. In the unit of the eigenvalue.

@@ -10,12 +10,21 @@ namespace {
 
 constexpr int half_bits = 32;
 
-/// Of a list of numbers in two halves each.
-io::Slab part_of_list(std::int64_t total, std::int64_t start, std::int64_t count) {
-  const auto rows = [](std::int64_t n) { return static_cast<hsize_t>(n); };
-  return {.shape = {rows(total), 2},
-          .start = {rows(start), 0},
-          .count = {rows(count), rows(count > 0 ? 2 : 0)}};
+io::Slab part_of_table(std::int64_t total, std::int64_t start, std::int64_t count,
+                       std::size_t width) {
+  const auto size = [](std::int64_t n) { return static_cast<hsize_t>(n); };
+  return {.shape = {size(total), width},
+          .start = {size(start), 0},
+          .count = {size(count), count > 0 ? width : 0}};
+}
+
+/// Where this rank's rows end among those of all, and how many there are.
+std::pair<std::int64_t, std::int64_t> end_and_total(MPI_Comm comm, std::int64_t count) {
+  std::int64_t end = 0;
+  MPI_Scan(&count, &end, 1, MPI_INT64_T, MPI_SUM, comm);
+  std::int64_t total = count;
+  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_INT64_T, MPI_SUM, comm);
+  return {end, total};
 }
 
 } // namespace
@@ -57,15 +66,33 @@ OwnedState load_state(io::CheckpointReader& reader, const spaces::Grid& grid,
   return state;
 }
 
+void save_table(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,
+                std::span<const double> own, std::size_t width) {
+  const auto count = static_cast<std::int64_t>(own.size() / width);
+  const auto [end, total] = end_and_total(comm, count);
+  writer.numbers(name + ".size", {static_cast<double>(total)});
+  if (total > 0) writer.field(name, own, part_of_table(total, end - count, count, width));
+}
+
+std::vector<double> load_table(io::CheckpointReader& reader, MPI_Comm comm, const std::string& name,
+                               std::size_t width, std::optional<std::int64_t> rows) {
+  const auto total = static_cast<std::int64_t>(reader.numbers(name + ".size").at(0));
+  if (total == 0) return {};
+  if (rows) {
+    const std::int64_t end = end_and_total(comm, *rows).first;
+    return reader.field(name, part_of_table(total, end - *rows, *rows, width));
+  }
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  const auto start = [&](std::int64_t r) { return total / ranks * r + std::min(r, total % ranks); };
+  const std::int64_t count = start(rank + 1) - start(rank);
+  return reader.field(name, part_of_table(total, start(rank), count, width));
+}
+
 void save_list(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,
                const std::vector<std::int64_t>& own) {
-  const auto count = static_cast<std::int64_t>(own.size());
-  std::int64_t end = 0;
-  MPI_Scan(&count, &end, 1, MPI_INT64_T, MPI_SUM, comm);
-  std::int64_t total = count;
-  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_INT64_T, MPI_SUM, comm);
-  writer.numbers(name + ".size", {static_cast<double>(total)});
-  if (total == 0) return;
   // A double holds 53 bits.
   std::vector<double> halves;
   halves.reserve(2 * own.size());
@@ -73,21 +100,13 @@ void save_list(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& n
     halves.push_back(static_cast<double>(number >> half_bits));
     halves.push_back(static_cast<double>(number & ((std::int64_t{1} << half_bits) - 1)));
   }
-  writer.field(name, halves, part_of_list(total, end - count, count));
+  save_table(writer, comm, name, halves, 2);
 }
 
 std::vector<std::int64_t> load_list(io::CheckpointReader& reader, MPI_Comm comm,
                                     const std::string& name) {
-  const auto total = static_cast<std::int64_t>(reader.numbers(name + ".size").at(0));
   std::vector<std::int64_t> list;
-  if (total == 0) return list;
-  int rank = 0;
-  int ranks = 1;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  const auto start = [&](std::int64_t r) { return total / ranks * r + std::min(r, total % ranks); };
-  const std::vector<double> halves =
-      reader.field(name, part_of_list(total, start(rank), start(rank + 1) - start(rank)));
+  const std::vector<double> halves = load_table(reader, comm, name, 2);
   for (std::size_t i = 0; i < halves.size(); i += 2) {
     list.push_back((static_cast<std::int64_t>(halves[i]) << half_bits) +
                    static_cast<std::int64_t>(halves[i + 1]));

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,14 @@ void save_state(io::CheckpointWriter& writer, const spaces::Grid& grid, const st
 /// Reads them back into vectors over the grid. Collective.
 OwnedState load_state(io::CheckpointReader& reader, const spaces::Grid& grid,
                       const std::string& name);
+
+/// Writes rows of `width` numbers of any ranks as one table: field "<name>" and numbers
+/// "<name>.size". Collective.
+void save_table(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,
+                std::span<const double> own, std::size_t width);
+/// Reads it back in its order, so many rows here, or in equal parts. Collective.
+std::vector<double> load_table(io::CheckpointReader& reader, MPI_Comm comm, const std::string& name,
+                               std::size_t width, std::optional<std::int64_t> rows = {});
 
 /// Writes numbers of any ranks as one list: field "<name>" and numbers "<name>.size". Collective.
 void save_list(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,

@@ -177,10 +177,13 @@ void write_time_scales(const TimeScales& result, const BandSource& source, base:
   std::vector<std::string> header{"lag"};
   for (std::size_t i = 1; i <= count; ++i) header.push_back(fmt::format("time scale {}", i));
   log.table("Implied time scales", header, rows);
-  if (source.bootstrap.samples > 0 && source.block_time < slowest) {
-    log.warning(fmt::format("time_scales: blocks of {:g} are shorter than the slowest time scale "
-                            "{:g}, so that the bands are too narrow; raise 'bootstrap.block'",
-                            source.block_time, slowest));
+  const double longest = *std::max_element(result.lags.begin(), result.lags.end());
+  if (source.bootstrap.samples > 0 && source.block_time < std::max(slowest, longest)) {
+    log.warning(fmt::format("time_scales: blocks of {:g} are shorter than the {} {:g}, so that the "
+                            "bands are too narrow; raise 'bootstrap.block'",
+                            source.block_time,
+                            slowest > longest ? "slowest time scale" : "longest lag",
+                            std::max(slowest, longest)));
   }
   if (!complete) {
     log.warning(

@@ -14,13 +14,15 @@ namespace komori::analyses {
 using base::check;
 
 TransferProblem::TransferProblem(base::Session& session, const models::Step& map, spaces::Grid grid,
-                                 const operators::UlamInput& ulam)
+                                 const operators::UlamInput& ulam,
+                                 const operators::UlamContinuation& continuation)
     : session_(session), map_(&map), ulam_(ulam), grid_(std::move(grid)), volumes_(grid_.volumes()),
       lag_(map.lag()) {
   operators::validate(map, grid_, ulam_);
-  transfer_ = operators::assemble_ulam(map, grid_, ulam_, [&](double done) {
+  const auto progress = [&](double done) {
     log().progress(done, fmt::format("of {} cells", grid_.cells()));
-  });
+  };
+  transfer_ = operators::assemble_ulam(map, grid_, ulam_, progress, continuation);
   describe_rows(grid_.axes(), ulam_.samples);
 }
 

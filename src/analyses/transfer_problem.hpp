@@ -24,7 +24,8 @@ class TransferProblem {
 public:
   /// Ulam's matrix of a map, which must outlive it. Throws InputError. Collective.
   TransferProblem(base::Session& session, const models::Step& map, spaces::Grid grid,
-                  const operators::UlamInput& ulam);
+                  const operators::UlamInput& ulam,
+                  const operators::UlamContinuation& continuation = {});
   /// The matrix of a chain; `lag` is the time of a step. Throws InputError. Collective.
   TransferProblem(base::Session& session, const operators::ChainSource& source, double lag);
   /// A matrix of probabilities that is ready; rows and columns of cells no path is in may be 0.

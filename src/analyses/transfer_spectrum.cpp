@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "base/error.hpp"
+#include "config/wording.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -65,6 +65,9 @@ void judge(const TransferProblem& problem, const TransferSpectrumInput& input,
     const bool stationary = problem.closed() && i == 0 && std::abs(rate) <= still;
     const bool vague = !stationary && slope * (moved + of_grid + of_paths) > 0.1 * std::abs(rate);
     s.rates.push_back(rate);
+    // Rounding must not make a long time of none.
+    const bool decays = rate > std::max(still, slope * moved);
+    s.time_scales.push_back(decays ? 1 / rate : std::numeric_limits<double>::quiet_NaN());
     if (backward > 10 * input.tolerance) {
       s.verdicts.emplace_back("not converged");
     } else if (backward > input.tolerance || rounding || vague) {
@@ -79,11 +82,9 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
            const TransferSpectrum& s, io::ResultFile& file) {
   const auto n = static_cast<hsize_t>(s.values.size());
   std::vector<double> values;
-  std::vector<double> scales;
-  for (std::size_t i = 0; i < s.values.size(); ++i) {
-    values.push_back(s.values[i].real());
-    values.push_back(s.values[i].imag());
-    scales.push_back(s.rates[i] > 0 ? 1 / s.rates[i] : std::numeric_limits<double>::quiet_NaN());
+  for (const Complex& value : s.values) {
+    values.push_back(value.real());
+    values.push_back(value.imag());
   }
   const std::string unit = problem.rates() ? "1/time" : "-";
   const std::string name = problem.rates() ? "matrix of rates" : "transfer matrix of one step";
@@ -97,8 +98,9 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
                                     "; NaN where rounding decides the eigenvalue"},
                     {"unit", std::string("1/time")}});
   file.write_small(
-      "/spectrum/time_scales", scales, {n},
-      {{"meaning", std::string("implied time scales 1/rate; NaN where nothing decays")},
+      "/spectrum/time_scales", s.time_scales, {n},
+      {{"meaning", std::string("implied time scales 1/rate; NaN where nothing decays, or no faster "
+                               "than rounding")},
        {"unit", std::string("time")}});
   file.write_small(
       "/spectrum/residuals", s.residuals, {n},
@@ -170,13 +172,11 @@ void print(const TransferProblem& problem, const TransferSpectrum& s) {
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 0; i < s.values.size(); ++i) {
     const Complex value = s.values[i];
-    const double rate = s.rates[i];
-    const bool decays = rate > 100 * round_off * problem.norm();
     rows.push_back({std::to_string(i), fmt::format("{:.10g}", value.real()),
                     value.imag() == 0 ? "" : fmt::format("{:+.10g}", value.imag()),
-                    decays ? fmt::format("{:.6g}", 1 / rate) : "-",
-                    fmt::format("{:.1e}", s.residuals[i]), shown(s.condition[i], "{:.1e}"),
-                    shown(s.discretisation_error[i], "{:.1e}"), s.verdicts[i]});
+                    shown(s.time_scales[i], "{:.6g}"), fmt::format("{:.1e}", s.residuals[i]),
+                    shown(s.condition[i], "{:.1e}"), shown(s.discretisation_error[i], "{:.1e}"),
+                    s.verdicts[i]});
     if (drawn) rows.back().insert(rows.back().end() - 1, shown(s.sampling_error[i], "{:.1e}"));
   }
   std::vector<std::string> header{"#",        "Re",        "Im",         "time scale",
@@ -219,13 +219,14 @@ void declare(config::Declarer& declarer, TransferSpectrumInput& input) {
                 Range::between(0, 10));
   declarer.choice("filter", input.filter, {"none", "residual"},
                   {.help = "Of a dictionary: residual leaves out suspect pairs."});
+  if (declarer.reading()) input.origin = declarer.origin("pairs");
 }
 
 void validate(std::int64_t states, const TransferSpectrumInput& input) {
   if (input.pairs <= states) return;
-  throw base::InputError(fmt::format("'spectrum.pairs' is {}, but there are only {} cells or "
-                                     "states; ask for fewer pairs",
-                                     input.pairs, states));
+  config::fail(input.origin, fmt::format("'spectrum.pairs' is {}, but there are only {} cells or "
+                                         "states; ask for fewer pairs",
+                                         input.pairs, states));
 }
 
 TransferSpectrum judged_spectrum(TransferProblem& problem, const TransferSpectrumInput& input) {

@@ -23,6 +23,7 @@ struct TransferSpectrumInput {
   bool conditions = true;
   double residual_threshold = 0.01;
   std::string filter = "none";
+  config::Origin origin{};
 };
 void declare(config::Declarer& declarer, TransferSpectrumInput& input);
 
@@ -31,6 +32,7 @@ void declare(config::Declarer& declarer, TransferSpectrumInput& input);
 struct TransferSpectrum {
   std::vector<std::complex<double>> values;
   std::vector<double> rates;                ///< -ln|mu|/lag, or -Re; NaN where it is none, 1/time
+  std::vector<double> time_scales;          ///< 1 / rate; NaN where nothing decays beyond rounding
   std::vector<double> residuals;            ///< ||P x - mu x|| / ||x||
   std::vector<double> condition;            ///< see PairConditions; NaN where not asked for
   std::vector<double> uncertainty;          ///< of mu by rounding; NaN where not asked for

@@ -122,9 +122,11 @@ EigenPairs find(const Search& search) {
     return problem.rates() ? value.real() >= last.real() - slack
                            : std::abs(value) >= std::abs(last) - slack;
   };
-  if (!linalg::complete_multiplicities(search.matrix, request, pairs, belongs, problem.log())) {
-    search.coverage += fmt::format("{}copies of multiple eigenvalues may be missing",
-                                   search.coverage.empty() ? "" : "; ");
+  const bool all_copies =
+      linalg::complete_multiplicities(search.matrix, request, pairs, belongs, problem.log());
+  const std::string lacking = "copies of multiple eigenvalues may be missing";
+  if (!all_copies && !search.coverage.ends_with(lacking)) { // which the other side may have said
+    search.coverage += (search.coverage.empty() ? "" : "; ") + lacking;
   }
   linalg::sort_units(pairs, [&](Complex a, Complex b) {
     return problem.rates() ? a.real() > b.real() : linalg::slower_step(a, b);

@@ -29,6 +29,12 @@ base::UniqueVec members(const TransitionSystem& system, const FormulaText& text)
   const auto holds = [&](std::span<const double> x) { return formula(x) != 0 ? 1.0 : 0.0; };
   if (!system.sampled) spaces::require_finite(system.grid, std::cref(formula), key_of(text));
   base::UniqueVec set = system.sampled ? system.sampled(holds) : system.grid.sampled(holds);
+  if (base::sum(set.get()) == 0 && system.grid.axis(0).name() == "state") {
+    throw base::InputError(
+        fmt::format("{} holds for none of the {} states, which are numbered from "
+                    "0 to {}",
+                    key_of(text), system.grid.cells(), system.grid.cells() - 1));
+  }
   if (base::sum(set.get()) == 0) {
     throw base::InputError(fmt::format("{} holds for no cell of the grid; widen the condition or "
                                        "refine the grid",

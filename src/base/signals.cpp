@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -90,19 +91,19 @@ void stop_if_asked(MPI_Comm comm, const char* what) {
   throw Stopped(fmt::format("stopped by {}; {}", SignalWatch::stop_text(comm), what));
 }
 
-namespace {
-constexpr double between_rounds = 0.5; // seconds
-}
-
 StopRounds::StopRounds(MPI_Comm comm, const char* what)
-    : comm_(comm), what_(what), next_(MPI_Wtime() + between_rounds) {}
+    : StopRounds(comm, [comm, what] { stop_if_asked(comm, what); }) {}
+
+StopRounds::StopRounds(MPI_Comm comm, std::function<void()> together, double seconds)
+    : comm_(comm), together_(std::move(together)), seconds_(seconds), next_(MPI_Wtime() + seconds) {
+}
 
 bool StopRounds::round(bool left) {
   int any = left ? 1 : 0;
   MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_MAX, comm_);
   if (any == 0) return false;
-  stop_if_asked(comm_, what_);
-  next_ = MPI_Wtime() + between_rounds;
+  together_();
+  next_ = MPI_Wtime() + seconds_;
   return true;
 }
 

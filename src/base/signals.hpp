@@ -1,6 +1,7 @@
 /// Signals as requests that a long phase looks at between two steps.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include <mpi.h>
@@ -39,22 +40,27 @@ public:
 /// Collective.
 void stop_if_asked(MPI_Comm comm, const char* what);
 
-/// The same in the middle of a loop whose length differs between ranks.
+/// The same, or something else that all ranks do together, in the middle of a loop whose length
+/// differs between ranks.
 class StopRounds {
 public:
+  /// Every round is `stop_if_asked`.
   StopRounds(MPI_Comm comm, const char* what);
-  /// To be called in every step of the loop; about every half second, a round of all ranks: throws
-  /// `Stopped` on all of them if any was asked to stop.
+  /// Every round is a call of `together`; there are some `seconds` between two.
+  StopRounds(MPI_Comm comm, std::function<void()> together, double seconds = half_second);
+  /// To be called in every step of the loop; now and then, a round of all ranks.
   void look();
   /// To be called once after the loop: takes part in the rounds of ranks that are still in theirs.
   void finish();
 
 private:
+  static constexpr double half_second = 0.5;
   /// Whether any rank has steps left.
   bool round(bool left);
 
   MPI_Comm comm_;
-  const char* what_;
+  std::function<void()> together_;
+  double seconds_;
   double next_; ///< by MPI_Wtime
 };
 

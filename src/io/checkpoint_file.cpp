@@ -54,6 +54,12 @@ void CheckpointWriter::numbers(const std::string& name, const std::vector<double
   file_.write_small("/state/" + name, values, {values.size()}, {});
 }
 
+void CheckpointWriter::rest_of(const CheckpointReader& other) {
+  const Group from(H5Gopen2(other.handle(), "/state", H5P_DEFAULT), "the state so far");
+  const Group to(H5Gopen2(file_.handle(), "/state", H5P_DEFAULT), "the state so far");
+  copy_tree(comm_, from.get(), to.get());
+}
+
 void CheckpointWriter::result(const ResultFile& result, const std::vector<std::string>& done) {
   std::string lines;
   for (const std::string& section : done) lines += section + "\n";

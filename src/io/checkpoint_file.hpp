@@ -21,6 +21,8 @@ namespace komori::io {
 /// What problem a checkpoint belongs to: dotted input keys and their values.
 using Identity = std::vector<std::pair<std::string, std::string>>;
 
+class CheckpointReader;
+
 /// Writes one checkpoint. All functions are collective; they throw std::runtime_error on all ranks
 /// alike where the file system refuses.
 class CheckpointWriter {
@@ -32,6 +34,8 @@ public:
   void field(const std::string& name, std::span<const double> local, const Slab& slab);
   /// Numbers that all ranks hold alike.
   void numbers(const std::string& name, const std::vector<double>& values);
+  /// What another checkpoint holds of its phase under names that are not used here.
+  void rest_of(const CheckpointReader& other);
   /// Everything written to a result so far, and the sections it completes.
   void result(const ResultFile& result, const std::vector<std::string>& done);
   /// How many runs in a row have left without progress, this one included.
@@ -64,6 +68,8 @@ public:
   std::vector<double> numbers(const std::string& name) const;
   /// Copies the result so far into a new, empty result file.
   void result(const ResultFile& result) const;
+  /// The open file. Local.
+  hid_t handle() const noexcept { return file_.get(); }
 
 private:
   MPI_Comm comm_;

@@ -158,6 +158,7 @@ void Checkpoints::complete(const std::string& section, const std::string& proble
   done_.push_back(entry);
   progress_ = true;
   phase_saved_ = false;
+  reader_.reset(); // what it holds was of this section, or of work before it
 }
 
 bool Checkpoints::restore(const std::string& phase,
@@ -236,14 +237,18 @@ void Checkpoints::require_room(const std::string& path) const {
   });
 }
 
-bool Checkpoints::write(const std::string& phase, const Save& save, std::string& problem) {
+bool Checkpoints::write(const std::string& phase, bool carry, const Save& save,
+                        std::string& problem) {
   const double begun = elapsed();
+  const bool carries = carry && reader_;
+  const std::string& name = carries ? reader_->phase() : phase;
   const std::string path = path_of(next_number_);
   try {
     require_room(path);
-    CheckpointWriter writer(comm_, path, identity_, phase);
+    CheckpointWriter writer(comm_, path, identity_, name);
     save(writer);
     for (const Save& kept : kept_) kept(writer);
+    if (carries) writer.rest_of(*reader_);
     if (!progress_ && phase == between) writer.fruitless(fruitless_before_ + 1);
     if (result_) writer.result(*result_, done_);
     writer.commit();
@@ -256,7 +261,7 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
   if (!problem.empty()) return false;
   ++next_number_;
   ++count_;
-  phase_saved_ = phase != between;
+  phase_saved_ = name != between;
   double spent = last_save_ - begun;
   MPI_Allreduce(MPI_IN_PLACE, &spent, 1, MPI_DOUBLE, MPI_MAX, comm_);
   longest_save_ = std::max(longest_save_, spent);
@@ -281,16 +286,31 @@ bool Checkpoints::write(const std::string& phase, const Save& save, std::string&
 
 void Checkpoints::step(const std::string& phase, const Save& save) {
   if (!std::exchange(judged_, false)) judge(false);
+  if (save_due_ || !stop_reason_.empty()) save_or_leave(phase, false, save);
+}
+
+void Checkpoints::step_before(bool came_on, const Save& save) {
+  if (!std::exchange(judged_, false)) judge(false);
   if (!save_due_ && stop_reason_.empty()) return;
+  const bool before = std::exchange(progress_, progress_ || came_on);
+  try {
+    if (!save_or_leave(between, true, save)) progress_ = before;
+  } catch (const base::Stopped&) {
+    require_progress();
+    throw;
+  }
+}
+
+bool Checkpoints::save_or_leave(const std::string& phase, bool carry, const Save& save) {
   std::string problem;
-  const bool written = write(phase, save, problem);
+  const bool written = write(phase, carry, save, problem);
   progress_ = progress_ || (written && phase != between);
   base::SignalWatch::saved();
   if (!written) {
     write_failed_ = true; // a signal may ask again; the period would only repeat the message
     log_.warning(fmt::format("no checkpoint was written: {}; earlier ones are kept", problem));
   }
-  if (stop_reason_.empty()) return;
+  if (stop_reason_.empty()) return written;
   left_ = true;
   if (!written) {
     throw base::Error(
@@ -305,7 +325,8 @@ void Checkpoints::step(const std::string& phase, const Save& save) {
 void Checkpoints::leave() {
   if (left_) throw;
   stop_reason_ = base::SignalWatch::stop_text(comm_);
-  if (phase_saved_) {
+  // A state that waits for work to be done again before it is of this run only once that is done.
+  if (phase_saved_ && (!reader_ || progress_)) {
     throw base::Stopped(fmt::format("stopped by {}; run the same command again with '--restart "
                                     "auto' to go on from the last checkpoint",
                                     stop_reason_));
@@ -317,16 +338,20 @@ void Checkpoints::leave() {
                                     stop_reason_));
   }
   try {
-    judged_ = true;
-    step(between, [](CheckpointWriter&) {});
+    save_or_leave(between, true, [](CheckpointWriter&) {});
   } catch (const base::Stopped&) {
-    constexpr int patience = 3;
-    if (progress_ || fruitless_before_ + 1 < patience) throw;
-    throw base::ConvergenceError(fmt::format(
-        "{} runs in a row were stopped before they could save any progress; give each run more "
-        "time, or more ranks",
-        fruitless_before_ + 1));
+    require_progress();
+    throw;
   }
+}
+
+void Checkpoints::require_progress() const {
+  constexpr int patience = 3;
+  if (progress_ || fruitless_before_ + 1 < patience) return;
+  throw base::ConvergenceError(fmt::format(
+      "{} runs in a row were stopped before they could save any progress; give each run more "
+      "time, or more ranks",
+      fruitless_before_ + 1));
 }
 
 void Checkpoints::remove() {

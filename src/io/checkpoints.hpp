@@ -66,10 +66,13 @@ public:
   /// just said so; saves and throws Stopped if a signal or the time budget asks to leave, or Error
   /// if it could not save on the way out.
   void step(const std::string& phase, const Save& save);
-  /// Called while handling a Stopped: unless the newest checkpoint has a state of the section under
-  /// way, saves what is complete, so that only that section is lost. Throws Stopped, or
-  /// ConvergenceError where several runs in a row have come no farther: another one would not
-  /// either.
+  /// The same within work that comes before any phase: what it saves is found by `kept`, and stands
+  /// beside a state that this run has not come to yet. `came_on`: this run has done some of it.
+  void step_before(bool came_on, const Save& save);
+  /// Called while handling a Stopped: unless this run has saved or taken up a state of the section
+  /// under way, saves what is complete, and what it has not come to, so that only that section is
+  /// lost. Throws Stopped, or ConvergenceError where several runs in a row have come no farther:
+  /// another one would not either.
   void leave();
   /// Whether `step` would save now, so that a solver can be paused first. A phase that is not
   /// `settled` is only paused for a signal or the end of its time, not for the period.
@@ -94,8 +97,14 @@ private:
   /// does not survive a disk that is full to the last byte, opens a file there.
   void require_room(const std::string& path) const;
   void require_same_problem(const CheckpointReader& reader) const;
-  /// False, with a warning, if it could not be written.
-  bool write(const std::string& phase, const Save& save, std::string& problem);
+  /// False, with a warning, if it could not be written. A state that nobody has taken is part of it
+  /// if `carry`, and gives it its phase.
+  bool write(const std::string& phase, bool carry, const Save& save, std::string& problem);
+  /// What a step does once it is known that it saves or leaves; whether it saved. Throws Stopped.
+  bool save_or_leave(const std::string& phase, bool carry, const Save& save);
+  /// Throws ConvergenceError where too many runs have come no farther. To be called while a Stopped
+  /// is handled.
+  void require_progress() const;
   double elapsed() const;
   void judge(bool interrupting);
 

@@ -47,7 +47,9 @@ public:
 
   void group(hid_t from, hid_t to, const std::string& path) {
     attributes(from, to);
+    const std::vector<std::string> there = members_of(to);
     for (const std::string& name : members_of(from)) {
+      if (std::find(there.begin(), there.end(), name) != there.end()) continue;
       const Object member(H5Oopen(from, name.c_str(), H5P_DEFAULT), "opening '" + name + "'");
       const std::string inner = path.empty() ? name : path + "/" + name;
       if (H5Iget_type(member.get()) == H5I_GROUP) {

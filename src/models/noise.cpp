@@ -106,6 +106,12 @@ public:
                                    "'range'",
                                    name_, lower, upper));
     }
+    // Of a jump or a mild singularity next to nothing is left at the deepest panels.
+    if (unresolved_ > 1e-3 * total) {
+      throw InputError(fmt::format("{} cannot be integrated on [{:g}, {:g}]: it grows too fast "
+                                   "near xi = {:.3g}; choose a density that can be normalised",
+                                   name_, lower, upper, singular_));
+    }
     for (double& value : cumulative_) value /= total;
     scale_ = 1 / total;
   }
@@ -144,6 +150,10 @@ private:
     // Not before some panels: a narrow peak between few nodes would be taken for nothing.
     const bool fits = std::abs(whole - halves) <= 1e-13 * std::abs(halves) + 1e-300;
     if ((fits && depth >= 4) || depth >= deepest) {
+      if (!fits && halves > unresolved_) {
+        unresolved_ = halves;
+        singular_ = middle;
+      }
       edges_.push_back(b);
       parts_.push_back(halves);
       return;
@@ -158,6 +168,8 @@ private:
   std::vector<double> parts_;
   std::vector<double> cumulative_;
   double scale_ = 1;
+  double unresolved_ = 0; ///< the largest part that bisection did not settle
+  double singular_ = 0;   ///< where it is
 };
 
 double entry(const std::vector<double>& values, std::size_t k) {

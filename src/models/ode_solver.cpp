@@ -15,6 +15,9 @@ namespace {
 using base::check;
 using UniqueTs = base::Handle<TS, TSDestroy>;
 
+/// What exceeds this has no square, and is as good as infinite.
+constexpr double beyond = 1e100;
+
 std::string place_text(const std::vector<std::string>& names, std::span<const double> x,
                        std::size_t count, std::size_t i) {
   std::string text;
@@ -50,11 +53,15 @@ public:
     check(TSRKSetType(ts, control.type.c_str()));
     check(TSSetTolerances(ts, control.atol, nullptr, control.rtol, nullptr));
     check(TSSetMaxSteps(ts, static_cast<PetscInt>(control.most_steps)));
+    check(TSSetMaxStepRejections(ts, 60)); // down to any step that has a meaning
     check(TSSetExactFinalTime(ts, TS_EXACTFINALTIME_MATCHSTEP));
     check(TSSetErrorIfStepFails(ts, PETSC_FALSE));
     check(TSSetRHSFunction(ts, nullptr, &Lists::evaluate, this));
     check(TSSetApplicationContext(ts, this));
     check(TSSetFunctionDomainError(ts, &Lists::in_domain));
+    check(TSSetPreStep(ts, &Lists::before_step));
+    check(TSSetPreStage(ts, &Lists::before_stage));
+    check(TSSetPostStep(ts, &Lists::after_step));
     TSAdapt adapt = nullptr;
     check(TSGetAdapt(ts, &adapt));
     check(TSAdaptSetType(adapt, TSADAPTBASIC));
@@ -95,23 +102,54 @@ private:
       const base::ReadArray state(x);
       const base::WriteArray values(f);
       self.field_.evaluate(t, {.x = state.span(), .count = self.count_}, values.span());
-      if (!finite(values.span())) self.undefined_ = true;
+      if (bounded(values.span())) return;
+      self.undefined_ = true;
+      // After the last stage nobody asks for the domain before norms are taken, which have to be
+      // finite, and large enough for the step to be refused.
+      for (double& value : values.span()) {
+        if (!(std::abs(value) < beyond)) value = beyond;
+      }
     });
   }
   /// A step is taken again, shorter, where the field had no value or the state none.
   static PetscErrorCode in_domain(TS ts, PetscReal, Vec x, PetscBool* accept) {
     return base::guarded([&] {
-      Lists* self = nullptr;
-      check(TSGetApplicationContext(ts, static_cast<void*>(&self)));
+      Lists& self = of(ts);
       const base::ReadArray state(x);
-      *accept = !self->undefined_ && finite(state.span()) ? PETSC_TRUE : PETSC_FALSE;
-      self->undefined_ = false;
+      *accept = !self.undefined_ && bounded(state.span()) ? PETSC_TRUE : PETSC_FALSE;
+      self.undefined_ = false;
     });
   }
-  static bool finite(std::span<const double> values) {
-    double sum = 0; // of zeros, or nothing that is a number
-    for (const double value : values) sum += 0 * value;
-    return sum == 0;
+  static Lists& of(TS ts) {
+    Lists* self = nullptr;
+    check(TSGetApplicationContext(ts, static_cast<void*>(&self)));
+    return *self;
+  }
+  /// PETSc goes back to where a rejected step began by subtracting the step from where it led,
+  /// which leaves nothing of the state where that is far away: it is kept, and put back.
+  static PetscErrorCode before_step(TS ts) {
+    return base::guarded([&] {
+      Lists& self = of(ts);
+      const base::ReadArray state(self.state_.get());
+      self.step_from_.assign(state.span().begin(), state.span().end());
+    });
+  }
+  static PetscErrorCode before_stage(TS ts, PetscReal) {
+    return base::guarded([&] {
+      const Lists& self = of(ts);
+      const base::WriteArray state(self.state_.get());
+      std::copy(self.step_from_.begin(), self.step_from_.end(), state.span().begin());
+    });
+  }
+  /// The last stage of a step that was accepted lies where the next one begins.
+  static PetscErrorCode after_step(TS ts) {
+    return base::guarded([&] {
+      if (of(ts).undefined_) check(TSSetConvergedReason(ts, TS_CONVERGED_USER));
+    });
+  }
+  static bool bounded(std::span<const double> values) {
+    return std::all_of(values.begin(), values.end(),
+                       [](double value) { return std::abs(value) < beyond; });
   }
 
   std::string failure(double start, double end, TSConvergedReason reason,
@@ -160,7 +198,8 @@ private:
   std::size_t count_;
   base::UniqueVec state_;
   UniqueTs ts_;
-  bool undefined_ = false; ///< the field had no value since the last look
+  std::vector<double> step_from_; ///< where the step under way began
+  bool undefined_ = false;        ///< the field had no value since the last look
 };
 
 OdeSolver::OdeSolver(const TimedFormulas& field, std::vector<std::string> names,

@@ -89,9 +89,15 @@ Chain assemble_chain(const ChainSource& source, const spaces::Grid& grid) {
     }
     const double wanted = chain.rates ? 0 : 1;
     if (std::abs(sum - wanted) > sum_tolerance * largest && problem.empty()) {
+      constexpr double single = 1e-4; // precision, or few digits, leave less
       problem = fmt::format("{}: row {} (from 0) sums to {:.10g}, but rows of a matrix of {} must "
-                            "sum to {:g}",
-                            source.name(), row, sum, kind, wanted);
+                            "sum to {:g}{}",
+                            source.name(), row, sum, kind, wanted,
+                            std::abs(sum - wanted) < single * largest
+                                ? fmt::format("; write more digits (double precision), or {}",
+                                              chain.rates ? "set the diagonal to minus the others"
+                                                          : "divide every row by its sum")
+                                : "");
     }
     chain.transfer.norm = std::max(chain.transfer.norm, size);
     builder.end_row();

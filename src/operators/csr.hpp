@@ -39,6 +39,20 @@ public:
   void add_rows(std::span<const Band> bands, std::size_t count);
   /// Off-diagonal and diagonal entries of the current row, for inspection before `end_row`.
   const std::vector<std::pair<PetscInt, PetscScalar>>& row() const { return row_; }
+  /// Calls visit(column, value) for the entries of a row that is done.
+  template <class Visit> void for_each_entry(std::size_t row, Visit&& visit) const {
+    const Arrays& a = *arrays_;
+    for (auto i = a.inner_rows[row]; i < a.inner_rows[row + 1]; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      visit(a.inner_columns[at] + first_column_, a.inner_values[at]);
+    }
+    for (auto i = a.outer_rows[row]; i < a.outer_rows[row + 1]; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      visit(a.outer_columns[at], a.outer_values[at]);
+    }
+  }
+  /// How many rows are done.
+  std::size_t rows_done() const { return arrays_->inner_rows.size() - 1; }
   std::int64_t nonzeros() const {
     return static_cast<std::int64_t>(arrays_->inner_columns.size() + arrays_->outer_columns.size());
   }

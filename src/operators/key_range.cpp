@@ -55,8 +55,8 @@ send_lists(MPI_Comm comm, const std::vector<std::vector<std::int64_t>>& lists) {
                std::accumulate(in_wide.begin(), in_wide.end(), std::int64_t{0}));
   MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, comm);
   if (largest > std::numeric_limits<int>::max()) {
-    throw base::InputError("a cover moves more than 2^31 boxes or images to or from one rank at "
-                           "once; use more ranks");
+    throw base::InputError("more than 2^31 boxes, images or parts of rows would go to or from one "
+                           "rank at once; use more ranks");
   }
   const std::vector<int> out(out_wide.begin(), out_wide.end());
   const std::vector<int> in(in_wide.begin(), in_wide.end());

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <complex>
 #include <numeric>
+#include <utility>
 
+#include <Eigen/Dense>
 #include <fmt/format.h>
 
 #include "base/error.hpp"
@@ -36,6 +39,72 @@ MatrixXd selected(const MatrixXd& matrix, const std::vector<std::size_t>& functi
 MatrixXd correlations(const MatrixXd& g, VectorXd& inverse) {
   inverse = g.diagonal().unaryExpr([](double x) { return x > 0 ? 1 / std::sqrt(x) : 0; });
   return inverse.asDiagonal() * g * inverse.asDiagonal();
+}
+
+template <class Scalar> using Dense = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+
+/// The basis of the span of v that `form` asks for, and the one of the span of w that is dual to
+/// it; false where there is none.
+template <class Scalar> bool sort_space(Dense<Scalar>& v, Dense<Scalar>& w, Dense<Scalar> form) {
+  Eigen::ColPivHouseholderQR<Dense<Scalar>> qr(v);
+  qr.setThreshold(1e-6);
+  if (qr.rank() < v.cols()) return false;
+  const Dense<Scalar> q = qr.householderQ() * Dense<Scalar>::Identity(v.rows(), v.cols());
+  form = q.adjoint() * form * q;
+  const Eigen::SelfAdjointEigenSolver<Dense<Scalar>> solver(form);
+  const Dense<Scalar> best = q * solver.eigenvectors();
+  const Eigen::FullPivLU<Dense<Scalar>> mixed(best.adjoint() * w);
+  if (mixed.rcond() < 1e-8) return false;
+  v = best;
+  w = w * mixed.inverse();
+  w.colwise().normalize();
+  return true;
+}
+
+/// Columns of real vectors with these numbers.
+MatrixXd columns_of(const MatrixXd& all, const std::vector<std::size_t>& numbers) {
+  MatrixXd some(all.rows(), static_cast<Index>(numbers.size()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    some.col(static_cast<Index>(i)) = all.col(static_cast<Index>(numbers[i]));
+  }
+  return some;
+}
+
+void sort_real(const KoopmanMatrix& matrix, double value, const std::vector<std::size_t>& numbers,
+               linalg::GeneralPairs& pairs) {
+  MatrixXd v = columns_of(pairs.right, numbers);
+  MatrixXd w = columns_of(pairs.left, numbers);
+  MatrixXd form = matrix.l - value * (matrix.a + matrix.a.transpose());
+  form.diagonal().array() += value * value;
+  if (!sort_space<double>(v, w, std::move(form))) return;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto at = static_cast<Index>(numbers[i]);
+    pairs.values[numbers[i]] = pairs.values[numbers[i]].real();
+    pairs.right.col(at) = v.col(static_cast<Index>(i));
+    pairs.left.col(at) = w.col(static_cast<Index>(i));
+  }
+}
+
+/// `numbers`: of the pairs' first ones, of positive imaginary part.
+void sort_complex(const KoopmanMatrix& matrix, std::complex<double> value,
+                  const std::vector<std::size_t>& numbers, linalg::GeneralPairs& pairs) {
+  Eigen::MatrixXcd v(pairs.right.rows(), static_cast<Index>(numbers.size()));
+  Eigen::MatrixXcd w(pairs.left.rows(), v.cols());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    v.col(static_cast<Index>(i)) = linalg::complex_column(pairs.values, pairs.right, numbers[i]);
+    w.col(static_cast<Index>(i)) = linalg::complex_column(pairs.values, pairs.left, numbers[i]);
+  }
+  Eigen::MatrixXcd form = matrix.l - std::conj(value) * matrix.a - value * matrix.a.transpose();
+  form.diagonal().array() += std::norm(value);
+  if (!sort_space<std::complex<double>>(v, w, std::move(form))) return;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto at = static_cast<Index>(numbers[i]);
+    const auto from = static_cast<Index>(i);
+    pairs.right.col(at) = v.col(from).real();
+    pairs.right.col(at + 1) = v.col(from).imag();
+    pairs.left.col(at) = w.col(from).real();
+    pairs.left.col(at + 1) = w.col(from).imag();
+  }
 }
 
 } // namespace
@@ -122,6 +191,31 @@ double gram_residual(const KoopmanMatrix& matrix, std::complex<double> lambda,
                         2 * std::real(std::conj(lambda) * v.dot(av)) +
                         std::norm(lambda) * v.squaredNorm();
   return std::sqrt(std::max(0.0, square) / v.squaredNorm());
+}
+
+void sort_multiple(const KoopmanMatrix& matrix, linalg::GeneralPairs& pairs) {
+  const double coincide = 1e-11 * matrix.k.norm();
+  std::vector<bool> done(pairs.values.size(), false);
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    const std::complex<double> value = pairs.values[i];
+    if (done[i] || value.imag() < 0 || std::abs(value) <= coincide) continue;
+    const bool real = value.imag() <= coincide;
+    const std::complex<double> centre = real ? value.real() : value; // as far from both of a pair
+    std::vector<std::size_t> numbers;
+    for (std::size_t j = i; j < pairs.values.size(); ++j) {
+      if (done[j] || std::abs(pairs.values[j] - centre) > coincide) continue;
+      // Next to the real axis both of a pair are near: their columns are vectors of their own.
+      if (!real && pairs.values[j].imag() < 0) continue;
+      numbers.push_back(j);
+      done[j] = true;
+    }
+    if (numbers.size() < 2) continue;
+    if (real) {
+      sort_real(matrix, value.real(), numbers, pairs);
+    } else {
+      sort_complex(matrix, value, numbers, pairs);
+    }
+  }
 }
 
 void broadcast(MPI_Comm comm, MatrixXd& matrix) {

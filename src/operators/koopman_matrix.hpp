@@ -8,6 +8,7 @@
 #include <Eigen/Core>
 #include <mpi.h>
 
+#include "linalg/dense.hpp"
 #include "operators/gram_pass.hpp"
 #include "spaces/dictionary.hpp"
 
@@ -46,6 +47,13 @@ std::string dependence(const GramMatrices& gram, const spaces::Dictionary& dicti
 /// of rounding, about 1e-8 times the norm of K. Local.
 double gram_residual(const KoopmanMatrix& matrix, std::complex<double> lambda,
                      const Eigen::VectorXcd& v);
+
+/// Of eigenvalues of `k` that coincide to rounding, vectors are any basis of their space. Makes it
+/// the one in which the least residual, as of `gram_residual`, comes first, then the least of what
+/// is orthogonal to that, and so on: functions that the operator itself has are not mixed with what
+/// only the dictionary makes of it. Where values are 0, or the space has too few vectors, nothing
+/// changes. Local.
+void sort_multiple(const KoopmanMatrix& matrix, linalg::GeneralPairs& pairs);
 
 /// The matrix of rank 0 on all ranks. Collective.
 void broadcast(MPI_Comm comm, KoopmanMatrix& matrix);

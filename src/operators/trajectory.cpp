@@ -225,6 +225,13 @@ void TrajectorySource::require_pairs(std::int64_t extent, const std::string& wha
   if (pairs(extent) > 0) return;
   std::int64_t longest = 0;
   for (const Piece& piece : pieces_) longest = std::max(longest, piece.frames);
+  if (longest == 1 && input_.time_column >= 0 && frames() > 1) {
+    throw base::InputError(
+        fmt::format("{}: 'model.time_column' ({}) advances by anything but 'model.dt' ({:g}) after "
+                    "every frame, "
+                    "so that there is no pair; set 'model.dt' to the time between two frames",
+                    what, input_.time_column, input_.dt));
+  }
   throw base::InputError(
       fmt::format("{}: {:g} is {} frames of 'model.dt', but the longest of the {} "
                   "piece{} of the trajectory has {} frame{}: there is no pair; "

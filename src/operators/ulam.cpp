@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/signals.hpp"
 #include "operators/csr.hpp"
+#include "operators/ulam_done.hpp"
 #include "operators/ulam_rows.hpp"
 
 namespace komori::operators {
@@ -23,16 +24,6 @@ void throw_first(MPI_Comm comm, std::int64_t natural, const std::string& problem
   if (first == std::numeric_limits<std::int64_t>::max()) return;
   const bool mine = !problem.empty() && natural == first;
   throw base::InputError(base::first_text(comm, mine ? problem : ""));
-}
-
-/// The cell at a natural position.
-spaces::Index cell_at(const spaces::Grid& grid, std::int64_t natural) {
-  spaces::Index cell{};
-  for (int k = grid.dimension() - 1; k >= 0; --k) {
-    cell[static_cast<std::size_t>(k)] = static_cast<PetscInt>(natural % grid.axis(k).cells());
-    natural /= grid.axis(k).cells();
-  }
-  return cell;
 }
 
 } // namespace
@@ -74,14 +65,19 @@ void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput
 }
 
 TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
-                             const UlamInput& input, const std::function<void(double)>& progress) {
+                             const UlamInput& input, const std::function<void(double)>& progress,
+                             const UlamContinuation& continuation) {
   UlamRows rows(map, grid, input);
   RowSum row;
   TransferMatrix result;
   result.leak = grid.vector();
+  KnownRows known(grid, continuation.from.value_or(UlamRowsDone{}));
   CsrBuilder builder(grid.first(), grid.local_cells(), 4);
+  std::vector<double> leaks;
+  leaks.reserve(static_cast<std::size_t>(grid.local_cells()));
   std::string problem;
   std::int64_t where = 0;
+  std::int64_t computed = 0;               // rows
   constexpr PetscInt between_reports = 64; // cells
   // Where only the first axis is shared by ranks, cells are numbered in natural order.
   const auto& parts = grid.ranks_per_axis();
@@ -91,29 +87,47 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   if (input.entries == "sampled") {
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());
   }
-  base::StopRounds rounds(grid.comm(), "no result was written");
-  {
-    const base::WriteArray leaks(result.leak.get());
-    grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
-      if (!problem.empty()) return; // this rank's first problem in natural order
+  const auto done = [&] {
+    UlamRowsDone all = rows_of(builder, grid, leaks);
+    known.add_rest(all, grid);
+    return all;
+  };
+  const auto pause = [&] {
+    if (continuation.step) {
+      continuation.step(done, computed);
+    } else {
+      base::stop_if_asked(grid.comm(), "no result was written");
+    }
+  };
+  base::StopRounds rounds(grid.comm(), pause, continuation.seconds);
+  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+    if (!problem.empty()) return; // this rank's first problem in natural order
+    double leak = 0;
+    if (!known.take(local, builder, leak)) {
       rounds.look();
       if (progress && local % between_reports == 0) {
         progress(static_cast<double>(local) / static_cast<double>(grid.local_cells()));
       }
-      const double leak = rows.build(cell, row, problem);
+      leak = rows.build(cell, row, problem);
       where = grid.natural(cell);
-      leaks[static_cast<std::size_t>(local)] = leak;
-      result.largest_leak = std::max(result.largest_leak, leak);
+      if (!problem.empty()) return;
+      ++computed;
       for (const auto& [column, value] : row.entries()) {
         const PetscInt number =
             natural_order ? static_cast<PetscInt>(column) : grid.number(cell_at(grid, column));
         builder.add(number, scale * value);
       }
-      builder.end_row();
-    });
-  }
+    }
+    builder.end_row();
+    leaks.push_back(leak);
+    result.largest_leak = std::max(result.largest_leak, leak);
+  });
   rounds.finish();
   throw_first(grid.comm(), where, problem);
+  {
+    const base::WriteArray all(result.leak.get());
+    std::copy(leaks.begin(), leaks.end(), all.span().begin());
+  }
   result.nonzeros = builder.nonzeros();
   MPI_Allreduce(MPI_IN_PLACE, &result.nonzeros, 1, MPI_INT64_T, MPI_SUM, grid.comm());
   MPI_Allreduce(MPI_IN_PLACE, &result.largest_leak, 1, MPI_DOUBLE, MPI_MAX, grid.comm());

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/petsc.hpp"
 #include "config/declaration.hpp"
@@ -36,6 +38,22 @@ struct TransferMatrix {
   double norm = 1;        ///< largest absolute row sum
 };
 
+/// Rows of a matrix that are done, in the natural numbering of cells, in any parts over the ranks.
+struct UlamRowsDone {
+  std::vector<double> rows{};    ///< of each: cell, number of entries, leak
+  std::vector<double> entries{}; ///< row after row, of each: column, value
+};
+
+/// How the assembly of a matrix takes part in checkpoints.
+struct UlamContinuation {
+  /// Called by all ranks every `seconds` with a function that describes what is done (local), and
+  /// how many rows of this rank were computed, not known. It may save, and ends the run by throwing
+  /// Stopped. Without it signals end the run. Collective.
+  std::function<void(const std::function<UlamRowsDone()>& done, std::int64_t computed)> step{};
+  double seconds = 0.5;
+  std::optional<UlamRowsDone> from{}; ///< what an earlier run, on any number of ranks, had done
+};
+
 /// Throws InputError where the section does not fit the model. Collective.
 void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput& input);
 
@@ -45,7 +63,11 @@ void validate(const models::Step& map, const spaces::Grid& grid, const UlamInput
 /// share of this rank's cells that is done. Throws Stopped where a signal asks for it. Collective.
 TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
                              const UlamInput& input,
-                             const std::function<void(double)>& progress = {});
+                             const std::function<void(double)>& progress = {},
+                             const UlamContinuation& continuation = {});
+
+/// All rows of this rank. Local.
+UlamRowsDone rows_of(const TransferMatrix& transfer, const spaces::Grid& grid);
 
 /// Entries per row, averaged over rows spread evenly over the grid: the size of the matrix before
 /// it is made. Checks the images of those rows as `assemble_ulam` does. Collective.

@@ -19,17 +19,38 @@ Boundary boundary_of(const std::string& word) {
   return word == "periodic" ? Boundary::periodic : Boundary::reflecting;
 }
 
-/// Edges at from + (to - from) (g(s) - g(0)) / (g(1) - g(0)), s = i / cells.
-std::vector<double> graded_edges(const AxisInput& input,
+/// Edges at from + (to - from) (g(s) - g(0)) / (g(1) - g(0)), s = i / cells. Throws InputError
+/// where g is not finite or does not go from g(0) to g(1) without turning.
+std::vector<double> graded_edges(const std::string& name, const AxisInput& input,
                                  const std::vector<std::pair<std::string, double>>& constants) {
   const config::Formula map(input.grading, {"s"}, constants);
-  const auto at = [&](double s) { return map(std::span<const double>(&s, 1)); };
-  const double first = at(0);
-  const double span = at(1) - first;
-  std::vector<double> edges;
+  const auto refuse = [&](const std::string& what) {
+    throw base::InputError(
+        fmt::format("{}: 'grid.{}.grading' {}; write a formula that increases from s = 0 to s = 1, "
+                    "e.g. s^2 for small cells at 'from', sinh(3*(s-0.5)) for small ones in the "
+                    "middle, or give 'edges'",
+                    input.origin.text(), name, what));
+  };
+  std::vector<double> values;
   for (std::int64_t i = 0; i <= input.cells; ++i) {
     const double s = static_cast<double>(i) / static_cast<double>(input.cells);
-    edges.push_back(input.from + (input.to - input.from) * (at(s) - first) / span);
+    values.push_back(map(std::span<const double>(&s, 1)));
+    if (std::isfinite(values.back())) continue;
+    const double value = std::isnan(values.back()) ? std::abs(values.back()) : values.back();
+    refuse(fmt::format("is not finite (it is {:g}) at s = {:g}", value, s));
+  }
+  const double first = values.front();
+  const double span = values.back() - first;
+  if (span == 0) refuse(fmt::format("is {:g} at s = 0 and at s = 1", first));
+  std::vector<double> edges;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    edges.push_back(input.from + (input.to - input.from) * (values[i] - first) / span);
+    if (i == 0 || edges[i - 1] < edges[i]) continue;
+    const auto cells = static_cast<double>(input.cells);
+    refuse(fmt::format("must place every edge above the one before, but goes from {:g} to {:g} "
+                       "between s = {:g} and s = {:g}, and from {:g} to {:g} as a whole",
+                       values[i - 1], values[i], static_cast<double>(i - 1) / cells,
+                       static_cast<double>(i) / cells, first, values.back()));
   }
   edges.back() = input.to;
   return edges;
@@ -107,7 +128,7 @@ void declare(config::Declarer& declarer, AxisInput& input) {
 Axis make_axis(const std::string& name, const AxisInput& input,
                const std::vector<std::pair<std::string, double>>& constants) {
   std::vector<double> edges = input.edges;
-  if (edges.empty() && input.grading.given()) edges = graded_edges(input, constants);
+  if (edges.empty() && input.grading.given()) edges = graded_edges(name, input, constants);
   if (edges.empty()) {
     const auto cells = static_cast<double>(input.cells);
     for (std::int64_t i = 0; i <= input.cells; ++i) {

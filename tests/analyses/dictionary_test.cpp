@@ -1,5 +1,6 @@
 #include "analyses/dictionary_spectrum.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -241,6 +242,63 @@ TEST(Dictionary, MeasurePreservingMatricesStayOnTheCircle) {
   for (const Complex& value : c.spectrum(9).values) EXPECT_NEAR(std::abs(value), 1, 1e-12);
   Case symmetric(model, functions + ", estimator: reversible", sampling);
   for (const Complex& value : symmetric.spectrum(9).values) EXPECT_EQ(value.imag(), 0);
+}
+
+TEST(Dictionary, FunctionsOfTheOperatorAreNotMixedWithOthersOfTheSameEigenvalue) {
+  // A shear keeps all functions of y. Those of x it leads out of the span, so that what stands for
+  // them in the orthogonal matrix is arbitrary, the eigenvalue 1 among it.
+  Case c("kind: map, variables: [x, y], map: [x+y, y]",
+         "family: fourier, degree: 2, cross: hyperbolic, on: {x: [0, 1], y: [0, 1]}, estimator: "
+         "measure_preserving",
+         "rule: uniform, points: 20");
+  const DictionarySpectrum s = c.spectrum(9);
+  int kept = 0;
+  int spurious = 0; // of the same value
+  for (std::size_t i = 0; i < s.values.size(); ++i) {
+    if (std::abs(s.values[i] - 1.0) > 1e-9) continue;
+    ++(s.residuals[i] < 1e-9 ? kept : spurious);
+    EXPECT_EQ(s.verdicts[i], s.residuals[i] < 1e-9 ? "converged" : "suspect");
+  }
+  EXPECT_EQ(kept, 5);
+  EXPECT_GE(spurious, 1); // or else nothing was shown
+}
+
+TEST(Dictionary, ModuliThatAreEqualUpToRoundingDoNotDecideTheOrder) {
+  // Of a turn by an irrational angle all eigenvalues lie on the circle.
+  const double turn = 0.3819660113;
+  Case c("kind: map, variables: [x], map: [x+0.3819660113]",
+         "family: fourier, degree: 3, on: {x: [0, 1]}", "rule: monte_carlo, points: 2000");
+  const DictionarySpectrum s = c.spectrum(7);
+  ASSERT_EQ(s.values.size(), 7);
+  std::vector<double> heights{0};
+  for (int k = 1; k <= 3; ++k) {
+    heights.push_back(std::abs(std::sin(2 * std::numbers::pi * k * turn)));
+  }
+  std::sort(heights.begin(), heights.end());
+  for (std::size_t i = 0; i < s.values.size(); ++i) {
+    EXPECT_NEAR(std::abs(s.values[i].imag()), heights[(i + 1) / 2], 1e-9) << i;
+    EXPECT_TRUE(std::isnan(s.time_scales[i])) << i; // nothing decays
+  }
+}
+
+TEST(Dictionary, TheLargestCoefficientDecidesThePhase) {
+  // All functions have one norm, so that any basis whitens them.
+  Case c("kind: map, variables: [x], map: [x+0.3], noise: {kind: gaussian, sigma: 0.1}",
+         "family: fourier, degree: 3, on: {x: [0, 1]}", "rule: uniform, points: 40");
+  const DictionarySpectrum s = c.spectrum(7);
+  for (const Eigen::MatrixXd* side : {&s.right, &s.left}) {
+    for (Eigen::Index i = 0; i < side->cols(); ++i) {
+      const bool pair = s.values[static_cast<std::size_t>(i)].imag() != 0;
+      const Eigen::VectorXd re = side->col(i);
+      const Eigen::VectorXd im = pair ? Eigen::VectorXd(side->col(i + 1)) : 0 * re;
+      const Eigen::VectorXd size = (re.cwiseAbs2() + im.cwiseAbs2()).cwiseSqrt();
+      Eigen::Index at = 0;
+      while (size[at] < 0.9 * size.maxCoeff()) ++at;
+      EXPECT_NEAR(re[at], size[at], 1e-10) << i;
+      EXPECT_NEAR(im[at], 0, 1e-10) << i;
+      if (pair) ++i;
+    }
+  }
 }
 
 TEST(Dictionary, PseudospectrumOfANormalOperatorIsTheDistance) {

@@ -119,7 +119,8 @@ TEST(TransferTransitions, wrong_sets_are_refused) {
   };
   EXPECT_THAT(told(sets({"0"}, {"0", "4"})),
               HasSubstr("share cells; the two sets must not overlap"));
-  EXPECT_THAT(told(sets({"0"}, {"7"})), HasSubstr("holds for no cell of the grid"));
+  EXPECT_THAT(told(sets({"0"}, {"7"})),
+              HasSubstr("holds for none of the 5 states, which are numbered from 0 to 4"));
   EXPECT_EQ(told(sets({"0.5"}, {"4"})),
             "test.yaml:1: 'transitions.from' is 0.5, but states are numbers 0, 1, 2, ...");
   EXPECT_THAT(told(sets({"0"}, {})), HasSubstr("'transitions' needs 'to' (the target set)"));

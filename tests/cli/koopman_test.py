@@ -39,7 +39,7 @@ SETS = {
 }
 WHOLE = {
     "spectrum.pairs=200":
-        "'spectrum.pairs' is 200, but there are only 120 cells or states; ask for fewer pairs",
+        "--set spectrum.pairs=200: 'spectrum.pairs' is 200, but there are only 120 cells or states; ask for fewer pairs",
     "ulam.entries=exact":
         "'ulam.entries' is 'exact', which is for maps without noise; use 'sampled', which integrates "
         "the noise exactly over the cells",

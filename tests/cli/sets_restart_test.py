@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Long phases of sets and covers, stopped and resumed on other numbers of ranks, to the same numbers."""
+import signal
 import unittest
 
 import h5py
@@ -29,16 +30,23 @@ stationary: {}
 EAGER = ("--set", "checkpoint.every=1ms")
 
 
+def names(file):
+    """Of all datasets but what is told of the run."""
+    found = []
+    file.visit(found.append)
+    return [name for name in found if not name.startswith("run")]
+
+
 class Stopped(DriverTest):
     driver = "koopman"
 
-    def stop_and_go_on(self, text, phase, stops, at="    checkpoint '"):
-        """Stops one run after another, once each has saved if not said otherwise; the last one ends, on two ranks. Returns what a run
+    def stop_and_go_on(self, text, phase, stops):
+        """Stops one run after another, once each has saved; the last one ends, on two ranks. Returns what a run
         without a stop has, and what that one has."""
         (self.folder / "input.yaml").write_text(text)
         self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
         for _ in range(stops):
-            code, stderr = self.interrupt(None, *EAGER, at=at)
+            code, stderr = self.interrupt(None, *EAGER, at="    checkpoint '")
             self.assertEqual(code, 75, stderr)
             self.assertNotIn("input.h5", self.files())
         told = self.succeed("input.yaml", "--restart", "auto", ranks=2)
@@ -48,6 +56,7 @@ class Stopped(DriverTest):
         for file in files:
             self.addCleanup(file.close)
         self.assertEqual(files[1]["run"].attrs["resumed"], 1)
+        self.assertEqual(names(files[1]), names(files[0]))
         return files
 
     def assert_same_coherent_sets(self, stops):
@@ -74,15 +83,38 @@ class Stopped(DriverTest):
             file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
 
     def test_the_assembly_of_a_matrix(self):
-        # Nothing is saved of it, but it is left at once, and runs that come no farther are counted.
-        whole, file = self.stop_and_go_on(ULAM, "between sections", 2, at="of 48400 cells")
-        numpy.testing.assert_allclose(
-            file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
-        (self.folder / "input.h5").unlink()
-        for expected in (75, 75, 3):
-            done = self.run_driver("input.yaml", "--quiet", "--restart", "auto", "--walltime", "1s", ranks=2)
-            self.assertEqual(done.returncode, expected, done.stderr)
-        self.assertIn("3 runs in a row were stopped before they could save any progress", done.stderr)
+        (self.folder / "input.yaml").write_text(ULAM)
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
+        known = 0
+        # Each run goes on with the rows of those before it, and is asked to stop in the middle of its own.
+        for ranks, by in ((None, signal.SIGTERM), (None, signal.SIGUSR2)):
+            code, stderr = self.interrupt(ranks, at="of 48400 cells", by=by)
+            self.assertEqual(code, 75, stderr)
+            rows = self.saved_rows()
+            self.assertGreater(rows, known)
+            known = rows
+        done = self.run_driver("input.yaml", "--quiet", "--restart", "auto", "--walltime", "2s", ranks=4)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertGreater(self.saved_rows(), known)
+        # The matrix took longer than it takes to be read: it stays in later saves.
+        code, stderr = self.interrupt(None, *EAGER, at="  assembly  ")
+        self.assertEqual(code, 75, stderr)
+        told = self.succeed("input.yaml", "--restart", "auto", ranks=2)
+        self.assertRegex(told, r"resuming from 'input.checkpoint-\d+.h5' \(stationary\)")
+        self.assertIn("    48400 rows from the checkpoint\n", told)
+        self.assertFalse([name for name in self.files() if "checkpoint" in name])
+        with h5py.File(self.folder / "whole.h5") as whole, h5py.File(self.folder / "input.h5") as file:
+            numpy.testing.assert_allclose(
+                file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
+            self.assertEqual(file["grid"].attrs["nonzeros"], whole["grid"].attrs["nonzeros"])
+            self.assertEqual(names(file), names(whole))
+
+    def saved_rows(self):
+        """Rows of the matrix in the newest checkpoint, behind the block of its seal."""
+        newest = max((name for name in self.files() if "checkpoint" in name),
+                     key=lambda name: int(name.split("-")[1].split(".")[0]))
+        with h5py.File(self.folder / newest) as file:
+            return int(file["state/assembly.rows.size"][0])
 
 
 if __name__ == "__main__":

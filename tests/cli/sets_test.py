@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Coarse sets, coherent sets, transitions and covers as a user meets them."""
+import math
 import unittest
 
 import h5py
@@ -13,6 +14,22 @@ grid: {x: {from: -1.5, to: 1.5, cells: 1}, y: {from: -0.5, to: 0.5, cells: 1}}
 cover: {depth: 14, outside: leak}
 stationary: {observables: {mean: x, square: x^2, other: y}}
 """
+
+
+def noisy_standard_map(n, samples, sigma):
+    """Transition probabilities between n x n cells of the torus, the noise integrated over them."""
+    place = (numpy.arange(n * samples) + 0.5) / (n * samples)
+    x, y = (a.ravel() for a in numpy.meshgrid(place, place, indexing="ij"))
+    kick = y + 0.971635406 / (2 * numpy.pi) * numpy.sin(2 * numpy.pi * x)
+    edges = numpy.arange(-n, 2 * n + 1) / n  # of three periods: the noise is narrower than one
+    below = numpy.vectorize(lambda z: 0.5 * math.erfc(-z / math.sqrt(2)))
+
+    def shares(image):
+        masses = numpy.diff(below((edges[None, :] - image[:, None] % 1) / sigma), axis=1)
+        return masses.reshape(len(image), 3, n).sum(axis=1)
+
+    both = numpy.einsum("pi,pj->pij", shares(x + kick), shares(kick)).reshape(n, samples, n, samples, n * n)
+    return both.mean(axis=(1, 3)).reshape(n * n, n * n)
 
 
 class Sets(DriverTest):
@@ -86,6 +103,19 @@ class Sets(DriverTest):
         value = numpy.exp(-(2 * numpy.pi * 0.05) ** 2) * numpy.sinc(1 / 50) ** 4
         numpy.testing.assert_allclose(values, [1, value, value], rtol=1e-4)
         self.assertLess(file["coherent_sets/residuals"][:].max(), 1e-9)
+
+    def test_coherent_sets_of_the_example_are_what_an_independent_program_finds(self):
+        (self.folder / "input.yaml").write_text((ROOT / "inputs" / "coherent_sets.yaml").read_text())
+        n, samples, sigma, steps = 24, 4, 0.04, 6
+        file = self.result("--set", f"grid.x.cells={n}", "--set", f"grid.y.cells={n}", "--set",
+                           f"model.noise.sigma={sigma}", "--set", "coarse_sets.sets=2", ranks=2)
+        matrix = noisy_standard_map(n, samples, sigma)
+        scaled = numpy.linalg.matrix_power(matrix, steps)
+        # Equal masses at the beginning; at the end those that the matrix makes of them.
+        end = scaled.mean(axis=0)
+        exact = numpy.linalg.svd(scaled / n / numpy.sqrt(end), compute_uv=False)[:4]
+        numpy.testing.assert_allclose(file["coherent_sets/singular_values"][:], exact, atol=1e-9)
+        self.assertGreater(exact[1], 0.4)
 
     def test_a_cover_of_the_henon_attractor(self):
         (self.folder / "input.yaml").write_text(HENON)

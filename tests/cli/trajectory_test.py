@@ -114,6 +114,23 @@ class Trajectory(DriverTest):
                 "'a.npy': row 3500, column 0 (from 0) is nan, but every value must be finite; cut the "
                 "array there into several", "input.yaml", "--quiet", ranks=ranks)
 
+    def test_blocks_that_lags_do_not_fit_in(self):
+        done = self.run_driver("input.yaml", "--quiet", "--set", "time_scales.lags=[0.5,200]")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("time_scales: blocks of 50 are shorter than the longest lag 200, so that the bands are too "
+                      "narrow; raise 'bootstrap.block'", done.stderr)
+
+    def test_a_time_column_in_another_unit(self):
+        times = numpy.arange(4000) * 0.02
+        numpy.save(self.folder / "a.npy", numpy.column_stack([times, path(4000, 1)[:, 0]]))
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: trajectory, variables: [x], files: a.npy, time_column: 0, columns: [1], dt: 0.5}\n"
+            "grid: {x: {from: -0.5, to: 2.5, cells: 3}}\nstationary: {}\n")
+        self.assert_refused(
+            "input.yaml:1: 'model.lag': 'model.time_column' (0) advances by anything but 'model.dt' (0.5) after "
+            "every frame, so that there is no pair; set 'model.dt' to the time between two frames",
+            "input.yaml", "--quiet", ranks=2)
+
     def test_hdf5_gives_the_same(self):
         with h5py.File(self.folder / "all.h5", "w") as file:
             file["run"] = numpy.concatenate(

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -6,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/signals.hpp"
 #include "io/checkpoints.hpp"
 #include "io/seal.hpp"
 #include "io/tree_copy.hpp"
@@ -198,6 +200,70 @@ TEST_F(CheckpointsTest, a_damaged_newest_file_falls_back_to_the_one_before) {
   EXPECT_TRUE(second->restore("evolve", [&](CheckpointReader& r) { step = r.numbers("step")[0]; }));
   EXPECT_EQ(step, 42);
   EXPECT_FALSE(second->resuming());
+}
+
+TEST_F(CheckpointsTest, work_before_a_phase_is_saved_beside_a_state_that_waits_for_it) {
+  open(0)->step("evolve", save);
+  const auto rows = [](double count) {
+    return [count](CheckpointWriter& writer) { writer.numbers("rows", {count}); };
+  };
+  for (const double count : {3.0, 5.0}) {
+    const auto run = open(0);
+    run->resume("auto");
+    run->step_before(true, rows(count));
+    EXPECT_TRUE(run->pending("evolve"));
+  }
+
+  const auto run = open(0);
+  run->resume("auto");
+  double found = 0;
+  EXPECT_TRUE(run->kept("rows", [&](CheckpointReader& r) { found = r.numbers("rows")[0]; }));
+  EXPECT_EQ(found, 5);
+  EXPECT_TRUE(run->restore("evolve", [&](CheckpointReader& r) { found = r.numbers("step")[0]; }));
+  EXPECT_EQ(found, 42);
+}
+
+/// The exit code with which a run ends that resumes, is asked to stop, and does this.
+template <class Body> base::ExitCode stopped(Checkpoints& run, const Body& body) {
+  base::ExitCode code = base::ExitCode::done;
+  {
+    const base::SignalWatch watch;
+    run.resume("auto");
+    std::raise(SIGTERM);
+    try {
+      body();
+    } catch (const base::Error& error) {
+      code = error.code();
+    }
+  }
+  const base::SignalWatch forgets; // what was asked
+  return code;
+}
+
+TEST_F(CheckpointsTest, runs_that_never_come_to_the_state_that_waits_are_counted) {
+  open(0)->step("evolve", save);
+  const auto leave = [&](Checkpoints& run) {
+    return stopped(run, [&] {
+      try {
+        base::stop_if_asked(comm(), "nothing was saved");
+      } catch (const base::Stopped&) {
+        run.leave();
+      }
+    });
+  };
+  const auto none = [](CheckpointWriter&) {};
+  // A row done begins the count anew; a pause without one does not.
+  EXPECT_EQ(leave(*open(1e6)), base::ExitCode::stopped);
+  auto run = open(1e6);
+  EXPECT_EQ(stopped(*run, [&] { run->step_before(true, none); }), base::ExitCode::stopped);
+  EXPECT_EQ(leave(*open(1e6)), base::ExitCode::stopped);
+  run = open(1e6);
+  EXPECT_EQ(stopped(*run, [&] { run->step_before(false, none); }), base::ExitCode::stopped);
+  EXPECT_EQ(leave(*open(1e6)), base::ExitCode::not_converged);
+
+  const auto last = open(1e6);
+  last->resume("auto");
+  EXPECT_TRUE(last->pending("evolve"));
 }
 
 TEST_F(CheckpointsTest, auto_without_a_checkpoint_begins_afresh) {

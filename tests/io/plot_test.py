@@ -21,7 +21,7 @@ if len(sys.argv) > 1 and sys.argv[1].endswith(".py"):
 PLOT = os.path.abspath(PLOT)
 sys.path.insert(0, os.path.dirname(PLOT))
 import plot  # noqa: E402
-from plots import densities, drawing, spectrum  # noqa: E402
+from plots import densities, dictionary, drawing, spectrum  # noqa: E402
 
 
 def run_program(*arguments, python=(sys.executable,)):
@@ -228,6 +228,21 @@ class Plot(unittest.TestCase):
         done = run(path)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assert_drawn(self.path("chain.png"), 300)
+
+    def test_draws_modes_without_a_prediction(self):
+        path = self.path("modes.h5")
+        with h5py.File(path, "w") as file:
+            file["modes/eigenvalues"] = np.array([[1, 0], [0.5, 0.2], [0.5, -0.2]])
+            file["modes/amplitudes/square"] = np.array([[2, 0], [0.3, 0.4], [0.3, -0.4]])
+        done = run(path)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assert_drawn(self.path("modes.png"), 300)
+        with h5py.File(path) as file:
+            figure, ax = plot.plt.subplots()
+            (_, draw), = dictionary.mode_panels(drawing.Result(file))
+            draw(ax)
+            np.testing.assert_allclose([bar.get_height() for bar in ax.patches], [2, 0.5, 0.5])
+            plot.plt.close(figure)
 
     def test_draws_multipliers_of_discrete_time_on_the_unit_disc(self):
         path = self.path("map.h5")

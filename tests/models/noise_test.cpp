@@ -177,6 +177,10 @@ TEST(Noise, wrong_input) {
   EXPECT_THAT(error("{kind: cosine, power: 3}", Boundary::periodic), HasSubstr("even integer"));
   EXPECT_THAT(error("{kind: density, density: xi}"), HasSubstr("must be finite and not negative"));
   EXPECT_THAT(error("{kind: density, density: 0*xi}"), HasSubstr("cannot be normalised"));
+  EXPECT_THAT(error("{kind: density, density: 1/abs(xi)}"),
+              HasSubstr("cannot be integrated on [-1, 1]: it grows too fast near xi = "));
+  EXPECT_EQ(error("{kind: density, density: 1/sqrt(abs(xi)+1e-300)}"), "(no error)");
+  EXPECT_EQ(error("{kind: density, density: xi < 0.123456789, range: [0, 1]}"), "(no error)");
 }
 
 } // namespace

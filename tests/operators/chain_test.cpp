@@ -63,6 +63,13 @@ TEST(Chain, rows_that_are_not_allowed) {
                 "diagonal entries) must sum to 0"));
   EXPECT_THAT(error({{-1, 1}, {-0.5, 0.5}}), HasSubstr("rates between states cannot be negative"));
   EXPECT_THAT(error({{0, 0}, {0.5, 0.5}}), HasSubstr("row 0 (from 0) sums to 0, but"));
+  EXPECT_THAT(
+      error({{0.3333333, 0.6666666}, {0.5, 0.5}}),
+      HasSubstr("sum to 1; write more digits (double precision), or divide every row by its "
+                "sum"));
+  EXPECT_THAT(error({{-1.0000003, 1}, {0.5, -0.5}}),
+              HasSubstr("sum to 0; write more digits (double precision), or set the diagonal to "
+                        "minus the others"));
 }
 
 TEST(Chain, connectivity_counts_what_is_cut_off) {

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.hpp"
 #include "config/reader.hpp"
 #include "models/map.hpp"
 #include "numbers.hpp"
@@ -55,6 +56,61 @@ TEST(RowSum, adds_up_by_column_and_forgets) {
     row.clear();
     EXPECT_TRUE(row.entries().empty());
   }
+}
+
+/// Of all ranks, on the first one.
+std::vector<double> on_first_rank(MPI_Comm comm, const std::vector<double>& own) {
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  int count = static_cast<int>(own.size());
+  std::vector<int> counts(static_cast<std::size_t>(ranks));
+  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, comm);
+  std::vector<int> starts(counts.size(), 0);
+  for (std::size_t r = 1; r < starts.size(); ++r) starts[r] = starts[r - 1] + counts[r - 1];
+  std::vector<double> all(rank == 0 ? static_cast<std::size_t>(starts.back() + counts.back()) : 0);
+  MPI_Gatherv(own.data(), count, MPI_DOUBLE, all.data(), counts.data(), starts.data(), MPI_DOUBLE,
+              0, comm);
+  return all;
+}
+
+TEST(Ulam, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
+  const models::Map noisy = map("{variables: [x, y], map: [x + 0.3 + y/7, y + 0.9*sin(x)], "
+                                "noise: {kind: gaussian, sigma: [0.05, 0]}}");
+  const UlamInput input{.samples = 3, .outside = "leak"};
+  const spaces::Grid grid(PETSC_COMM_WORLD, {support::axis("x", 0, 1, 12, Boundary::periodic),
+                                             support::axis("y", 0, 1, 9)});
+  const UlamRowsDone whole = rows_of(assemble_ulam(noisy, grid, input), grid);
+  ASSERT_EQ(whole.rows.size(), 3 * static_cast<std::size_t>(grid.local_cells()));
+  UlamContinuation continuation;
+  std::int64_t seen = 0; // rows of all ranks that were there when it was stopped
+  for (const int pauses : {7, 5}) {
+    int left = pauses;
+    UlamRowsDone kept;
+    continuation.seconds = 0; // a pause before every row
+    continuation.step = [&](const std::function<UlamRowsDone()>& done, std::int64_t) {
+      if (--left > 0) return;
+      kept = done();
+      throw base::Stopped("enough");
+    };
+    EXPECT_THROW(assemble_ulam(noisy, grid, input, {}, continuation), base::Stopped);
+    // Others go on: here the first rank has been given everything.
+    continuation.from = UlamRowsDone{on_first_rank(grid.comm(), kept.rows),
+                                     on_first_rank(grid.comm(), kept.entries)};
+    std::int64_t rows = static_cast<std::int64_t>(kept.rows.size()) / 3;
+    MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, grid.comm());
+    EXPECT_GT(rows, seen);
+    EXPECT_LT(rows, grid.cells());
+    seen = rows;
+  }
+  std::int64_t computed = 0;
+  continuation.step = [&](const auto&, std::int64_t rows) { computed = rows; };
+  const TransferMatrix resumed = assemble_ulam(noisy, grid, input, {}, continuation);
+  EXPECT_EQ(rows_of(resumed, grid).rows, whole.rows);
+  EXPECT_EQ(rows_of(resumed, grid).entries, whole.entries);
+  MPI_Allreduce(MPI_IN_PLACE, &computed, 1, MPI_INT64_T, MPI_SUM, grid.comm());
+  EXPECT_LE(computed, grid.cells() - seen);
 }
 
 TEST(Ulam, doubling_map_is_exact_by_hand) {

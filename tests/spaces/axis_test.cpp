@@ -105,10 +105,24 @@ TEST(AxisInput, wrong_input_is_named_with_its_remedy) {
 TEST(AxisInput, edges_have_to_increase) {
   EXPECT_EQ(error_of("edges: [0, 2, 1]"),
             "a.yaml:1: 'grid.x' has edges that do not increase: edge 1 is 2, edge 2 is 1");
-  EXPECT_THAT(error_of("{from: 0, to: 1, cells: 4, grading: (s-0.5)^2}"),
-              HasSubstr("has edges that do not increase: edge 0 is"));
-  EXPECT_THAT(error_of("{from: 0, to: 1, cells: 4, grading: 1/s}"),
-              HasSubstr("has edges that do not increase"));
+}
+
+TEST(AxisInput, grading_has_to_increase) {
+  const auto error = [](const std::string& grading) {
+    return error_of("{from: 0, to: 1, cells: 4, grading: \"" + grading + "\"}");
+  };
+  EXPECT_EQ(
+      error("(s-0.5)^2"),
+      "a.yaml:1: 'grid.x.grading' is 0.25 at s = 0 and at s = 1; write a formula that "
+      "increases from s = 0 to s = 1, e.g. s^2 for small cells at 'from', sinh(3*(s-0.5)) for "
+      "small ones in the middle, or give 'edges'");
+  EXPECT_THAT(error("7"), HasSubstr("'grid.x.grading' is 7 at s = 0 and at s = 1; write a"));
+  EXPECT_THAT(error("1/s"), HasSubstr("is not finite (it is inf) at s = 0; write a formula that"));
+  EXPECT_THAT(error("log(s)"), HasSubstr("is not finite (it is -inf) at s = 0;"));
+  EXPECT_THAT(error("sqrt(0.5-s)"), HasSubstr("is not finite (it is nan) at s = 0.75;"));
+  EXPECT_THAT(error("s*(2.5-2*s)"),
+              HasSubstr("must place every edge above the one before, but goes from 0.75 to 0.75 "
+                        "between s = 0.5 and s = 0.75, and from 0 to 0.5 as a whole; write a"));
 }
 
 } // namespace

@@ -1,0 +1,88 @@
+#include "analyses/saved_assembly.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "analyses/solver_checkpoints.hpp"
+
+namespace komori::analyses {
+namespace {
+
+const std::string numbers_name = "assembly";
+const std::string rows_name = "assembly.rows";
+const std::string entries_name = "assembly.entries";
+constexpr std::size_t row_width = 3;
+constexpr std::size_t entry_width = 2;
+
+/// Bytes per second that a modest file system takes, and how much dearer than a save a matrix must
+/// be to be part of every one.
+constexpr double disk = 3e8;
+constexpr double dearer = 10;
+
+operators::UlamRowsDone load(io::CheckpointReader& reader, MPI_Comm comm) {
+  operators::UlamRowsDone done;
+  done.rows = load_table(reader, comm, rows_name, row_width);
+  double entries = 0;
+  for (std::size_t i = 0; i < done.rows.size(); i += row_width) entries += done.rows[i + 1];
+  done.entries =
+      load_table(reader, comm, entries_name, entry_width, static_cast<std::int64_t>(entries));
+  return done;
+}
+
+/// Of what took so many seconds in all.
+void save(io::CheckpointWriter& writer, MPI_Comm comm, const operators::UlamRowsDone& done,
+          double seconds) {
+  writer.numbers(numbers_name, {seconds});
+  save_table(writer, comm, rows_name, done.rows, row_width);
+  save_table(writer, comm, entries_name, done.entries, entry_width);
+}
+
+} // namespace
+
+SavedAssembly::SavedAssembly(base::Session& session, io::Checkpoints& checkpoints)
+    : session_(session), checkpoints_(checkpoints), begun_(MPI_Wtime()) {
+  const bool resumes = checkpoints_.kept(numbers_name, [&](io::CheckpointReader& reader) {
+    before_ = reader.numbers(numbers_name).at(0);
+    known_ = static_cast<std::int64_t>(reader.numbers(rows_name + ".size").at(0));
+    from_ = load(reader, session_.comm());
+  });
+  if (resumes) session_.log().line(fmt::format("    {} rows from the checkpoint", known_));
+}
+
+double SavedAssembly::seconds() const {
+  double spent = before_ + MPI_Wtime() - begun_;
+  MPI_Bcast(&spent, 1, MPI_DOUBLE, 0, session_.comm());
+  return spent;
+}
+
+operators::UlamContinuation SavedAssembly::continuation() {
+  operators::UlamContinuation result;
+  if (known_ > 0) result.from = std::move(from_);
+  result.step = [this](const std::function<operators::UlamRowsDone()>& done,
+                       std::int64_t computed) {
+    MPI_Allreduce(MPI_IN_PLACE, &computed, 1, MPI_INT64_T, MPI_MAX, session_.comm());
+    checkpoints_.step_before(computed > 0, [&](io::CheckpointWriter& writer) {
+      save(writer, session_.comm(), done(), seconds());
+    });
+  };
+  return result;
+}
+
+void SavedAssembly::finish(const TransferProblem& problem) {
+  const double spent = seconds();
+  const double bytes =
+      sizeof(double) * (row_width * static_cast<double>(problem.grid().cells()) +
+                        entry_width * static_cast<double>(problem.transfer().nonzeros));
+  if (spent < std::max(1.0, dearer * bytes / disk)) return;
+  const bool fresh = known_ < problem.grid().cells();
+  checkpoints_.keep(
+      [spent, &problem, comm = session_.comm()](io::CheckpointWriter& writer) {
+        save(writer, comm, operators::rows_of(problem.transfer(), problem.grid()), spent);
+      },
+      fresh);
+}
+
+} // namespace komori::analyses

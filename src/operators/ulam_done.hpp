@@ -1,0 +1,45 @@
+/// Rows of Ulam's matrix on their way into checkpoints and back. Internal to operators.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "operators/csr.hpp"
+#include "operators/ulam.hpp"
+#include "spaces/grid.hpp"
+
+namespace komori::operators {
+
+/// The cell at a natural position.
+spaces::Index cell_at(const spaces::Grid& grid, std::int64_t natural);
+
+/// The rows that a builder has, with their leaks. Local.
+UlamRowsDone rows_of(const CsrBuilder& builder, const spaces::Grid& grid,
+                     std::span<const double> leaks);
+
+/// Rows of this rank that are known before they are computed, handed out in its order of cells.
+class KnownRows {
+public:
+  /// `done`: parts that any rank may hold. Collective.
+  KnownRows(const spaces::Grid& grid, const UlamRowsDone& done);
+  /// Adds the entries of a cell of this rank, and sets its leak, if its row is known; to be asked
+  /// in ascending order of local numbers. Local.
+  bool take(PetscInt local, CsrBuilder& builder, double& leak);
+  /// Adds the rows that were not taken yet. Local.
+  void add_rest(UlamRowsDone& done, const spaces::Grid& grid) const;
+
+private:
+  struct Row {
+    PetscInt local = 0;
+    double leak = 0;
+    std::size_t first = 0; ///< of its entries
+    std::size_t count = 0;
+  };
+  std::vector<Row> rows_;
+  std::vector<std::pair<PetscInt, double>> entries_;
+  std::size_t next_ = 0;
+};
+
+} // namespace komori::operators
