@@ -59,6 +59,9 @@ public:
   models::PathInputs path_inputs() const { return data_ ? data_->inputs() : models::PathInputs(); }
 
   virtual const operators::LayerChain& chain() const noexcept = 0;
+  /// Where this rank's entries of a function of layer n lie in an order that is the same on any
+  /// number of ranks. Local.
+  virtual io::Slab slab(int n) const = 0;
   /// The observable of the input as a function of the last layer.
   virtual base::UniqueVec observable(const NetworkObservableInput& input) const = 0;
   /// All outputs as functions of the last layer, if the input's classes or reduction ask for them.
@@ -100,6 +103,7 @@ public:
 
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
   const operators::LayerChain& chain() const noexcept override { return chain_; }
+  io::Slab slab(int n) const override { return space(n).grid().slab(); }
   base::UniqueVec observable(const NetworkObservableInput& input) const override;
   std::vector<base::UniqueVec> outputs() const override;
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;
