@@ -30,6 +30,10 @@ struct LayerPlan {
 /// layer is too wide for a grid, or `layers` does not fit the network. Local.
 std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input,
                                    const std::string& matrix);
+/// The plan of a layer that is repeated: on the range that it maps into itself. Throws InputError.
+/// Local.
+LayerPlan repeated_plan(const models::NetworkLayer& layer, const NetworkLayersInput& input,
+                        LayerPlan plan);
 /// The same with about half the cells, or half the points of a single one, for error estimates.
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
 /// Entries of all matrices that a plan assembles, from above. Local.

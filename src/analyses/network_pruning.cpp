@@ -75,24 +75,51 @@ UniqueVec rest_of(const operators::LayerProjection& projection, Vec v) {
   return q;
 }
 
-void write_network(const models::Network& network, const std::string& group, double change,
-                   const Accuracy& accuracy, std::int64_t dropped, io::ResultFile& file) {
+/// Weights and biases under the names of PyTorch's Sequential, whose activations count too, and
+/// what else makes the layers.
+void write_network(const Pruning& pruning, const models::Network& network, const std::string& group,
+                   double change, const Accuracy& accuracy, std::int64_t dropped,
+                   io::ResultFile& file) {
   for (std::size_t n = 0; n < network.depth(); ++n) {
     const models::NetworkLayer& layer = network.layers[n];
-    // Names as in a file of PyTorch's Sequential, whose activations count too.
+    const std::string name = fmt::format("{}/{}", group, 2 * n);
+    const auto neurons = static_cast<hsize_t>(layer.neurons);
     file.write_small(
-        fmt::format("{}/{}.weight", group, 2 * n), layer.weight,
-        {static_cast<hsize_t>(layer.neurons), static_cast<hsize_t>(layer.inputs)},
+        name + ".weight", layer.weight, {neurons, static_cast<hsize_t>(layer.inputs)},
         {{"meaning", "weights [neurons, inputs] of the smaller network"}, {"unit", "-"}});
-    file.write_small(fmt::format("{}/{}.bias", group, 2 * n), layer.bias,
-                     {static_cast<hsize_t>(layer.neurons)},
+    file.write_small(name + ".bias", layer.bias, {neurons},
                      {{"meaning", "biases of the smaller network"}, {"unit", "-"}});
+    std::vector<std::string> words;
+    for (const models::Activation activation : layer.activation) {
+      words.push_back(models::activation_words()[static_cast<std::size_t>(activation)]);
+    }
+    if (!layer.formula) {
+      file.write_text(name + ".activation", fmt::format("{}", fmt::join(words, " ")),
+                      {{"meaning", "activation of all neurons, or of each"}, {"unit", "-"}});
+    }
+    file.write_small(name + ".slope", std::vector<double>{layer.slope}, {},
+                     {{"meaning", "slope of leaky_relu below 0"}, {"unit", "-"}});
+    file.write_small(
+        name + ".residual", std::vector<double>{layer.residual ? 1.0 : 0.0}, {},
+        {{"meaning", "1: the layer's input is added after the activation"}, {"unit", "-"}});
+    std::vector<double> noise;
+    for (std::size_t i = 0; i < layer.neurons; ++i) {
+      const models::NeuronNoise& one = layer.noise_at(i);
+      noise.insert(noise.end(), {static_cast<double>(one.kind()), one.reach(), one.sigma()});
+    }
+    file.write_small(name + ".noise", noise, {neurons, 3},
+                     {{"meaning", "noise of each neuron: kind (0 none, 1 uniform, 2 Gaussian, 3 "
+                                  "truncated Gaussian), reach, standard deviation"},
+                      {"unit", "of the neuron"}});
   }
-  file.annotate(group, {{"dropped", dropped},
-                        {"measured_error", change},
-                        {"weights", static_cast<std::int64_t>(weights_of(network))},
-                        {"accuracy", accuracy.all},
-                        {"accuracy_held_out", accuracy.held_out}});
+  io::Attributes attributes{{"dropped", dropped},
+                            {"measured_error", change},
+                            {"weights", static_cast<std::int64_t>(weights_of(network))}};
+  if (pruning.labelled) {
+    attributes.push_back({"accuracy", accuracy.all});
+    attributes.push_back({"accuracy_held_out", accuracy.held_out});
+  }
+  file.annotate(group, attributes);
 }
 
 /// Tables and datasets of candidates, cheapest first.
@@ -125,7 +152,7 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
       costs.size() > shown ? fmt::format(" (the {} cheapest)", shown) : std::string();
   pruning.problem.log().table(title + note, header, rows);
   file.write_strings(fmt::format("/reduction/{}s", what), names,
-                     {{"meaning", what + "s, cheapest first"}});
+                     {{"meaning", what + "s, cheapest first"}, {"unit", "-"}});
   file.write_small(fmt::format("/reduction/{}_cost", what), flat,
                    {static_cast<hsize_t>(costs.size()), 3}, {{"meaning", meaning}, {"unit", "-"}});
   if (bounded) {
@@ -230,7 +257,7 @@ void drop_layers(const Pruning& pruning, io::ResultFile& file) {
                                  weights_of(smaller), weights_of(network),
                                  accuracy_text(pruning, accuracy)));
   course.write("/reduction/shallow_course", pruning.labelled, file);
-  write_network(smaller, "/reduction/shallow", change, accuracy,
+  write_network(pruning, smaller, "/reduction/shallow", change, accuracy,
                 static_cast<std::int64_t>(gone.size()), file);
 }
 
@@ -300,7 +327,7 @@ void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
                                  weights_of(smaller), weights_of(network),
                                  accuracy_text(pruning, accuracy)));
   course.write("/reduction/course", pruning.labelled, file);
-  write_network(smaller, "/reduction/network", change, accuracy,
+  write_network(pruning, smaller, "/reduction/network", change, accuracy,
                 static_cast<std::int64_t>(gone.size()), file);
 }
 
