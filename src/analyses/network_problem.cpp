@@ -245,6 +245,7 @@ NetworkProblem::NetworkProblem(base::Session& session, const models::Network& ne
 }
 
 operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
+  const auto scratch = operators::make_box_scratch();
   operators::LayerChain chain;
   chain.comm = session().comm();
   for (const auto& space : spaces_) {
@@ -254,7 +255,7 @@ operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
     const auto step = static_cast<std::size_t>(n);
     operators::LayerMatrix layer =
         matrix_free_[step]
-            ? operators::box_layer(network().layers[step], space(n), space(n + 1))
+            ? operators::box_layer(network().layers[step], space(n), space(n + 1), scratch)
             : operators::assemble_layer(network().layers[step], space(n), space(n + 1), integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);
