@@ -19,6 +19,7 @@ struct Cost {
   double estimated = 0;
   double measured = 0;
   double bound = 0; ///< of `measured`; 0: there is none
+  double law = 1;   ///< bound of the change of any probability of the outputs; 1: there is none
   Accuracy accuracy{};
 };
 
@@ -134,8 +135,12 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
   const bool bounded = std::any_of(costs.begin(), costs.end(), [](const Cost& cost) {
     return cost.bound > 0 && std::isfinite(cost.bound);
   });
+  const bool lawful =
+      std::any_of(costs.begin(), costs.end(), [](const Cost& cost) { return cost.law < 1; });
+  std::vector<double> laws;
   for (std::size_t i = 0; i < costs.size(); ++i) {
     bounds.push_back(costs[i].bound);
+    laws.push_back(costs[i].law);
     const Cost& cost = costs[i];
     flat.insert(flat.end(), {static_cast<double>(cost.layer), cost.estimated, cost.measured});
     accuracies.push_back(cost.accuracy);
@@ -143,10 +148,12 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
     rows.push_back(
         {names[i], fmt::format("{:.3g}", cost.estimated), fmt::format("{:.3g}", cost.measured)});
     if (bounded) rows.back().push_back(fmt::format("{:.3g}", cost.bound));
+    if (lawful) rows.back().push_back(fmt::format("{:.3g}", cost.law));
     if (pruning.labelled) add_accuracy(cost.accuracy, rows.back());
   }
   std::vector<std::string> header{what, "estimate", "measured"};
   if (bounded) header.emplace_back("bound");
+  if (lawful) header.emplace_back("of probabilities");
   if (pruning.labelled) add_accuracy_names(header);
   const std::string note =
       costs.size() > shown ? fmt::format(" (the {} cheapest)", shown) : std::string();
@@ -160,7 +167,16 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
                      {static_cast<hsize_t>(costs.size())},
                      {{"meaning", "what the measured cost cannot exceed for any inputs in their "
                                   "ranges: interval bounds of the neuron, moduli of weights, "
-                                  "largest slopes of activations"},
+                                  "largest slopes of activations; infinite where a formula stands "
+                                  "in place of an activation, whose range is only sampled"},
+                      {"unit", "-"}});
+  }
+  if (lawful) {
+    file.write_small(fmt::format("/reduction/{}_law_bound", what), laws,
+                     {static_cast<hsize_t>(costs.size())},
+                     {{"meaning", "what no probability of the outputs with noise, given any inputs "
+                                  "in their ranges, can change by; times sup u - inf u a bound of "
+                                  "the change of E[u | X_0] of any observable u; 1: no bound"},
                       {"unit", "-"}});
   }
   if (pruning.labelled) {
@@ -279,6 +295,7 @@ void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
       const models::Network smaller = PrunedPaths::without_neuron(network, n, i, fit);
       cost.measured = pruning.paths.distance(smaller);
       cost.bound = pruning.paths.bound_without_neuron(network, n, i, fit);
+      cost.law = PrunedPaths::law_bound_without_neuron(network, n, i, fit);
       cost.accuracy = pruning.accuracy(smaller);
       costs.push_back(cost);
     }

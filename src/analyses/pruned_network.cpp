@@ -74,11 +74,44 @@ std::vector<double> carried(const models::NetworkLayer& layer, const std::vector
     for (std::size_t k = 0; k < layer.inputs; ++k) {
       next[j] += std::abs(layer.weight[j * layer.inputs + k]) * change[k];
     }
-    next[j] *= layer.formula ? std::numeric_limits<double>::infinity()
-                             : steepest(layer.activation_at(j), layer.slope);
+    if (next[j] > 0) {
+      next[j] *= layer.formula ? std::numeric_limits<double>::infinity()
+                               : steepest(layer.activation_at(j), layer.slope);
+    }
     if (layer.residual) next[j] += change[j];
   }
   return next;
+}
+
+/// How far neuron i of layer n can be from its affine stand-in. Infinite where a formula lies
+/// before it: the range of that is only sampled.
+double largest_gap(const models::Network& network, std::size_t n, std::size_t i,
+                   const Eigen::MatrixXd& fit) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (network.layers[k].formula) return std::numeric_limits<double>::infinity();
+  }
+  const std::vector<models::Interval> box = models::ranges(network)[n];
+  const double offset = fit(0, fit.cols() - 1);
+  models::Interval gap{box[i].from - offset, box[i].to - offset};
+  for (std::size_t k = 0, column = 0; k < box.size(); ++k) {
+    if (k == i) continue;
+    const double slope = fit(0, index(column++));
+    gap.from -= std::max(slope * box[k].from, slope * box[k].to);
+    gap.to -= std::min(slope * box[k].from, slope * box[k].to);
+  }
+  return std::max(std::abs(gap.from), std::abs(gap.to));
+}
+
+/// The total variation between the noise of a layer and the same shifted by up to `change`. Each
+/// density is symmetric and falls to both sides, so the two cross half-way.
+double total_variation(const models::NetworkLayer& layer, const std::vector<double>& change) {
+  double alike = 1;
+  for (std::size_t j = 0; j < layer.neurons; ++j) {
+    if (change[j] == 0) continue;
+    const models::NeuronNoise& noise = layer.noise_at(j);
+    alike *= noise.none() ? 0 : 1 - noise.probability(-0.5 * change[j], 0.5 * change[j]);
+  }
+  return 1 - alike;
 }
 
 } // namespace
@@ -141,22 +174,32 @@ Eigen::MatrixXd PrunedPaths::neuron_fit(const models::Network& network, std::siz
 double PrunedPaths::bound_without_neuron(const models::Network& network, std::size_t n,
                                          std::size_t i, const Eigen::MatrixXd& fit) const {
   if (formula_ || scale_ == 0) return std::numeric_limits<double>::infinity();
-  const std::vector<models::Interval> box = models::ranges(network)[n];
-  // The interval of the neuron less its affine stand-in.
-  const double offset = fit(0, fit.cols() - 1);
-  models::Interval gap{box[i].from - offset, box[i].to - offset};
-  for (std::size_t k = 0, column = 0; k < box.size(); ++k) {
-    if (k == i) continue;
-    const double slope = fit(0, index(column++));
-    gap.from -= std::max(slope * box[k].from, slope * box[k].to);
-    gap.to -= std::min(slope * box[k].from, slope * box[k].to);
-  }
-  std::vector<double> change(box.size(), 0.0);
-  change[i] = std::max(std::abs(gap.from), std::abs(gap.to));
+  std::vector<double> change(network.width(n), 0.0);
+  change[i] = largest_gap(network, n, i, fit);
   for (std::size_t k = n; k < network.depth(); ++k) change = carried(network.layers[k], change);
   double square = 0;
   for (const double one : change) square += one * one;
   return std::sqrt(square * static_cast<double>(count_)) / scale_;
+}
+
+double PrunedPaths::law_bound_without_neuron(const models::Network& network, std::size_t n,
+                                             std::size_t i, const Eigen::MatrixXd& fit) {
+  std::vector<double> change(network.width(n), 0.0);
+  change[i] = largest_gap(network, n, i, fit);
+  if (!std::isfinite(change[i])) return 1;
+  double least = 1;
+  for (std::size_t k = n; k < network.depth(); ++k) {
+    change = carried(network.layers[k], change);
+    least = std::min(least, total_variation(network.layers[k], change));
+  }
+  // Beyond the ranges, which Gaussian noise can leave, the gap may be anything.
+  double beyond = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    for (std::size_t j = 0; j < network.layers[k].neurons; ++j) {
+      beyond += network.layers[k].noise_at(j).lost();
+    }
+  }
+  return std::min(1.0, least + beyond);
 }
 
 models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,

@@ -36,6 +36,13 @@ public:
   /// Infinite where an observable or a formula in place of an activation says nothing of slopes.
   double bound_without_neuron(const models::Network& network, std::size_t n, std::size_t i,
                               const Eigen::MatrixXd& fit) const;
+  /// What no probability of the outputs given the inputs can change by in that network, wherever
+  /// these lie in their ranges: what the fit can be off, carried to a later layer where noise
+  /// covers it, and the total variation between the noise there and the noise shifted by it, at
+  /// the layer where that is least; layers after it cannot tell laws farther apart. Times
+  /// sup u - inf u it bounds the change of E[u | X_0] of any observable. 1: there is no bound.
+  static double law_bound_without_neuron(const models::Network& network, std::size_t n,
+                                         std::size_t i, const Eigen::MatrixXd& fit);
   /// With the whole layer n replaced by an affine function of the layer before.
   models::Network without_layer(const models::Network& network, std::size_t n) const;
   /// Root mean square over the inputs of the change, without noise, of what the reduction keeps,
