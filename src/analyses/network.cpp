@@ -108,12 +108,8 @@ int on_grids(const Study& study, const models::Network& network,
   double points = 0;
   for (const LayerPlan& layer : plan) points += layer.points();
   const double nonzeros = predicted_nonzeros(network, plan);
-  // Matrices of both grids, one copy scaled, and those of the shares; vectors of all layers.
-  // Where there is none, places of points and tables of means, of at most two values per cell and
-  // axis.
   const Estimate estimate{.nonzeros = nonzeros,
-                          .bytes_per_rank =
-                              90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};
+                          .bytes_per_rank = predicted_bytes(network, plan, input, session.size())};
   introduce(input, session.log(), network, plan, estimate, session.size());
   require_memory(session.comm(), {.cells = points, .ranks = session.size()}, estimate);
   validate_on_grids(session.comm(), network, input, plan);

@@ -222,11 +222,16 @@ std::int64_t balanced_paths(const operators::NetworkData* data, std::int64_t sam
   return data ? data->whole_passes(samples) : samples;
 }
 
+double predicted_nonzeros(const models::NetworkLayer& layer, const LayerPlan& from,
+                          const LayerPlan& to) {
+  return row_entries(layer, to) * from.points();
+}
+
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan) {
   double sum = 0;
   for (std::size_t n = 0; n < network.depth(); ++n) {
     if (!plan[n + 1].matrix_free)
-      sum += row_entries(network.layers[n], plan[n + 1]) * plan[n].points();
+      sum += predicted_nonzeros(network.layers[n], plan[n], plan[n + 1]);
   }
   return sum;
 }

@@ -36,6 +36,9 @@ LayerPlan repeated_plan(const models::NetworkLayer& layer, const NetworkLayersIn
                         LayerPlan plan);
 /// The same with about half the cells, or half the points of a single one, for error estimates.
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
+/// Entries of the matrix of a step, if it had one, from above. Local.
+double predicted_nonzeros(const models::NetworkLayer& layer, const LayerPlan& from,
+                          const LayerPlan& to);
 /// Entries of all matrices that a plan assembles, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
 
