@@ -105,8 +105,9 @@ void reduce_lags(LayerProblem& problem, const NetworkStudyInput& input, io::Resu
 
 bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file) {
   base::Phase phase(problem.log(), "reduction");
-  if (input.projection) reduce_lags(problem, input, file);
+  // First, as it can be stopped before it writes anything.
   prune(problem, input, file);
+  if (input.projection) reduce_lags(problem, input, file);
   return true;
 }
 
