@@ -8,6 +8,7 @@ PANELS = {"spectrum": spectrum.spectrum_panels, "stationary": densities.stationa
           "modes": dictionary.mode_panels,
           "memory": memory.memory_panels,
           "expectation": network.expectation_panels, "density": network.density_panels,
+          "probability": network.probability_panels, "monte_carlo": network.monte_carlo_panels,
           "norms": network.norm_panels, "layer_memory": network.memory_panels,
           "reduction": network.reduction_panels,
           "time_scales": series.time_scale_panels,

@@ -44,6 +44,53 @@ def draw_plane(ax, result, layer, data, label):
     ax.set(xlabel=first, ylabel=second)
 
 
+def widths_of(points):
+    """What each point stands for, for sums over a layer."""
+    edges = np.concatenate([points[:1], (points[1:] + points[:-1]) / 2, points[-1:]])
+    return np.diff(edges) if len(points) > 1 else np.ones(1)
+
+
+def draw_marginals(ax, result, layer, data, label):
+    """The density of every single variable of a layer of three or more."""
+    points = layer_points(result, layer)
+    names = axes_of(data)
+    values = data[:]
+    for k, name in enumerate(names):
+        marginal = values
+        for other in reversed(range(len(names))):
+            if other != k:
+                marginal = np.tensordot(marginal, widths_of(points[names[other]]), (other, 0))
+        ax.plot(points[name], marginal, label=name)
+    ax.set(xlabel="value of the variable", ylabel=f"{label}, marginal")
+    ax.legend(loc="best")
+
+
+def draw_section(ax, result, layer, data, label):
+    """A field over a layer of three or more variables: the plane of the first two through the middle of the others."""
+    points = layer_points(result, layer)
+    names = axes_of(data)
+    middle = tuple(size // 2 for size in data.shape[2:])
+    stride = [max(1, size // 400) for size in data.shape[:2]]
+    image = ax.pcolormesh(points[names[0]][::stride[0]], points[names[1]][::stride[1]],
+                          data[(slice(None), slice(None), *middle)][::stride[0], ::stride[1]].T,
+                          shading="nearest", rasterized=True)
+    colour_bar(ax, image, label)
+    at = ", ".join(f"{name} = {points[name][i]:.2g}" for name, i in zip(names[2:], middle))
+    ax.set(xlabel=f"{names[0]}   (at {at})", ylabel=names[1])
+
+
+def draw_points(ax, result, group, label):
+    """Values at the points that were asked for, with their errors."""
+    values = result.get(f"{group}/values")
+    points = result.get(f"{group}/points")
+    errors = result.get(f"{group}/discretisation_error", result.get(f"{group}/sampling_error", np.zeros(len(values))))
+    one = points.shape[1] == 1
+    ax.errorbar(points[:, 0] if one else np.arange(len(values)), values, yerr=errors, fmt="o", color=ACCENT)
+    ax.set(xlabel="value of the variable" if one else "point", ylabel=label)
+    if not one:
+        ax.xaxis.get_major_locator().set_params(integer=True)
+
+
 def field_panels(result, group, title, label):
     found = fields(result, group)
     if any(data.ndim == 1 for _, data in found):
@@ -52,10 +99,41 @@ def field_panels(result, group, title, label):
         if data.ndim == 2:
             yield (f"{title}, layer {layer}",
                    lambda ax, n=layer, d=data: draw_plane(ax, result, n, d, label))
+        elif data.ndim > 2:
+            draw = draw_marginals if group == "density" else draw_section
+            yield (f"{title}, layer {layer}",
+                   lambda ax, n=layer, d=data: draw(ax, result, n, d, label))
+
+
+def point_panels(result, group, title, label):
+    # The models of other drivers have points of their own kind.
+    if np.ndim(result.get(f"{group}/points")) == 2 and f"{group}/values" in result.file:
+        yield f"{title} at points", lambda ax: draw_points(ax, result, group, label)
 
 
 def expectation_panels(result):
     yield from field_panels(result, "expectation", "Conditional expectation", "E[u | layer]")
+    yield from point_panels(result, "expectation", "Conditional expectation", "E[u | point]")
+
+
+def probability_panels(result):
+    yield from field_panels(result, "probability", "Probability of the set", "P(set | layer)")
+    yield from point_panels(result, "probability", "Probability of the set", "P(set | point)")
+
+
+def draw_deviations(ax, result):
+    """What operators and sampled paths differ by, beyond the error that operators state."""
+    operators, error, paths, deviation = result.get("monte_carlo/values").T
+    beyond = np.maximum(np.abs(operators - paths) - error, 0)
+    known = deviation > 0
+    ax.plot(np.flatnonzero(known), beyond[known] / deviation[known], ".", color=ACCENT)
+    ax.axhline(4, color=GREY, linewidth=0.7)
+    ax.set(xlabel="quantity", ylabel="standard errors", ylim=(0, None))
+
+
+def monte_carlo_panels(result):
+    if np.ndim(result.get("monte_carlo/values")) == 2:
+        yield "Operators against sampled paths", lambda ax: draw_deviations(ax, result)
 
 
 def density_panels(result):
@@ -75,7 +153,7 @@ def draw_norms(ax, result):
     if products is not None:
         ax.plot(steps, products[:, 0], "s", color=WARM, markersize=4, label="norm of M(n, L)")
     ax.axhline(1, color=GREY, linewidth=0.7)
-    ax.set(xlabel="layer n", ylabel="norm", ylim=(0, None))
+    ax.set(xlabel="layer n", ylabel="norm", ylim=(0, 1.05 * ax.get_ylim()[1]))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(loc="best")
 
@@ -93,8 +171,10 @@ def draw_memory(ax, result, group):
     if bound is not None and np.isfinite(bound[-1]).all():
         ax.semilogy(lags, bound[-1], "--", color=GREY, label="bound from the noise")
     error = result.get(f"{group}/memory_error")
-    if error is not None:
-        ax.fill_between(lags, np.maximum(last - error[-1], 1e-300), last + error[-1],
+    if error is not None and (last > 0).any():
+        # An error of the size of the term reaches down to the end of the axis.
+        least = 0.1 * last[last > 0].min()
+        ax.fill_between(lags, np.maximum(last - error[-1], least), np.maximum(last + error[-1], least),
                         color=ACCENT, alpha=0.2, linewidth=0)
     streaming = result.get(f"{group}/streaming")[-1]
     ax.axhline(streaming, color=INK, linewidth=0.8, linestyle=":", label="streaming")

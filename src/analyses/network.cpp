@@ -1,6 +1,7 @@
 #include "analyses/network.hpp"
 
 #include <functional>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -25,7 +26,10 @@ using base::InputError;
 void validate(const models::Network& network, const NetworkStudyInput& input) {
   if (input.observable) observable_formula(network, *input.observable);
   if (input.expectation) validate(network, *input.expectation);
-  if (input.probability) validate(network, *input.probability);
+  if (input.probability) {
+    validate(network, *input.probability);
+    probability_formula(network, input);
+  }
   if (input.projection) kept_variables(network, *input.projection);
   if (input.density && input.density->initial.given()) {
     const config::Formula formula(input.density->initial, network.variables(0));
@@ -104,20 +108,26 @@ int on_grids(const Study& study, const models::Network& network,
   double points = 0;
   for (const LayerPlan& layer : plan) points += layer.points();
   const double nonzeros = predicted_nonzeros(network, plan);
-  // Matrices of both grids, one copy scaled, and those of the shares; vectors of all layers.
-  // Where there is none, places of points and tables of means, of at most two values per cell and
-  // axis.
   const Estimate estimate{.nonzeros = nonzeros,
-                          .bytes_per_rank =
-                              90e6 + (3.3 * nonzeros * 12 + 40 * 8 * points) / session.size()};
+                          .bytes_per_rank = predicted_bytes(network, plan, input, session.size())};
   introduce(input, session.log(), network, plan, estimate, session.size());
   require_memory(session.comm(), {.cells = points, .ranks = session.size()}, estimate);
+  validate_on_grids(session.comm(), network, input, plan);
   if (study.run.command_line.check) {
     return stop_at_check(study.run);
   }
+  OpenResult result(study.run, study.opening.output, config::resolved(input), study.opening.policy);
   base::Phase assembly(session.log(), "assembly");
-  NetworkProblem problem(session, network, data, plan);
-  NetworkProblem coarse(session, network, data, coarser(plan));
+  std::unique_ptr<NetworkProblem> matrices;
+  std::unique_ptr<NetworkProblem> half;
+  try {
+    matrices = std::make_unique<NetworkProblem>(session, network, data, plan);
+    half = std::make_unique<NetworkProblem>(session, network, data, coarser(plan));
+  } catch (const base::Stopped&) {
+    result.checkpoints.leave();
+  }
+  NetworkProblem& problem = *matrices;
+  NetworkProblem& coarse = *half;
   assembly.finish(fmt::format("{} nonzeros", problem.nonzeros()));
   if (problem.largest_leak() > 1e-12) {
     session.log().line(fmt::format("  up to {:.2g} of a point's probability is beyond the ranges",
@@ -146,7 +156,6 @@ int on_grids(const Study& study, const models::Network& network,
   add(input.monte_carlo.has_value(), "monte_carlo", [&](io::ResultFile& file) {
     return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
   });
-  OpenResult result(study.run, study.opening.output, config::resolved(input), study.opening.policy);
   entitle(study, result);
   problem.use(&result.checkpoints);
   return carry_out(study, result, sections, problem.nonzeros(), problem.space(0).grid());
@@ -165,6 +174,11 @@ int on_dictionaries(const Study& study, const models::Network& network,
   for (std::size_t n = 0; n <= network.depth(); ++n) {
     const operators::LayerDictionary dictionary(network, n, ranges[n], *input.dictionary);
     const auto size = static_cast<double>(dictionary.size());
+    if (input.norms && static_cast<double>(input.norms->values) > size) {
+      throw InputError(fmt::format("'norms.values' is {}, but layer {} has only {} functions; ask "
+                                   "for fewer values, or add functions to 'dictionary'",
+                                   input.norms->values, n, dictionary.size()));
+    }
     log.line(fmt::format("  layer {}: {} neurons, {} functions", n, network.width(n),
                          dictionary.size()));
     products += size * size + size * before;

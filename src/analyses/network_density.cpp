@@ -11,7 +11,6 @@ namespace komori::analyses {
 namespace {
 
 using base::check;
-using base::InputError;
 using base::UniqueVec;
 
 std::size_t at(int n) {
@@ -82,7 +81,8 @@ UniqueVec indicator(const NetworkProblem& problem, const config::Formula& set) {
         x[at(k)] =
             axis.edge(index[at(k)]) + axis.width(index[at(k)]) * (place[at(k)] + 0.5) / places;
       }
-      inside += set(point) != 0 ? 1 : 0;
+      const double holds = set(point);
+      inside += holds < 0 || holds > 0 ? 1 : 0; // not where it has no value
       count += 1;
       int k = d - 1;
       while (k >= 0 && ++place[at(k)] == places) place[at(k--)] = 0;
@@ -191,16 +191,10 @@ UniqueVec initial_density(const NetworkProblem& problem,
   }
   const config::FormulaText& text = input->initial;
   const config::Formula formula(text, problem.network().variables(0));
-  const std::string name = fmt::format("{}: '{}'", text.origin.text(), text.path);
-  spaces::require(
-      space.grid(), [&](std::span<const double> x) { return formula(x); },
-      [](double value) { return std::isfinite(value) && value >= 0; },
-      name + " must be finite and not negative");
   density = space.sampled([&](std::span<const double> x) { return formula(x); });
   const UniqueVec one = base::duplicate(density.get());
   check(VecSet(one.get(), 1));
   const double integral = problem.chain().dot(0, density.get(), one.get());
-  if (!(integral > 0)) throw InputError(name + " is 0 everywhere, so it cannot be normalised");
   check(VecScale(density.get(), 1 / integral));
   return density;
 }
@@ -246,9 +240,7 @@ bool density(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudy
 bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  io::ResultFile& file) {
   const NetworkProbabilityInput& asked = *input.probability;
-  std::vector<std::string> names = problem.network().variables(at(problem.depth()));
-  if (input.observable && !input.observable->variables.empty()) names = input.observable->variables;
-  const config::Formula set(asked.set, names);
+  const config::Formula set = probability_formula(problem.network(), input);
   base::Phase phase(problem.log(), "probability");
   const UniqueVec u = indicator(problem, set);
   const UniqueVec coarse_u = indicator(coarse, set);

@@ -63,6 +63,16 @@ SampledChains sampled_chains(base::Session& session, const models::Network& netw
   return {.half = std::move(chains[0]), .whole = std::move(chains[1])};
 }
 
+io::Slab DictionaryProblem::slab(int n) const {
+  PetscInt size = 0;
+  PetscInt begin = 0;
+  PetscInt end = 0;
+  base::check(VecGetSize(chain().weight(n), &size));
+  base::check(VecGetOwnershipRange(chain().weight(n), &begin, &end));
+  const auto entries = [](PetscInt i) { return static_cast<hsize_t>(i); };
+  return {.shape = {entries(size)}, .start = {entries(begin)}, .count = {entries(end - begin)}};
+}
+
 UniqueVec DictionaryProblem::observable(const NetworkObservableInput&) const {
   return copy_of(sampled_.functions.back().get());
 }

@@ -17,6 +17,7 @@ public:
 
   const operators::SampledChain& sampled() const noexcept { return sampled_; }
   const operators::LayerChain& chain() const noexcept override { return sampled_.chain; }
+  io::Slab slab(int n) const override;
   base::UniqueVec observable(const NetworkObservableInput& input) const override;
   std::vector<base::UniqueVec> outputs() const override;
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;

@@ -11,7 +11,8 @@ void declare(config::Declarer& declarer, NetworkLayersInput& input) {
   declarer.reals("cells", input.cells,
                  {.help = "Cells along every variable of a layer's range: one number for all "
                           "layers, or one per layer from the inputs to the outputs. When left out: "
-                          "16 in one dimension, 12, 6 and 4 in two, three and four."},
+                          "16 in one dimension, 12, 6 and 4 in two, three and four; in one and two "
+                          "dimensions up to 64 and 24 where the noise takes them."},
                  Range::between(1, 1e8));
   declarer.integer("order", input.order,
                    {.help = "Gauss points per cell and variable: functions are polynomials of "
@@ -71,8 +72,9 @@ void declare(config::Declarer& declarer, NetworkDensityInput& input) {
 
 void declare(config::Declarer& declarer, NetworkProbabilityInput& input) {
   declarer.formula("set", input.set,
-                   {.help = "A condition on the outputs, e.g. 'y > 0 && y < 1': the probability "
-                            "that it holds.",
+                   {.help =
+                        "A condition on the outputs, by the names that 'observable' has for them, "
+                        "e.g. 'y > 0 && y < 1': the probability that it holds.",
                     .need = Need::required});
   declarer.real_rows(
       "points", input.points,

@@ -178,8 +178,10 @@ void report(LayerProblem& problem, LayerProblem& coarse, Direction direction,
                     fmt::format("{:.1e}", errors.back()[lag]),
                     bounds.empty() ? "-" : fmt::format("{:.3g}", bounds.back()[lag])});
   }
-  problem.log().table(fmt::format("Memory at layer {} by lag", layers.back()),
-                      {"lag", "norm", problem.error_name(), "bound from the noise"}, rows);
+  if (lags > 0) {
+    problem.log().table(fmt::format("Memory at layer {} by lag", layers.back()),
+                        {"lag", "norm", problem.error_name(), "bound from the noise"}, rows);
+  }
   const std::string group = "/memory/" + word;
   const auto steps = static_cast<hsize_t>(depth);
   file.write_integers(group + "/layer", layers, {steps},

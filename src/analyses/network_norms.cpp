@@ -1,12 +1,10 @@
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/network_sections.hpp"
-#include "base/error.hpp"
+#include "analyses/norms_state.hpp"
 #include "operators/layer_norms.hpp"
 
 namespace komori::analyses {
@@ -19,97 +17,27 @@ struct Values {
   std::vector<double> residuals{};
 };
 
-constexpr const char* norms_phase = "norms";
-
-/// Numbers of operators in the order in which they were found, kept over a stop.
-class FoundNumbers {
-public:
-  /// Each operator has `per_operator` numbers.
-  FoundNumbers(io::Checkpoints* checkpoints, std::size_t per_operator)
-      : checkpoints_(checkpoints), per_operator_(per_operator) {
-    if (checkpoints_ == nullptr) return;
-    checkpoints_->restore(norms_phase, [&](io::CheckpointReader& reader) {
-      numbers_ = reader.numbers("operators");
-      if (numbers_.empty() || numbers_.size() % per_operator_ != 0) {
-        throw base::InputError("the checkpoint holds numbers of other operators");
-      }
-    });
-    restored_ = numbers_.size();
-  }
-
-  /// The numbers of the next operator: those kept, or what `find` returns. A stop while they are
-  /// sought saves those before. Collective.
-  template <class Find> std::vector<double> next(Find&& find) {
-    const std::size_t begin = std::exchange(taken_, taken_ + per_operator_);
-    if (begin >= numbers_.size()) {
-      if (begin > restored_) save(); // a period may have passed since the last
-      std::vector<double> found;
-      try {
-        found = find();
-      } catch (const base::Stopped&) {
-        if (begin > restored_) save();
-        throw;
-      }
-      numbers_.insert(numbers_.end(), found.begin(), found.end());
-    }
-    const auto first = numbers_.begin() + static_cast<std::ptrdiff_t>(begin);
-    return {first, first + static_cast<std::ptrdiff_t>(per_operator_)};
-  }
-
-  /// How many operators came from a checkpoint. Local.
-  std::size_t kept() const noexcept { return restored_ / per_operator_; }
-
-private:
-  void save() {
-    if (checkpoints_ == nullptr) return;
-    checkpoints_->step(
-        norms_phase, [&](io::CheckpointWriter& writer) { writer.numbers("operators", numbers_); });
-  }
-
-  io::Checkpoints* checkpoints_;
-  std::size_t per_operator_;
-  std::size_t taken_ = 0;
-  std::size_t restored_ = 0;
-  std::vector<double> numbers_;
-};
-
 } // namespace
 
 bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput& input,
            io::ResultFile& file) {
   const int depth = problem.depth();
-  base::Phase phase(problem.log(), norms_phase);
+  base::Phase phase(problem.log(), "norms");
   const auto count = static_cast<PetscInt>(input.values);
   const auto size = static_cast<std::size_t>(count);
-  FoundNumbers found(problem.checkpoints(), 3 * size);
+  FoundNorms found(problem, coarse, count, input.tolerance);
   const int wanted = depth * (input.products ? 2 : 1);
   int done = 0;
-  // Singular values, their errors, their residuals.
-  const auto numbers_of = [&](int first, int last) {
-    const auto own = operators::product_values(problem.chain(), first, last, count, input.tolerance,
-                                               "norms_", problem.log());
-    const auto other = operators::product_values(coarse.chain(), first, last, count,
-                                                 input.tolerance, "norms_", problem.log());
-    std::vector<double> numbers(3 * size, 0.0);
-    for (std::size_t i = 0; i < std::min(size, own.values.size()); ++i) {
-      numbers[i] = own.values[i];
-      numbers[size + i] =
-          std::abs(i < other.values.size() ? own.values[i] - other.values[i] : own.values[i]);
-      numbers[2 * size + i] = own.residuals[i];
-    }
-    return numbers;
-  };
   const auto values_of = [&](int first, int last, Values& all) {
-    const std::vector<double> numbers = found.next([&] { return numbers_of(first, last); });
-    const auto part = [&](std::size_t which, std::vector<double>& to) {
-      const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(which * size);
-      to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(size));
-    };
-    part(0, all.flat);
-    part(1, all.errors);
-    part(2, all.residuals);
-    problem.log().progress(static_cast<double>(++done) / wanted, norms_phase);
-    return numbers[0];
+    const OperatorValues own = found.next(false, first, last);
+    const OperatorValues other = found.next(true, first, last);
+    for (std::size_t i = 0; i < size; ++i) {
+      all.flat.push_back(own.values[i]);
+      all.errors.push_back(std::abs(own.values[i] - other.values[i]));
+      all.residuals.push_back(own.residuals[i]);
+    }
+    problem.log().progress(static_cast<double>(++done) / wanted, "norms");
+    return own.values[0];
   };
   Values layers;
   Values products;
@@ -137,8 +65,10 @@ bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput&
          fmt::format("{:.8g}", schmidt.back()), product_norms[static_cast<std::size_t>(n)],
          fmt::format("{:.6g}", factors[static_cast<std::size_t>(n)])});
   }
-  const std::string kept =
-      found.kept() > 0 ? fmt::format(", {} of {} norms as saved", found.kept(), wanted) : "";
+  // Each norm is that of two operators: of the problem, and of the coarser one.
+  std::string kept;
+  if (found.kept() > 0) kept = fmt::format(", {} of {} norms as saved", found.kept() / 2, wanted);
+  if (found.resumes()) kept += ", one search resumed";
   phase.finish(fmt::format("{} operators{}", depth, kept));
   const auto d = static_cast<hsize_t>(depth);
   const auto c = static_cast<hsize_t>(count);

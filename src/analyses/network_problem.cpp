@@ -24,6 +24,32 @@ PetscInt default_cells(std::size_t width) {
   return cells[width - 1];
 }
 
+/// Raises cells that were left to komori so that they follow the noise of the step that leads to
+/// the layer, and so do half of them: as far as that costs little.
+void follow_noise(const models::NetworkLayer& layer, LayerPlan& plan) {
+  constexpr std::array<PetscInt, widest_grid> most{64, 24, 6, 4};
+  double least = 0;
+  for (std::size_t k = 0; k < plan.cells.size(); ++k) {
+    least = std::max(least, 2 * operators::least_cells(layer.noise_at(k), plan.range[k]));
+  }
+  if (least > static_cast<double>(most[plan.cells.size() - 1])) return;
+  for (PetscInt& cells : plan.cells) cells = std::max(cells, static_cast<PetscInt>(least));
+}
+
+/// What 'layers.cells' may be so that no cell is wider than the noise.
+std::string enough_cells(const models::Network& network, const std::vector<LayerPlan>& plan) {
+  std::vector<double> cells{static_cast<double>(plan[0].cells[0])};
+  for (std::size_t n = 1; n < plan.size(); ++n) {
+    cells.push_back(static_cast<double>(plan[n].cells[0]));
+    for (std::size_t k = 0; k < plan[n].cells.size(); ++k) {
+      const double least =
+          operators::least_cells(network.layers[n - 1].noise_at(k), plan[n].range[k]);
+      cells.back() = std::max(cells.back(), 2 * least);
+    }
+  }
+  return fmt::format("; '[{:.0f}]' is enough for all layers", fmt::join(cells, ", "));
+}
+
 void require_narrow(const models::Network& network) {
   for (std::size_t n = 0; n <= network.depth(); ++n) {
     if (network.width(n) <= widest_grid) continue;
@@ -162,14 +188,24 @@ std::vector<LayerPlan> plan_layers(const models::Network& network, const Network
   }
   apply_ranges(input, plan); // for names that are no variable
   for (std::size_t n = 0; n < network.depth(); ++n) {
+    if (input.cells.empty()) follow_noise(network.layers[n], plan[n + 1]);
+  }
+  for (std::size_t n = 0; n < network.depth(); ++n) {
     for (std::size_t k = 0; k < plan[n + 1].cells.size(); ++k) {
       const PetscInt cells = plan[n + 1].cells[k];
       operators::require_fine_enough(network.layers[n], k, plan[n + 1].range[k],
                                      plan[n + 1].names[k], static_cast<double>(cells),
-                                     cells > 1 ? 1 : 0);
+                                     cells > 1 ? 1 : 0, enough_cells(network, plan));
     }
   }
   choose_matrices(network, input, matrix, plan);
+  return plan;
+}
+
+LayerPlan repeated_plan(const models::NetworkLayer& layer, const NetworkLayersInput& input,
+                        LayerPlan plan) {
+  plan.range = models::invariant_range(layer, plan.range);
+  if (input.cells.empty()) follow_noise(layer, plan);
   return plan;
 }
 
@@ -186,11 +222,16 @@ std::int64_t balanced_paths(const operators::NetworkData* data, std::int64_t sam
   return data ? data->whole_passes(samples) : samples;
 }
 
+double predicted_nonzeros(const models::NetworkLayer& layer, const LayerPlan& from,
+                          const LayerPlan& to) {
+  return row_entries(layer, to) * from.points();
+}
+
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan) {
   double sum = 0;
   for (std::size_t n = 0; n < network.depth(); ++n) {
     if (!plan[n + 1].matrix_free)
-      sum += row_entries(network.layers[n], plan[n + 1]) * plan[n].points();
+      sum += predicted_nonzeros(network.layers[n], plan[n], plan[n + 1]);
   }
   return sum;
 }
@@ -209,6 +250,7 @@ NetworkProblem::NetworkProblem(base::Session& session, const models::Network& ne
 }
 
 operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
+  const auto scratch = operators::make_box_scratch();
   operators::LayerChain chain;
   chain.comm = session().comm();
   for (const auto& space : spaces_) {
@@ -218,7 +260,7 @@ operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
     const auto step = static_cast<std::size_t>(n);
     operators::LayerMatrix layer =
         matrix_free_[step]
-            ? operators::box_layer(network().layers[step], space(n), space(n + 1))
+            ? operators::box_layer(network().layers[step], space(n), space(n + 1), scratch)
             : operators::assemble_layer(network().layers[step], space(n), space(n + 1), integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);

@@ -30,8 +30,15 @@ struct LayerPlan {
 /// layer is too wide for a grid, or `layers` does not fit the network. Local.
 std::vector<LayerPlan> plan_layers(const models::Network& network, const NetworkLayersInput& input,
                                    const std::string& matrix);
+/// The plan of a layer that is repeated: on the range that it maps into itself. Throws InputError.
+/// Local.
+LayerPlan repeated_plan(const models::NetworkLayer& layer, const NetworkLayersInput& input,
+                        LayerPlan plan);
 /// The same with about half the cells, or half the points of a single one, for error estimates.
 std::vector<LayerPlan> coarser(std::vector<LayerPlan> plan);
+/// Entries of the matrix of a step, if it had one, from above. Local.
+double predicted_nonzeros(const models::NetworkLayer& layer, const LayerPlan& from,
+                          const LayerPlan& to);
 /// Entries of all matrices that a plan assembles, from above. Local.
 double predicted_nonzeros(const models::Network& network, const std::vector<LayerPlan>& plan);
 
@@ -59,6 +66,9 @@ public:
   models::PathInputs path_inputs() const { return data_ ? data_->inputs() : models::PathInputs(); }
 
   virtual const operators::LayerChain& chain() const noexcept = 0;
+  /// Where this rank's entries of a function of layer n lie in an order that is the same on any
+  /// number of ranks. Local.
+  virtual io::Slab slab(int n) const = 0;
   /// The observable of the input as a function of the last layer.
   virtual base::UniqueVec observable(const NetworkObservableInput& input) const = 0;
   /// All outputs as functions of the last layer, if the input's classes or reduction ask for them.
@@ -100,6 +110,7 @@ public:
 
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
   const operators::LayerChain& chain() const noexcept override { return chain_; }
+  io::Slab slab(int n) const override { return space(n).grid().slab(); }
   base::UniqueVec observable(const NetworkObservableInput& input) const override;
   std::vector<base::UniqueVec> outputs() const override;
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
 #include "analyses/network_accuracy.hpp"
 #include "analyses/network_sections.hpp"
 #include "analyses/pruned_network.hpp"
+#include "base/signals.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -19,6 +21,7 @@ struct Cost {
   double estimated = 0;
   double measured = 0;
   double bound = 0; ///< of `measured`; 0: there is none
+  double law = 1;   ///< bound of the change of any probability of the outputs; 1: there is none
   Accuracy accuracy{};
 };
 
@@ -48,6 +51,12 @@ struct Pruning {
                ? fmt::format("loss of accuracy at most {:g}", asked.accuracy_loss)
                : fmt::format("at most {:g}", asked.tolerance);
   }
+  /// Between two candidates, each of which is looked at twice. Collective; throws Stopped.
+  void look(std::size_t done, std::size_t candidates) const {
+    problem.log().progress(0.5 * static_cast<double>(done) / static_cast<double>(candidates),
+                           "reduction");
+    base::stop_if_asked(problem.session().comm(), "the reduction was not complete");
+  }
   /// Of what `lost` makes of each kept function, carried to the inputs: norm over ||g_0||.
   double carried(int n, const std::function<UniqueVec(const std::vector<UniqueVec>&)>& lost) const {
     double sum = 0;
@@ -75,24 +84,51 @@ UniqueVec rest_of(const operators::LayerProjection& projection, Vec v) {
   return q;
 }
 
-void write_network(const models::Network& network, const std::string& group, double change,
-                   const Accuracy& accuracy, std::int64_t dropped, io::ResultFile& file) {
+/// Weights and biases under the names of PyTorch's Sequential, whose activations count too, and
+/// what else makes the layers.
+void write_network(const Pruning& pruning, const models::Network& network, const std::string& group,
+                   double change, const Accuracy& accuracy, std::int64_t dropped,
+                   io::ResultFile& file) {
   for (std::size_t n = 0; n < network.depth(); ++n) {
     const models::NetworkLayer& layer = network.layers[n];
-    // Names as in a file of PyTorch's Sequential, whose activations count too.
+    const std::string name = fmt::format("{}/{}", group, 2 * n);
+    const auto neurons = static_cast<hsize_t>(layer.neurons);
     file.write_small(
-        fmt::format("{}/{}.weight", group, 2 * n), layer.weight,
-        {static_cast<hsize_t>(layer.neurons), static_cast<hsize_t>(layer.inputs)},
+        name + ".weight", layer.weight, {neurons, static_cast<hsize_t>(layer.inputs)},
         {{"meaning", "weights [neurons, inputs] of the smaller network"}, {"unit", "-"}});
-    file.write_small(fmt::format("{}/{}.bias", group, 2 * n), layer.bias,
-                     {static_cast<hsize_t>(layer.neurons)},
+    file.write_small(name + ".bias", layer.bias, {neurons},
                      {{"meaning", "biases of the smaller network"}, {"unit", "-"}});
+    std::vector<std::string> words;
+    for (const models::Activation activation : layer.activation) {
+      words.push_back(models::activation_words()[static_cast<std::size_t>(activation)]);
+    }
+    if (!layer.formula) {
+      file.write_text(name + ".activation", fmt::format("{}", fmt::join(words, " ")),
+                      {{"meaning", "activation of all neurons, or of each"}, {"unit", "-"}});
+    }
+    file.write_small(name + ".slope", std::vector<double>{layer.slope}, {},
+                     {{"meaning", "slope of leaky_relu below 0"}, {"unit", "-"}});
+    file.write_small(
+        name + ".residual", std::vector<double>{layer.residual ? 1.0 : 0.0}, {},
+        {{"meaning", "1: the layer's input is added after the activation"}, {"unit", "-"}});
+    std::vector<double> noise;
+    for (std::size_t i = 0; i < layer.neurons; ++i) {
+      const models::NeuronNoise& one = layer.noise_at(i);
+      noise.insert(noise.end(), {static_cast<double>(one.kind()), one.reach(), one.sigma()});
+    }
+    file.write_small(name + ".noise", noise, {neurons, 3},
+                     {{"meaning", "noise of each neuron: kind (0 none, 1 uniform, 2 Gaussian, 3 "
+                                  "truncated Gaussian), reach, standard deviation"},
+                      {"unit", "of the neuron"}});
   }
-  file.annotate(group, {{"dropped", dropped},
-                        {"measured_error", change},
-                        {"weights", static_cast<std::int64_t>(weights_of(network))},
-                        {"accuracy", accuracy.all},
-                        {"accuracy_held_out", accuracy.held_out}});
+  io::Attributes attributes{{"dropped", dropped},
+                            {"measured_error", change},
+                            {"weights", static_cast<std::int64_t>(weights_of(network))}};
+  if (pruning.labelled) {
+    attributes.push_back({"accuracy", accuracy.all});
+    attributes.push_back({"accuracy_held_out", accuracy.held_out});
+  }
+  file.annotate(group, attributes);
 }
 
 /// Tables and datasets of candidates, cheapest first.
@@ -107,8 +143,12 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
   const bool bounded = std::any_of(costs.begin(), costs.end(), [](const Cost& cost) {
     return cost.bound > 0 && std::isfinite(cost.bound);
   });
+  const bool lawful =
+      std::any_of(costs.begin(), costs.end(), [](const Cost& cost) { return cost.law < 1; });
+  std::vector<double> laws;
   for (std::size_t i = 0; i < costs.size(); ++i) {
     bounds.push_back(costs[i].bound);
+    laws.push_back(costs[i].law);
     const Cost& cost = costs[i];
     flat.insert(flat.end(), {static_cast<double>(cost.layer), cost.estimated, cost.measured});
     accuracies.push_back(cost.accuracy);
@@ -116,16 +156,18 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
     rows.push_back(
         {names[i], fmt::format("{:.3g}", cost.estimated), fmt::format("{:.3g}", cost.measured)});
     if (bounded) rows.back().push_back(fmt::format("{:.3g}", cost.bound));
+    if (lawful) rows.back().push_back(fmt::format("{:.3g}", cost.law));
     if (pruning.labelled) add_accuracy(cost.accuracy, rows.back());
   }
   std::vector<std::string> header{what, "estimate", "measured"};
   if (bounded) header.emplace_back("bound");
+  if (lawful) header.emplace_back("of probabilities");
   if (pruning.labelled) add_accuracy_names(header);
   const std::string note =
       costs.size() > shown ? fmt::format(" (the {} cheapest)", shown) : std::string();
   pruning.problem.log().table(title + note, header, rows);
   file.write_strings(fmt::format("/reduction/{}s", what), names,
-                     {{"meaning", what + "s, cheapest first"}});
+                     {{"meaning", what + "s, cheapest first"}, {"unit", "-"}});
   file.write_small(fmt::format("/reduction/{}_cost", what), flat,
                    {static_cast<hsize_t>(costs.size()), 3}, {{"meaning", meaning}, {"unit", "-"}});
   if (bounded) {
@@ -133,7 +175,16 @@ void report_costs(const Pruning& pruning, const std::string& what, const std::st
                      {static_cast<hsize_t>(costs.size())},
                      {{"meaning", "what the measured cost cannot exceed for any inputs in their "
                                   "ranges: interval bounds of the neuron, moduli of weights, "
-                                  "largest slopes of activations"},
+                                  "largest slopes of activations; infinite where a formula stands "
+                                  "in place of an activation, whose range is only sampled"},
+                      {"unit", "-"}});
+  }
+  if (lawful) {
+    file.write_small(fmt::format("/reduction/{}_law_bound", what), laws,
+                     {static_cast<hsize_t>(costs.size())},
+                     {{"meaning", "what no probability of the outputs with noise, given any inputs "
+                                  "in their ranges, can change by; times sup u - inf u a bound of "
+                                  "the change of E[u | X_0] of any observable u; 1: no bound"},
                       {"unit", "-"}});
   }
   if (pruning.labelled) {
@@ -230,86 +281,118 @@ void drop_layers(const Pruning& pruning, io::ResultFile& file) {
                                  weights_of(smaller), weights_of(network),
                                  accuracy_text(pruning, accuracy)));
   course.write("/reduction/shallow_course", pruning.labelled, file);
-  write_network(smaller, "/reduction/shallow", change, accuracy,
+  write_network(pruning, smaller, "/reduction/shallow", change, accuracy,
                 static_cast<std::int64_t>(gone.size()), file);
 }
 
-/// Neurons of the layers between inputs and outputs.
-void drop_neurons(const Pruning& pruning, io::ResultFile& file) {
+/// Neurons that go, and what is left.
+struct DroppedNeurons {
+  std::vector<Cost> costs{}; ///< of all candidates, cheapest first
+  models::Network smaller{};
+  double change = 0;
+  Accuracy accuracy{};
+  std::size_t gone = 0;
+  Course course{};
+};
+
+/// Neurons of the layers between inputs and outputs, one by one. Writes nothing; throws Stopped.
+DroppedNeurons drop_neurons(const Pruning& pruning) {
   const LayerProblem& problem = pruning.problem;
   const models::Network& network = problem.network();
-  std::vector<Cost> costs;
+  DroppedNeurons dropped;
+  std::vector<Cost>& costs = dropped.costs;
+  std::size_t candidates = 0; // at most
+  for (std::size_t n = 1; n < network.depth(); ++n) candidates += network.width(n);
   for (std::size_t n = 1; n < network.depth(); ++n) {
     if (network.width(n) < 2 || residual_around(network, n)) continue;
     const auto all = problem.with_all(static_cast<int>(n));
+    const PrunedPaths::Layer layer = pruning.paths.layer(network, n);
     for (std::size_t i = 0; i < network.width(n); ++i) {
+      pruning.look(costs.size(), candidates);
       Cost cost{.layer = n, .neuron = i};
       const auto projection = problem.without(static_cast<int>(n), static_cast<int>(i));
       cost.estimated = pruning.carried(static_cast<int>(n), [&](const std::vector<UniqueVec>& g) {
         return rest_of(*projection, all->apply(g[n].get()).get());
       });
-      const Eigen::MatrixXd fit = pruning.paths.neuron_fit(network, n, i);
+      const Eigen::MatrixXd fit = PrunedPaths::neuron_fit(layer, i);
       const models::Network smaller = PrunedPaths::without_neuron(network, n, i, fit);
-      cost.measured = pruning.paths.distance(smaller);
+      cost.measured = pruning.paths.distance_without(layer, i, smaller);
       cost.bound = pruning.paths.bound_without_neuron(network, n, i, fit);
+      cost.law = PrunedPaths::law_bound_without_neuron(network, n, i, fit);
       cost.accuracy = pruning.accuracy(smaller);
       costs.push_back(cost);
     }
   }
-  if (costs.empty()) return;
   std::stable_sort(costs.begin(), costs.end(),
                    [](const Cost& a, const Cost& b) { return a.measured < b.measured; });
-  std::vector<std::string> names;
-  for (const Cost& cost : costs) names.push_back(network.variables(cost.layer)[cost.neuron]);
-  report_costs(pruning, "neuron", "Neurons by the cost of dropping them",
-               "layer; estimate (no bound): norm of what E[u | X_0] loses if E[u | X_n] may not "
-               "depend on the neuron; measured: root mean square change of what is kept, without "
-               "noise, where "
-               "the neuron is replaced by the affine function of the others of its layer that fits "
-               "best; both relative",
-               costs, names, file);
   // One after the other while what is left is good enough. Positions move as neurons before them
   // go.
-  models::Network smaller = network;
+  models::Network& smaller = dropped.smaller;
+  smaller = network;
+  std::map<std::size_t, PrunedPaths::Layer> layers; // of `smaller`, as far as they were needed
   std::vector<Cost> gone;
-  Course course;
-  Accuracy accuracy = pruning.before;
-  double change = 0;
-  course.add(smaller, 0, accuracy);
+  dropped.accuracy = pruning.before;
+  dropped.course.add(smaller, 0, dropped.accuracy);
+  std::size_t done = costs.size();
   for (const Cost& cost : costs) {
+    pruning.look(done++, costs.size());
     if (smaller.width(cost.layer) < 2) continue;
     const auto before =
         static_cast<std::size_t>(std::count_if(gone.begin(), gone.end(), [&](const Cost& other) {
           return other.layer == cost.layer && other.neuron < cost.neuron;
         }));
     const std::size_t place = cost.neuron - before;
-    models::Network next = PrunedPaths::without_neuron(
-        smaller, cost.layer, place, pruning.paths.neuron_fit(smaller, cost.layer, place));
-    const double distance = pruning.paths.distance(next);
+    if (!layers.contains(cost.layer)) {
+      layers.emplace(cost.layer, pruning.paths.layer(smaller, cost.layer));
+    }
+    const PrunedPaths::Layer& layer = layers.at(cost.layer);
+    models::Network next = PrunedPaths::without_neuron(smaller, cost.layer, place,
+                                                       PrunedPaths::neuron_fit(layer, place));
+    const double distance = pruning.paths.distance_without(layer, place, next);
     const Accuracy its = pruning.accuracy(next);
     if (!pruning.fits(distance, its)) continue;
     smaller = std::move(next);
-    change = distance;
-    accuracy = its;
+    layers.clear();
+    dropped.change = distance;
+    dropped.accuracy = its;
     gone.push_back(cost);
-    course.add(smaller, change, accuracy);
+    dropped.course.add(smaller, distance, its);
   }
+  dropped.gone = gone.size();
+  return dropped;
+}
+
+void report_neurons(const Pruning& pruning, const DroppedNeurons& dropped, io::ResultFile& file) {
+  const LayerProblem& problem = pruning.problem;
+  const models::Network& network = problem.network();
+  if (dropped.costs.empty()) return;
+  std::vector<std::string> names;
+  for (const Cost& cost : dropped.costs)
+    names.push_back(network.variables(cost.layer)[cost.neuron]);
+  report_costs(pruning, "neuron", "Neurons by the cost of dropping them",
+               "layer; estimate (no bound): norm of what E[u | X_0] loses if E[u | X_n] may not "
+               "depend on the neuron; measured: root mean square change of what is kept, without "
+               "noise, where "
+               "the neuron is replaced by the affine function of the others of its layer that fits "
+               "best; both relative",
+               dropped.costs, names, file);
   problem.log().line(fmt::format("  {} of {} neurons go at a change of {:.3g} ({}): {:.0f} weights "
                                  "of {:.0f}{}",
-                                 gone.size(), costs.size(), change, pruning.limit(),
-                                 weights_of(smaller), weights_of(network),
-                                 accuracy_text(pruning, accuracy)));
-  course.write("/reduction/course", pruning.labelled, file);
-  write_network(smaller, "/reduction/network", change, accuracy,
-                static_cast<std::int64_t>(gone.size()), file);
+                                 dropped.gone, dropped.costs.size(), dropped.change,
+                                 pruning.limit(), weights_of(dropped.smaller), weights_of(network),
+                                 accuracy_text(pruning, dropped.accuracy)));
+  dropped.course.write("/reduction/course", pruning.labelled, file);
+  write_network(pruning, dropped.smaller, "/reduction/network", dropped.change, dropped.accuracy,
+                static_cast<std::int64_t>(dropped.gone), file);
 }
 
 } // namespace
 
 void prune(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file) {
   const Pruning pruning(problem, input);
+  const DroppedNeurons dropped = drop_neurons(pruning);
   drop_layers(pruning, file);
-  drop_neurons(pruning, file);
+  report_neurons(pruning, dropped, file);
 }
 
 } // namespace komori::analyses

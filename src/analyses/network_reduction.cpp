@@ -67,13 +67,18 @@ void reduce_lags(LayerProblem& problem, const NetworkStudyInput& input, io::Resu
       found ? fmt::format("  {} lag{} of memory keep the error below {:g}", enough,
                           enough == 1 ? "" : "s", input.reduction->tolerance)
             : fmt::format("  no number of lags keeps the error below {:g}: the observable itself "
-                          "is not resolved at the outputs; raise 'projection.rank'",
-                          input.reduction->tolerance));
+                          "is not resolved at the outputs; {}",
+                          input.reduction->tolerance,
+                          input.projection->kind == "basis"
+                              ? "raise 'projection.rank'"
+                              : "take 'projection: {kind: basis, rank: ...}'"));
   const auto count = static_cast<hsize_t>(measured.size());
-  file.write_small("/reduction/predicted_error", predicted, {count},
-                   {{"meaning", "norm of the memory and noise left out at the inputs, over the "
-                                "norm of P E[u | X_0], by lags kept"},
-                    {"unit", "-"}});
+  file.write_small(
+      "/reduction/predicted_error", predicted, {count},
+      {{"meaning", "bound of the error: norms of the memory and noise left out at every "
+                   "layer, as far as the reduced layers carry them to the inputs, over "
+                   "the norm of P E[u | X_0], by lags kept"},
+       {"unit", "-"}});
   file.write_small("/reduction/measured_error", measured, {count},
                    {{"meaning", "error of P E[u | X_0] by the reduced layers, relative, by lags "
                                 "kept"},
@@ -100,8 +105,9 @@ void reduce_lags(LayerProblem& problem, const NetworkStudyInput& input, io::Resu
 
 bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::ResultFile& file) {
   base::Phase phase(problem.log(), "reduction");
-  if (input.projection) reduce_lags(problem, input, file);
+  // First, as it can be stopped before it writes anything.
   prune(problem, input, file);
+  if (input.projection) reduce_lags(problem, input, file);
   return true;
 }
 

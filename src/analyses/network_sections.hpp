@@ -20,6 +20,16 @@ config::Formula observable_formula(const models::Network& network,
 /// Throws InputError where points or layers do not fit the network. Local.
 void validate(const models::Network& network, const NetworkExpectationInput& input);
 void validate(const models::Network& network, const NetworkProbabilityInput& input);
+/// The condition of the section `probability` as a formula of the outputs, by the names that the
+/// observable has for them. Throws InputError. Local.
+config::Formula probability_formula(const models::Network& network, const NetworkStudyInput& input);
+/// Throws InputError where a formula has no finite value at a point of its layer's grid, a density
+/// is negative or 0 everywhere, or more values are asked for than a layer has points. Collective.
+void validate_on_grids(MPI_Comm comm, const models::Network& network,
+                       const NetworkStudyInput& input, const std::vector<LayerPlan>& plan);
+/// Peak memory of a rank, in bytes, of a study on grids. Local.
+double predicted_bytes(const models::Network& network, const std::vector<LayerPlan>& plan,
+                       const NetworkStudyInput& input, int ranks);
 /// The variables that a projection keeps, per layer; all of them where none is named. Throws
 /// InputError for names that are no variable. Local.
 std::vector<std::vector<int>> kept_variables(const models::Network& network,

@@ -9,12 +9,6 @@
 namespace komori::analyses {
 namespace {
 
-/// One layer between functions of the range that it maps into itself.
-LayerPlan repeated_plan(const models::NetworkLayer& layer, LayerPlan plan) {
-  plan.range = models::invariant_range(layer, plan.range);
-  return plan;
-}
-
 linalg::EigenPairs solve(base::Session& session, const models::NetworkLayer& layer,
                          const LayerPlan& plan, const NetworkSpectrumInput& input) {
   const operators::LayerSpace space(session.comm(), plan.names, plan.range, plan.cells, plan.order);
@@ -37,7 +31,7 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
   base::Phase phase(problem.log(), "spectrum");
   const NetworkLayersInput layers = input.layers.value_or(NetworkLayersInput{});
   const std::vector<LayerPlan> plan = plan_layers(problem.network(), layers, "assembled");
-  const LayerPlan own = repeated_plan(layer, plan[which]);
+  const LayerPlan own = repeated_plan(layer, layers, plan[which]);
   const LayerPlan half = coarser({own})[0];
   linalg::EigenPairs pairs = solve(problem.session(), layer, own, asked);
   const linalg::EigenPairs others = solve(problem.session(), layer, half, asked);

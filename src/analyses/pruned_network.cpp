@@ -21,12 +21,17 @@ Eigen::Index index(std::size_t i) {
   return static_cast<Eigen::Index>(i);
 }
 
-/// y = slope x + offset by least squares over rows: [outputs][inputs + 1], the offset last. Of
-/// inputs that depend on each other the smallest slopes are taken.
-Eigen::MatrixXd affine_fit(const RowMatrix& x, const RowMatrix& y) {
+/// Columns, and one of ones.
+Eigen::MatrixXd with_ones(const RowMatrix& x) {
   Eigen::MatrixXd design(x.rows(), x.cols() + 1);
   design.leftCols(x.cols()) = x;
   design.col(x.cols()).setOnes();
+  return design;
+}
+
+/// y = slope x + offset by least squares over rows of `design`, x and a one: [outputs][inputs + 1],
+/// the offset last. Of inputs that depend on each other the smallest slopes are taken.
+Eigen::MatrixXd affine_fit(const Eigen::MatrixXd& design, const Eigen::MatrixXd& y) {
   // Directions that hardly vary would take large slopes, which other inputs than these suffer from.
   Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> solver;
   solver.setThreshold(1e-6);
@@ -74,11 +79,44 @@ std::vector<double> carried(const models::NetworkLayer& layer, const std::vector
     for (std::size_t k = 0; k < layer.inputs; ++k) {
       next[j] += std::abs(layer.weight[j * layer.inputs + k]) * change[k];
     }
-    next[j] *= layer.formula ? std::numeric_limits<double>::infinity()
-                             : steepest(layer.activation_at(j), layer.slope);
+    if (next[j] > 0) {
+      next[j] *= layer.formula ? std::numeric_limits<double>::infinity()
+                               : steepest(layer.activation_at(j), layer.slope);
+    }
     if (layer.residual) next[j] += change[j];
   }
   return next;
+}
+
+/// How far neuron i of layer n can be from its affine stand-in. Infinite where a formula lies
+/// before it: the range of that is only sampled.
+double largest_gap(const models::Network& network, std::size_t n, std::size_t i,
+                   const Eigen::MatrixXd& fit) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (network.layers[k].formula) return std::numeric_limits<double>::infinity();
+  }
+  const std::vector<models::Interval> box = models::ranges(network)[n];
+  const double offset = fit(0, fit.cols() - 1);
+  models::Interval gap{box[i].from - offset, box[i].to - offset};
+  for (std::size_t k = 0, column = 0; k < box.size(); ++k) {
+    if (k == i) continue;
+    const double slope = fit(0, index(column++));
+    gap.from -= std::max(slope * box[k].from, slope * box[k].to);
+    gap.to -= std::min(slope * box[k].from, slope * box[k].to);
+  }
+  return std::max(std::abs(gap.from), std::abs(gap.to));
+}
+
+/// The total variation between the noise of a layer and the same shifted by up to `change`. Each
+/// density is symmetric and falls to both sides, so the two cross half-way.
+double total_variation(const models::NetworkLayer& layer, const std::vector<double>& change) {
+  double alike = 1;
+  for (std::size_t j = 0; j < layer.neurons; ++j) {
+    if (change[j] == 0) continue;
+    const models::NeuronNoise& noise = layer.noise_at(j);
+    alike *= noise.none() ? 0 : 1 - noise.probability(-0.5 * change[j], 0.5 * change[j]);
+  }
+  return 1 - alike;
 }
 
 } // namespace
@@ -128,35 +166,58 @@ std::vector<double> PrunedPaths::states(const models::Network& network, std::siz
   return x;
 }
 
-Eigen::MatrixXd PrunedPaths::neuron_fit(const models::Network& network, std::size_t n,
-                                        std::size_t i) const {
+PrunedPaths::Layer PrunedPaths::layer(const models::Network& network, std::size_t n) const {
+  Layer layer{.n = n, .width = network.width(n)};
   const std::vector<double> x = states(network, n);
-  const Eigen::Index width = index(network.width(n));
-  const Eigen::Map<const RowMatrix> all(x.data(), index(count_), width);
-  RowMatrix others(index(count_), width - 1);
-  others << all.leftCols(index(i)), all.rightCols(width - 1 - index(i));
-  return affine_fit(others, all.col(index(i)));
+  const Eigen::Map<const RowMatrix> all(x.data(), index(count_), index(layer.width));
+  const Eigen::HouseholderQR<Eigen::MatrixXd> qr(with_ones(all));
+  const Eigen::Index rows = std::min(all.rows(), all.cols() + 1);
+  layer.factor = qr.matrixQR().topRows(rows).triangularView<Eigen::Upper>();
+  layer.clean = inputs_;
+  for (std::size_t k = 0; k < n; ++k) {
+    std::vector<double> next(count_ * network.width(k + 1));
+    models::propagate(network.layers[k], count_, layer.clean, next);
+    layer.clean = std::move(next);
+  }
+  return layer;
+}
+
+Eigen::MatrixXd PrunedPaths::neuron_fit(const Layer& layer, std::size_t i) {
+  const Eigen::Index rest = layer.factor.cols() - 1 - index(i);
+  Eigen::MatrixXd others(layer.factor.rows(), layer.factor.cols() - 1);
+  others << layer.factor.leftCols(index(i)), layer.factor.rightCols(rest);
+  return affine_fit(others, layer.factor.col(index(i)));
 }
 
 double PrunedPaths::bound_without_neuron(const models::Network& network, std::size_t n,
                                          std::size_t i, const Eigen::MatrixXd& fit) const {
   if (formula_ || scale_ == 0) return std::numeric_limits<double>::infinity();
-  const std::vector<models::Interval> box = models::ranges(network)[n];
-  // The interval of the neuron less its affine stand-in.
-  const double offset = fit(0, fit.cols() - 1);
-  models::Interval gap{box[i].from - offset, box[i].to - offset};
-  for (std::size_t k = 0, column = 0; k < box.size(); ++k) {
-    if (k == i) continue;
-    const double slope = fit(0, index(column++));
-    gap.from -= std::max(slope * box[k].from, slope * box[k].to);
-    gap.to -= std::min(slope * box[k].from, slope * box[k].to);
-  }
-  std::vector<double> change(box.size(), 0.0);
-  change[i] = std::max(std::abs(gap.from), std::abs(gap.to));
+  std::vector<double> change(network.width(n), 0.0);
+  change[i] = largest_gap(network, n, i, fit);
   for (std::size_t k = n; k < network.depth(); ++k) change = carried(network.layers[k], change);
   double square = 0;
   for (const double one : change) square += one * one;
   return std::sqrt(square * static_cast<double>(count_)) / scale_;
+}
+
+double PrunedPaths::law_bound_without_neuron(const models::Network& network, std::size_t n,
+                                             std::size_t i, const Eigen::MatrixXd& fit) {
+  std::vector<double> change(network.width(n), 0.0);
+  change[i] = largest_gap(network, n, i, fit);
+  if (!std::isfinite(change[i])) return 1;
+  double least = 1;
+  for (std::size_t k = n; k < network.depth(); ++k) {
+    change = carried(network.layers[k], change);
+    least = std::min(least, total_variation(network.layers[k], change));
+  }
+  // Beyond the ranges, which Gaussian noise can leave, the gap may be anything.
+  double beyond = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    for (std::size_t j = 0; j < network.layers[k].neurons; ++j) {
+      beyond += network.layers[k].noise_at(j).lost();
+    }
+  }
+  return std::min(1.0, least + beyond);
 }
 
 models::Network PrunedPaths::without_neuron(const models::Network& network, std::size_t n,
@@ -193,23 +254,43 @@ models::Network PrunedPaths::without_layer(const models::Network& network, std::
   const Eigen::Map<const RowMatrix> x(from.data(), index(count_), index(network.width(n - 1)));
   const Eigen::Map<const RowMatrix> y(to.data(), index(count_), index(network.width(n)));
   models::Network smaller = network;
-  take_up(affine_fit(x, y), smaller.layers[n]);
+  take_up(affine_fit(with_ones(x), y), smaller.layers[n]);
   smaller.layers.erase(smaller.layers.begin() + static_cast<std::ptrdiff_t>(n - 1));
   return smaller;
 }
 
 double PrunedPaths::distance(const models::Network& smaller) const {
-  const std::vector<double> other = kept(smaller);
+  return distance_of(kept(smaller));
+}
+
+double PrunedPaths::distance_without(const Layer& layer, std::size_t i,
+                                     const models::Network& smaller) const {
+  std::vector<double> x;
+  x.reserve(count_ * (layer.width - 1));
+  const auto gone = static_cast<std::ptrdiff_t>(i);
+  const auto width = static_cast<std::ptrdiff_t>(layer.width);
+  for (auto row = layer.clean.begin(); row != layer.clean.end(); row += width) {
+    x.insert(x.end(), row, row + gone);
+    x.insert(x.end(), row + gone + 1, row + width);
+  }
+  return distance_of(kept_from(smaller, layer.n, std::move(x)));
+}
+
+double PrunedPaths::distance_of(const std::vector<double>& other) const {
   double sum = 0;
   for (std::size_t p = 0; p < other.size(); ++p) sum += std::pow(other[p] - whole_[p], 2);
   return scale_ > 0 ? std::sqrt(sum) / scale_ : std::sqrt(sum);
 }
 
 std::vector<double> PrunedPaths::kept(const models::Network& network) const {
-  std::vector<double> x = inputs_;
-  for (std::size_t n = 0; n < network.depth(); ++n) {
-    std::vector<double> next(count_ * network.width(n + 1));
-    models::propagate(network.layers[n], count_, x, next);
+  return kept_from(network, 0, inputs_);
+}
+
+std::vector<double> PrunedPaths::kept_from(const models::Network& network, std::size_t n,
+                                           std::vector<double> x) const {
+  for (std::size_t k = n; k < network.depth(); ++k) {
+    std::vector<double> next(count_ * network.width(k + 1));
+    models::propagate(network.layers[k], count_, x, next);
     x = std::move(next);
   }
   if (!formula_) return x;

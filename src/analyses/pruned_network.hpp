@@ -24,9 +24,20 @@ class PrunedPaths {
 public:
   PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input);
 
-  /// Neuron i of layer n of `network`, which may be pruned already, as an affine function of the
-  /// others of its layer: the best one on paths, [1][others + 1].
-  Eigen::MatrixXd neuron_fit(const models::Network& network, std::size_t n, std::size_t i) const;
+  /// What all candidates of one layer share.
+  struct Layer {
+    std::size_t n = 0;
+    std::size_t width = 0;
+    /// Of the neurons with noise on all paths and a column of ones, the triangular factor: it has
+    /// their inner products, on few rows.
+    Eigen::MatrixXd factor{};
+    std::vector<double> clean{}; ///< X_n without noise, [count][width]
+  };
+  /// Layer n of `network`, which may be pruned already.
+  Layer layer(const models::Network& network, std::size_t n) const;
+  /// Neuron i of a layer as an affine function of the others of its layer: the best one on paths,
+  /// [1][others + 1].
+  static Eigen::MatrixXd neuron_fit(const Layer& layer, std::size_t i);
   /// The network with the neuron replaced by its fit, taken up by the weights of the layer after.
   static models::Network without_neuron(const models::Network& network, std::size_t n,
                                         std::size_t i, const Eigen::MatrixXd& fit);
@@ -36,16 +47,29 @@ public:
   /// Infinite where an observable or a formula in place of an activation says nothing of slopes.
   double bound_without_neuron(const models::Network& network, std::size_t n, std::size_t i,
                               const Eigen::MatrixXd& fit) const;
+  /// What no probability of the outputs given the inputs can change by in that network, wherever
+  /// these lie in their ranges: what the fit can be off, carried to a later layer where noise
+  /// covers it, and the total variation between the noise there and the noise shifted by it, at
+  /// the layer where that is least; layers after it cannot tell laws farther apart. Times
+  /// sup u - inf u it bounds the change of E[u | X_0] of any observable. 1: there is no bound.
+  static double law_bound_without_neuron(const models::Network& network, std::size_t n,
+                                         std::size_t i, const Eigen::MatrixXd& fit);
   /// With the whole layer n replaced by an affine function of the layer before.
   models::Network without_layer(const models::Network& network, std::size_t n) const;
   /// Root mean square over the inputs of the change, without noise, of what the reduction keeps,
   /// over the root mean square of that itself.
   double distance(const models::Network& smaller) const;
+  /// The same of `smaller`, which is the network of `layer` without neuron i.
+  double distance_without(const Layer& layer, std::size_t i, const models::Network& smaller) const;
 
 private:
   /// X_n of all paths with noise, [count][width].
   std::vector<double> states(const models::Network& network, std::size_t n) const;
   std::vector<double> kept(const models::Network& network) const;
+  /// What the reduction keeps, from X_n without noise.
+  std::vector<double> kept_from(const models::Network& network, std::size_t n,
+                                std::vector<double> x) const;
+  double distance_of(const std::vector<double>& other) const;
 
   std::optional<config::Formula> formula_; ///< of the observable; none: all outputs are kept
   std::size_t count_ = 0;

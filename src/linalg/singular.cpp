@@ -51,22 +51,30 @@ Reached reached_by(SVD svd, PetscInt converged, const PetscReal* values, PetscIn
   check(SVDGetBV(svd, &right, &left));
   Mat matrix = nullptr;
   check(SVDGetOperators(svd, &matrix, nullptr));
-  const auto column = [matrix](BV basis, PetscInt i) {
-    base::UniqueVec copy;
-    check(MatCreateVecs(matrix, copy.put(), nullptr));
+  const auto column = [](BV basis, PetscInt i, base::UniqueVec copy) {
     check(BVCopyVec(basis, i, copy.get()));
     return copy;
   };
+  const auto domain = [matrix] {
+    base::UniqueVec vec;
+    check(MatCreateVecs(matrix, vec.put(), nullptr));
+    return vec;
+  };
+  const auto range = [matrix] {
+    base::UniqueVec vec;
+    check(MatCreateVecs(matrix, nullptr, vec.put()));
+    return vec;
+  };
   for (PetscInt i = 0; i < converged; ++i) {
     reached.triplets.values.push_back(values[i]);
-    reached.triplets.left.push_back(column(left, i));
-    reached.triplets.right.push_back(column(right, i));
+    reached.triplets.left.push_back(column(left, i, range()));
+    reached.triplets.right.push_back(column(right, i, domain()));
   }
   PetscInt wanted = 0;
   check(SVDGetDimensions(svd, &wanted, nullptr, nullptr));
   const PetscInt end = std::min(std::max(wanted, converged + 1), estimates);
   for (PetscInt i = converged; i < end; ++i) {
-    base::UniqueVec next = column(right, i);
+    base::UniqueVec next = column(right, i, domain());
     if (reached.start) {
       check(VecAXPY(reached.start.get(), 1, next.get()));
     } else {
@@ -304,7 +312,9 @@ SingularTriplets decomposed(Mat matrix, PetscInt triplets) {
   return result;
 }
 
-/// By repeated Lanczos processes: one sees one copy of each value.
+/// By repeated Lanczos processes: one sees one copy of each value. `matrix` has no more columns
+/// than rows: of others SLEPc takes the transpose, with all vectors exchanged and without the
+/// start.
 SingularTriplets iterated(Mat matrix, const SingularRequest& request, base::Log& log) {
   constexpr std::uint64_t most_rounds = 20;
   Search search;
@@ -345,8 +355,17 @@ SingularTriplets largest_singular(Mat matrix, const SingularRequest& request, ba
   PetscInt rows = 0;
   PetscInt columns = 0;
   check(MatGetSize(matrix, &rows, &columns));
-  SingularTriplets result = std::max(rows, columns) <= small ? decomposed(matrix, request.triplets)
-                                                             : iterated(matrix, request, log);
+  SingularTriplets result;
+  if (std::max(rows, columns) <= small) {
+    result = decomposed(matrix, request.triplets);
+  } else if (rows >= columns) {
+    result = iterated(matrix, request, log);
+  } else {
+    base::UniqueMat tall;
+    check(MatCreateTranspose(matrix, tall.put()));
+    result = iterated(tall.get(), request, log);
+    std::swap(result.left, result.right);
+  }
   for (std::size_t i = 0; i < result.values.size(); ++i) {
     const Vec u = result.left[i].get();
     const Vec v = result.right[i].get();

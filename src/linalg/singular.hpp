@@ -15,8 +15,11 @@ struct SingularRequest {
   PetscInt triplets = 1;
   double tolerance = 1e-10; ///< of the residuals, relative to the largest singular value
   std::string prefix;       ///< of PETSc options
-  /// Saving and resuming, of square matrices; without it signals end the run. The triplets found
-  /// so far and what the process under way knows of the next go on, in one vector.
+  /// Saving and resuming; without it signals end the run. The triplets found so far and what the
+  /// process under way knows of the next go on, in one vector. The vectors of a state are pairs,
+  /// the first one of each with as many entries as the matrix has rows, the second with as many as
+  /// it has columns (the other way round where it has more columns than rows), and perhaps one more
+  /// like the second ones.
   Continuation continuation{};
 };
 

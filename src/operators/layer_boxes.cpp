@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operators/box_axis.hpp"
@@ -13,6 +14,19 @@
 #include "spaces/block_exchange.hpp"
 
 namespace komori::operators {
+
+/// Each pass of a product reads from one table and writes to the other.
+struct BoxScratch {
+  std::array<std::vector<double>, 2> tables{};
+  spaces::BlockExchange::Messages messages{};
+  std::array<std::vector<double>, 2> rooms{}; ///< of groups of planes
+  std::vector<double> work{};
+};
+
+std::shared_ptr<BoxScratch> make_box_scratch() {
+  return std::make_shared<BoxScratch>();
+}
+
 namespace {
 
 using base::check;
@@ -34,9 +48,10 @@ void share_out(std::size_t count, int rank, int ranks, PetscInt& start, PetscInt
 /// others, then the first on slabs of nodes along the second, so that lines are whole in each.
 class Boxes {
 public:
-  Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to)
+  Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to,
+        std::shared_ptr<BoxScratch> scratch)
       : layer_(layer), from_(from), neurons_(at(to.dimension())),
-        axes_(std::max<std::size_t>(neurons_, 2)) {
+        axes_(std::max<std::size_t>(neurons_, 2)), scratch_(std::move(scratch)) {
     for (std::size_t k = 0; k < neurons_; ++k) {
       axes_[k] = BoxAxis(to.grid().axis(static_cast<int>(k)).edges(), layer.noise_at(k).reach());
     }
@@ -47,33 +62,35 @@ public:
   double largest_leak() const { return largest_leak_; }
 
   void multiply(std::span<const double> u, std::span<double> v) {
-    std::span<const double> slabs = u;
+    std::span<const double> cells = u;
     if (!to_slabs_.trivial()) {
-      to_slabs_.fetch(u, slabs_, messages_);
-      slabs = slabs_;
+      to_slabs_.fetch(u, slabs(), scratch_->messages);
+      cells = slabs();
     }
-    for_planes([&](std::size_t first, std::size_t planes) {
-      average_planes(slabs.data() + first * cells_per_plane_, planes,
-                     planes_.data() + first * nodes_per_plane_);
+    for_planes([&](std::size_t first, std::size_t planes_of_group) {
+      average_planes(cells.data() + first * cells_per_plane_, planes_of_group,
+                     planes().data() + first * nodes_per_plane_);
     });
-    if (!to_lines_.trivial()) to_lines_.fetch(planes_, lines_, messages_);
-    axes_[0].average(lines().data(), 1, lines().size() / axes_[0].cells(), nodes_.data(), work_);
-    if (!to_points_.trivial()) to_points_.fetch(nodes_, near_, messages_);
+    if (!to_lines_.trivial()) to_lines_.fetch(planes(), lines(), scratch_->messages);
+    axes_[0].average(lines().data(), 1, lines().size() / axes_[0].cells(), nodes().data(),
+                     scratch_->work);
+    if (!to_points_.trivial()) to_points_.fetch(nodes(), near(), scratch_->messages);
     points_.gather(near(), v);
   }
 
   void multiply_transposed(std::span<const double> p, std::span<double> q) {
     std::fill(near().begin(), near().end(), 0.0);
     points_.scatter(p, near());
-    if (!to_points_.trivial()) to_points_.sum_back(near_, nodes_, messages_);
-    axes_[0].spread(nodes_.data(), 1, lines().size() / axes_[0].cells(), lines().data(), work_);
-    if (!to_lines_.trivial()) to_lines_.sum_back(lines_, planes_, messages_);
-    const std::span<double> slabs = to_slabs_.trivial() ? q : std::span<double>(slabs_);
-    for_planes([&](std::size_t first, std::size_t planes) {
-      spread_planes(planes_.data() + first * nodes_per_plane_, planes,
-                    slabs.data() + first * cells_per_plane_);
+    if (!to_points_.trivial()) to_points_.sum_back(near(), nodes(), scratch_->messages);
+    axes_[0].spread(nodes().data(), 1, lines().size() / axes_[0].cells(), lines().data(),
+                    scratch_->work);
+    if (!to_lines_.trivial()) to_lines_.sum_back(lines(), planes(), scratch_->messages);
+    const std::span<double> cells = to_slabs_.trivial() ? q : slabs();
+    for_planes([&](std::size_t first, std::size_t planes_of_group) {
+      spread_planes(planes().data() + first * nodes_per_plane_, planes_of_group,
+                    cells.data() + first * cells_per_plane_);
     });
-    if (!to_slabs_.trivial()) to_slabs_.sum_back(slabs_, q, messages_);
+    if (!to_slabs_.trivial()) to_slabs_.sum_back(slabs(), q, scratch_->messages);
   }
 
   double hilbert_schmidt_squared() const {
@@ -182,11 +199,13 @@ private:
     to_slabs_ = spaces::BlockExchange(comm(), dimension, own, slab);
     to_lines_ = spaces::BlockExchange(comm(), dimension, plane, line);
     to_points_ = spaces::BlockExchange(comm(), dimension, node, near_block_);
-    if (!to_slabs_.trivial()) slabs_.resize(to_slabs_.wanted());
-    planes_.resize(to_lines_.held());
-    if (!to_lines_.trivial()) lines_.resize(to_lines_.wanted());
-    nodes_.resize(to_points_.held());
-    if (!to_points_.trivial()) near_.resize(to_points_.wanted());
+    for (const auto room :
+         {&Boxes::slabs, &Boxes::planes, &Boxes::lines, &Boxes::nodes, &Boxes::near}) {
+      (this->*room)(); // memory that is touched for the first time takes long
+    }
+    for (const spaces::BlockExchange* exchange : {&to_slabs_, &to_lines_, &to_points_}) {
+      exchange->make_room(scratch_->messages);
+    }
     planes_here_ = at(slab.count[0]);
     for (std::size_t k = 1; k < axes_.size(); ++k) {
       cells_per_plane_ *= axes_[k].cells();
@@ -194,8 +213,28 @@ private:
     }
   }
 
-  std::span<double> lines() { return to_lines_.trivial() ? planes_ : lines_; }
-  std::span<double> near() { return to_points_.trivial() ? nodes_ : near_; }
+  /// The first values of one of the two tables, which is made as large as that.
+  std::span<double> table(std::size_t which, std::size_t size) {
+    std::vector<double>& values = scratch_->tables[which];
+    if (values.size() < size) {
+      std::vector<double>().swap(values); // nothing in it is worth a copy
+      values.resize(size);
+    }
+    return {values.data(), size};
+  }
+  /// Cells along all axes, where vectors are cut in another way.
+  std::span<double> slabs() { return table(0, to_slabs_.trivial() ? 0 : to_slabs_.wanted()); }
+  /// Cells along the first axis, nodes along the others.
+  std::span<double> planes() { return table(1, to_lines_.held()); }
+  /// The same, cut along the second.
+  std::span<double> lines() { return table(to_lines_.trivial() ? 1 : 0, to_lines_.wanted()); }
+  /// Nodes along all.
+  std::span<double> nodes() { return table(to_lines_.trivial() ? 0 : 1, to_points_.held()); }
+  /// Those around this rank's points.
+  std::span<double> near() {
+    const bool first = to_lines_.trivial() == to_points_.trivial();
+    return table(first ? 0 : 1, to_points_.wanted());
+  }
 
   /// Calls `visit(first, count)` for groups of planes across the first axis that caches hold.
   template <class Visit> void for_planes(Visit&& visit) const {
@@ -213,10 +252,10 @@ private:
     for (std::size_t k = axes_.size() - 1; k >= 1; --k) {
       before /= axes_[k].cells();
       const std::size_t size = before * axes_[k].nodes() * after;
-      std::vector<double>& room = rooms_[k % 2];
+      std::vector<double>& room = scratch_->rooms[k % 2];
       if (k > 1 && room.size() < size) room.resize(size);
       double* const result = k > 1 ? room.data() : at_nodes;
-      axes_[k].average(values, before, after, result, work_);
+      axes_[k].average(values, before, after, result, scratch_->work);
       values = result;
       after *= axes_[k].nodes();
     }
@@ -227,11 +266,11 @@ private:
     for (std::size_t k = 1; k < axes_.size(); ++k) {
       after /= axes_[k].nodes();
       const std::size_t size = before * axes_[k].cells() * after;
-      std::vector<double>& room = rooms_[k % 2];
+      std::vector<double>& room = scratch_->rooms[k % 2];
       const bool last = k + 1 == axes_.size();
       if (!last && room.size() < size) room.resize(size);
       double* const result = last ? values : room.data();
-      axes_[k].spread(at_nodes, before, after, result, work_);
+      axes_[k].spread(at_nodes, before, after, result, scratch_->work);
       at_nodes = result;
       before *= axes_[k].cells();
     }
@@ -251,14 +290,7 @@ private:
   std::size_t planes_here_ = 0;
   std::size_t cells_per_plane_ = 1;
   std::size_t nodes_per_plane_ = 1;
-  std::vector<double> slabs_;  ///< cells along all axes; empty where vectors are cut that way
-  std::vector<double> planes_; ///< cells along the first axis, nodes along the others
-  std::vector<double> lines_;  ///< the same, cut along the second; empty on one rank
-  std::vector<double> nodes_;  ///< nodes along all
-  std::vector<double> near_;   ///< those around this rank's points; empty on one rank
-  spaces::BlockExchange::Messages messages_;
-  std::array<std::vector<double>, 2> rooms_;
-  std::vector<double> work_;
+  std::shared_ptr<BoxScratch> scratch_;
 };
 
 Boxes& boxes_of(Mat matrix) {
@@ -302,9 +334,9 @@ bool noise_of_boxes(const models::NeuronNoise& noise) {
 }
 
 LayerMatrix box_layer(const models::NetworkLayer& layer, const LayerSpace& from,
-                      const LayerSpace& to) {
+                      const LayerSpace& to, std::shared_ptr<BoxScratch> scratch) {
   const LayerKernel checks(layer, from, to); // throws where ranges or cells do not do
-  auto boxes = std::make_unique<Boxes>(layer, from, to);
+  auto boxes = std::make_unique<Boxes>(layer, from, to, std::move(scratch));
   LayerMatrix result;
   result.largest_leak = boxes->largest_leak();
   check(MatCreateShell(from.grid().comm(), from.grid().local_cells(), to.grid().local_cells(),

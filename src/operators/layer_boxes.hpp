@@ -8,6 +8,8 @@
 /// tables: Crow, SIGGRAPH 1984.)
 #pragma once
 
+#include <memory>
+
 #include "operators/layer_matrix.hpp"
 
 namespace komori::operators {
@@ -15,11 +17,17 @@ namespace komori::operators {
 /// Whether the noise of a neuron can be applied this way: uniform, or none. Local.
 bool noise_of_boxes(const models::NeuronNoise& noise);
 
+/// Room that products need while they run.
+struct BoxScratch;
+/// Products of several layers may use the same, as they run one after the other. Local.
+std::shared_ptr<BoxScratch> make_box_scratch();
+
 /// M(n,n+1) as a shell matrix with products and transposed products, in the layouts of `from` and
-/// `to`, which has one point per cell; `nonzeros` is 0. All three arguments must outlive it. Throws
-/// InputError as LayerKernel does. Collective.
+/// `to`, which has one point per cell; `nonzeros` is 0. The first three arguments must outlive it.
+/// `scratch` is made as large as the products need it at once, so that the first of them takes as
+/// long as any other. Throws InputError as LayerKernel does. Collective.
 LayerMatrix box_layer(const models::NetworkLayer& layer, const LayerSpace& from,
-                      const LayerSpace& to);
+                      const LayerSpace& to, std::shared_ptr<BoxScratch> scratch);
 
 /// Whether a matrix is one of `box_layer`. Local.
 bool is_box_layer(Mat matrix);

@@ -37,7 +37,7 @@ double least_cells(const models::NeuronNoise& noise, const models::Interval& ran
 
 void require_fine_enough(const models::NetworkLayer& layer, std::size_t neuron,
                          const models::Interval& range, const std::string& name, double cells,
-                         int halvings) {
+                         int halvings, const std::string& remedy) {
   const models::NeuronNoise& noise = layer.noise_at(neuron);
   const double least = std::ldexp(least_cells(noise, range), halvings);
   if (cells >= least) return;
@@ -50,8 +50,8 @@ void require_fine_enough(const models::NetworkLayer& layer, std::size_t neuron,
       least > most ? fmt::format("{:.3g} cells, more than any grid has: widen the noise, leave it "
                                  "out, or narrow the range",
                                  least)
-                   : fmt::format("{:.0f} cells in place of {:.0f}{}: raise 'layers.cells'", least,
-                                 cells, coarser);
+                   : fmt::format("{:.0f} cells in place of {:.0f}{}: raise 'layers.cells'{}", least,
+                                 cells, coarser, remedy);
   throw base::InputError(
       fmt::format("{}: the noise of {} is {:.3g} wide, less than a cell ({:.3g}); "
                   "it takes at least {}",

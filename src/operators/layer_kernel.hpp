@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "models/network.hpp"
@@ -55,10 +56,11 @@ private:
 /// The least number of equal cells on a range of which none is wider than the noise of a neuron; 0
 /// without noise. Local.
 double least_cells(const models::NeuronNoise& noise, const models::Interval& range);
-/// Throws InputError where `cells`, or what `halvings` of them leave, are fewer. Local.
+/// Throws InputError where `cells`, or what `halvings` of them leave, are fewer. `remedy` is added
+/// to the advice. Local.
 void require_fine_enough(const models::NetworkLayer& layer, std::size_t neuron,
                          const models::Interval& range, const std::string& name, double cells,
-                         int halvings = 0);
+                         int halvings = 0, const std::string& remedy = {});
 
 /// Throws InputError where `to` does not cover what the layer reaches from `from`. Local.
 void require_covered(const models::NetworkLayer& layer, const std::vector<models::Interval>& from,

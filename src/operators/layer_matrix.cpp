@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/signals.hpp"
 #include "operators/csr.hpp"
 
 namespace komori::operators {
@@ -66,7 +67,9 @@ LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& 
   LayerMatrix result;
   std::array<double, spaces::max_dimension> x{};
   const std::span<double> place(x.data(), static_cast<std::size_t>(from.dimension()));
+  base::StopRounds rounds(rows.comm(), "the matrices of the layers were not complete");
   rows.for_each_cell([&](PetscInt, const spaces::Index& index) {
+    rounds.look();
     from.point(index, place);
     const std::vector<AxisWeights>& weights = kernel.row(place, integrand);
     result.largest_leak = std::max(result.largest_leak, 1 - LayerKernel::sum(weights));
@@ -75,6 +78,7 @@ LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& 
     });
     builder.end_row();
   });
+  rounds.finish();
   result.nonzeros = builder.nonzeros();
   MPI_Allreduce(MPI_IN_PLACE, &result.nonzeros, 1, MPI_INT64_T, MPI_SUM, rows.comm());
   MPI_Allreduce(MPI_IN_PLACE, &result.largest_leak, 1, MPI_DOUBLE, MPI_MAX, rows.comm());

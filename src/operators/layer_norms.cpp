@@ -61,7 +61,7 @@ UniqueVec root(Vec weights) {
 
 linalg::SingularTriplets product_values(const LayerChain& chain, int first, int last,
                                         PetscInt count, double tolerance, const std::string& prefix,
-                                        base::Log& log) {
+                                        base::Log& log, const linalg::Continuation& continuation) {
   Product product{.chain = &chain,
                   .first = first,
                   .last = last,
@@ -77,7 +77,9 @@ linalg::SingularTriplets product_values(const LayerChain& chain, int first, int 
   check(MatGetSize(shell.get(), &rows, &columns));
   const PetscInt wanted = std::min({count, rows, columns});
   linalg::SingularTriplets found = linalg::largest_singular(
-      shell.get(), {.triplets = wanted, .tolerance = tolerance, .prefix = prefix}, log);
+      shell.get(),
+      {.triplets = wanted, .tolerance = tolerance, .prefix = prefix, .continuation = continuation},
+      log);
   if (static_cast<PetscInt>(found.values.size()) < wanted) {
     throw base::ConvergenceError(fmt::format("{} of {} singular values converged in {} iterations; "
                                              "raise -{}svd_ncv or -{}svd_max_it",

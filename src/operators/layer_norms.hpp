@@ -15,7 +15,8 @@ namespace komori::operators {
 /// its layers. Throws ConvergenceError. Collective.
 linalg::SingularTriplets product_values(const LayerChain& chain, int first, int last,
                                         PetscInt count, double tolerance, const std::string& prefix,
-                                        base::Log& log);
+                                        base::Log& log,
+                                        const linalg::Continuation& continuation = {});
 
 /// The Hilbert-Schmidt norm of M(n,n+1): sqrt(sum w_i M_ij^2 / w_j). Collective.
 double hilbert_schmidt(const LayerChain& chain, int n);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <Eigen/Eigenvalues>
+
 namespace komori::operators {
 namespace {
 
@@ -65,6 +67,40 @@ std::vector<double> propagated(const ReducedChain& reduced, int depth, std::size
   return c[0];
 }
 
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+Eigen::Map<const Matrix> mapped(const SmallMatrix& matrix) {
+  return {matrix.values.data(), static_cast<Eigen::Index>(matrix.rows),
+          static_cast<Eigen::Index>(matrix.columns)};
+}
+
+double spectral_norm(const Matrix& matrix) {
+  const Matrix square = matrix.rows() <= matrix.cols() ? Matrix(matrix * matrix.transpose())
+                                                       : Matrix(matrix.transpose() * matrix);
+  if (square.size() == 0) return 0;
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(square, Eigen::EigenvaluesOnly);
+  return std::sqrt(std::max(0.0, solver.eigenvalues().maxCoeff()));
+}
+
+/// By layer n, by how much the reduced layers with `lags` of memory can amplify what is added to
+/// the coefficients there on its way to layer 0.
+std::vector<double> amplifications(const ReducedChain& reduced, std::size_t lags) {
+  const std::size_t depth = reduced.omega.size();
+  std::vector<Matrix> carried; // to layer 0
+  std::vector<double> norms;
+  for (std::size_t m = 0; m < depth; ++m) {
+    const auto size = static_cast<Eigen::Index>(reduced.omega[m][0].rows);
+    Matrix sum = m == 0 ? Matrix(Matrix::Identity(size, size))
+                        : Matrix(Matrix::Zero(carried[0].rows(), size));
+    for (std::size_t n = m - std::min(m, lags + 1); n < m; ++n) {
+      sum += carried[n] * mapped(reduced.omega[n][m - n - 1]);
+    }
+    norms.push_back(spectral_norm(sum));
+    carried.push_back(std::move(sum));
+  }
+  return norms;
+}
+
 } // namespace
 
 ReducedChain reduce(const LayerChain& chain,
@@ -104,6 +140,10 @@ ReducedChain reduce(const LayerChain& chain,
   std::vector<double> left_out2(at(depth), 0.0);
   std::vector<double> error2(at(depth), 0.0);
   reduced.inputs.resize(at(depth));
+  std::vector<std::vector<double>> amplified;
+  for (std::size_t lags = 0; lags < at(depth); ++lags) {
+    amplified.push_back(amplifications(reduced, lags));
+  }
   for (const UniqueVec& u : observables) {
     const std::vector<double> outputs = dots(chain, depth, *projections[at(depth)], u.get());
     UniqueVec g = base::duplicate(u.get());
@@ -113,14 +153,18 @@ ReducedChain reduce(const LayerChain& chain,
     exact2 += std::pow(norm(exact), 2);
     whole2 += std::pow(chain.norm(0, g.get()), 2);
     hidden2 += std::pow(chain.norm(0, rest(*projections[0], g.get()).get()), 2);
-    std::vector<double> terms; // at layer 0: memory by lag, then noise
+    std::vector<std::vector<double>> terms(at(depth)); // by layer: memory by lag, then noise
     memory_terms(chain, Direction::backward, projections, u.get(), [&](const MemoryTerms& step) {
-      terms = step.memory;
-      terms.push_back(step.noise);
+      terms[at(step.layer)] = step.memory;
+      terms[at(step.layer)].push_back(step.noise);
     });
     for (std::size_t lags = 0; lags < at(depth); ++lags) {
       double left_out = 0;
-      for (std::size_t l = lags; l < terms.size(); ++l) left_out += terms[l];
+      for (std::size_t n = 0; n < terms.size(); ++n) {
+        double there = terms[n].back();
+        for (std::size_t l = lags; l + 1 < terms[n].size(); ++l) there += terms[n][l];
+        left_out += amplified[lags][n] * there;
+      }
       left_out2[lags] += left_out * left_out;
       std::vector<double> values = propagated(reduced, depth, lags, outputs);
       reduced.inputs[lags].push_back(combined(chain, *projections[0], values));

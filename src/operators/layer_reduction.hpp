@@ -20,8 +20,10 @@ struct SmallMatrix {
 /// exact where the observable is resolved at the outputs.
 struct ReducedChain {
   std::vector<std::vector<SmallMatrix>> omega{};
-  /// By lags of memory kept, 0 .. depth - 1: norm of the terms left out at layer 0, and the true
-  /// error of the coefficients there, both over ||P g_0||; of several observables as one vector.
+  /// By lags of memory kept, 0 .. depth - 1: what the error of the coefficients at layer 0 cannot
+  /// exceed, from the norms of the terms left out at every layer and the norms of the products of
+  /// reduced layers that carry them on, and the true error, both over ||P g_0||; of several
+  /// observables as one vector.
   std::vector<double> predicted{};
   std::vector<double> measured{};
   double unresolved = 0; ///< ||Q g_0|| / ||g_0||

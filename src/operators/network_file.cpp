@@ -57,11 +57,39 @@ std::string bytes_of(const std::string& path) {
   return bytes;
 }
 
+/// How many bytes at `i` are one printable character of UTF-8; 0: they are none.
+std::size_t printable_bytes(const std::string& text, std::size_t i) {
+  const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
+  const unsigned char first = byte(i);
+  if (first < 0x80) return std::iscntrl(first) != 0 ? 0 : 1;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || i + size > text.size()) return 0;
+  for (std::size_t k = i + 1; k < i + size; ++k) {
+    if ((byte(k) & 0xc0) != 0x80) return 0;
+  }
+  return first == 0xc2 && byte(i + 1) < 0xa0 ? 0 : size; // control characters have two bytes, too
+}
+
 /// Names from the file may hold anything; a message stays one printable line.
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
-  return text;
+std::string printable(const std::string& text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t bytes = printable_bytes(text, i);
+    result += bytes == 0 ? "?" : text.substr(i, bytes);
+    i += std::max<std::size_t>(bytes, 1);
+  }
+  return result;
+}
+
+/// What `read` returns, with messages and names that can be printed.
+template <class Read> std::vector<models::NetworkLayer> printable_layers(Read&& read) {
+  try {
+    std::vector<models::NetworkLayer> layers = read();
+    for (models::NetworkLayer& layer : layers) layer.name = printable(layer.name);
+    return layers;
+  } catch (const base::InputError& error) {
+    throw base::InputError(printable(error.what()));
+  }
 }
 
 } // namespace
@@ -70,11 +98,8 @@ std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string&
                                                const std::vector<std::string>& activations,
                                                const std::string& group) {
   if (base::on_first_rank(comm, [&] { return head_of(path); }) == hdf5_magic) {
-    if (activations.empty()) {
-      throw base::InputError(fmt::format(
-          "'{}' holds weights alone; give their activations, e.g. 'activations: [tanh]'", path));
-    }
-    return layers_of_state_dict(io::ReadFile(comm, path), activations, group);
+    return printable_layers(
+        [&] { return layers_of_state_dict(io::ReadFile(comm, path), activations, group); });
   }
   try {
     OnnxGraph graph = read_onnx(base::on_first_rank(comm, [&] { return bytes_of(path); }));

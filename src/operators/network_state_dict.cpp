@@ -4,6 +4,8 @@
 #include <cctype>
 #include <cstddef>
 #include <map>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -63,30 +65,84 @@ std::string word_of(const std::vector<std::string>& words, std::size_t n, std::s
   return n + 1 < count ? words.front() : "identity";
 }
 
+/// What a layer may have beside its weight.
+const std::set<std::string> layer_parts{"weight", "bias",     "activation",
+                                        "slope",  "residual", "noise"};
+
+/// What komori's own files say of a layer beside its weights and biases.
+void read_extras(const io::ReadFile& file, const std::string& name,
+                 const std::set<std::string>& parts, models::NetworkLayer& layer) {
+  constexpr hsize_t longest_word = 16;
+  if (parts.contains("activation")) {
+    layer.activation.clear();
+    std::istringstream words(
+        file.read_text(name + ".activation", longest_word * layer.neurons + longest_word));
+    for (std::string word; words >> word;) {
+      layer.activation.push_back(models::activation_of(word));
+    }
+    if (layer.activation.size() != 1 && layer.activation.size() != layer.neurons) {
+      throw InputError(fmt::format("'{}': '{}.activation' has {} words, but the layer has {} "
+                                   "neurons; one word, or one per neuron, is needed",
+                                   file.path(), name, layer.activation.size(), layer.neurons));
+    }
+  }
+  if (parts.contains("slope")) layer.slope = file.read_small(name + ".slope", 1).at(0);
+  if (parts.contains("residual"))
+    layer.residual = file.read_small(name + ".residual", 1).at(0) != 0;
+  if (!parts.contains("noise")) return;
+  const std::vector<hsize_t> shape = file.shape(name + ".noise");
+  if (shape != std::vector<hsize_t>{layer.neurons, 3}) {
+    throw InputError(fmt::format("'{}': '{}.noise' must have three numbers for each of {} neurons",
+                                 file.path(), name, layer.neurons));
+  }
+  const std::vector<double> rows = file.read_small(name + ".noise", 3 * layer.neurons);
+  layer.noise.clear();
+  for (std::size_t i = 0; i < layer.neurons; ++i) {
+    const double kind = rows[3 * i];
+    const double reach = rows[3 * i + 1];
+    const double sigma = rows[3 * i + 2];
+    const bool known = kind == 0 || kind == 1 || kind == 2 || kind == 3;
+    if (!known || (kind > 0 && !(reach > 0)) || (kind > 1 && !(sigma > 0))) {
+      throw InputError(fmt::format("'{}': row {} of '{}.noise' is no noise: kind {}, reach {}, "
+                                   "sigma {}",
+                                   file.path(), i, name, kind, reach, sigma));
+    }
+    switch (static_cast<models::NoiseKind>(static_cast<int>(kind))) {
+    case models::NoiseKind::none:
+      layer.noise.emplace_back();
+      break;
+    case models::NoiseKind::uniform:
+      layer.noise.push_back(models::NeuronNoise::uniform(reach));
+      break;
+    case models::NoiseKind::gaussian:
+      layer.noise.push_back(models::NeuronNoise::gaussian(sigma, reach / sigma));
+      break;
+    case models::NoiseKind::truncated_gaussian:
+      layer.noise.push_back(models::NeuronNoise::truncated_gaussian(sigma, reach));
+      break;
+    }
+  }
+}
+
 } // namespace
 
 std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
                                                        const std::vector<std::string>& activations,
                                                        const std::string& group) {
-  struct Parts {
-    bool weight = false;
-    bool bias = false;
-  };
-  std::map<std::string, Parts, NaturalOrder> found;
+  std::map<std::string, std::set<std::string>, NaturalOrder> found;
   const std::string prefix = prefix_of(group);
   for (const std::string& path : file.datasets()) {
     if (!path.starts_with(prefix)) continue;
     const std::string name = path.substr(prefix.size());
     const std::size_t dot = name.rfind('.');
     const std::string part = dot == std::string::npos ? name : name.substr(dot + 1);
-    if (dot == std::string::npos || (part != "weight" && part != "bias")) {
+    if (dot == std::string::npos || !layer_parts.contains(part)) {
       throw InputError(fmt::format(
           "'{}': dataset '{}' is not understood; a network has '<layer>.weight' and "
           "'<layer>.bias' alone. Fold normalisation into the weights, or export to ONNX",
           file.path(), name));
     }
-    Parts& parts = found[name.substr(0, dot)];
-    (part == "weight" ? parts.weight : parts.bias) = true;
+    found[name.substr(0, dot)].insert(part);
   }
   if (found.empty()) {
     throw InputError(fmt::format("'{}': it holds no network{}; datasets '0.weight', '0.bias', ... "
@@ -94,7 +150,14 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
                                  file.path(),
                                  prefix.empty() ? "" : fmt::format(" in '{}'", group)));
   }
-  if (activations.size() != found.size() && activations.size() != 1) {
+  const bool own = activations.empty();
+  if (own && std::any_of(found.begin(), found.end(),
+                         [](const auto& layer) { return !layer.second.contains("activation"); })) {
+    throw InputError(
+        fmt::format("'{}' holds weights alone; give their activations, e.g. 'activations: [tanh]'",
+                    file.path()));
+  }
+  if (!own && activations.size() != found.size() && activations.size() != 1) {
     throw InputError(fmt::format("'{}': it has {} layers, but 'model.activations' has {} words; "
                                  "give one per layer, or one for all but the last",
                                  file.path(), found.size(), activations.size()));
@@ -103,9 +166,9 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
   std::string before;
   hsize_t left = most_weights;
   for (const auto& [name, parts] : found) {
-    if (!parts.weight) {
-      throw InputError(
-          fmt::format("'{}': there is a '{}.bias', but no '{}.weight'", file.path(), name, name));
+    if (!parts.contains("weight")) {
+      throw InputError(fmt::format("'{}': there is a '{}.{}', but no '{}.weight'", file.path(),
+                                   name, *parts.begin(), name));
     }
     const std::vector<hsize_t> shape = file.shape(prefix + name + ".weight");
     if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
@@ -119,15 +182,18 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
                                    file.path(), name, shape[0], shape[1], before,
                                    layers.back().neurons));
     }
-    models::NetworkLayer layer{
-        .name = fmt::format("'{}': '{}'", file.path(), name),
-        .neurons = shape[0],
-        .inputs = shape[1],
-        .weight = file.read_small(prefix + name + ".weight", left),
-        .activation = {models::activation_of(word_of(activations, layers.size(), found.size()))}};
+    models::NetworkLayer layer{.name = fmt::format("'{}': '{}'", file.path(), name),
+                               .neurons = shape[0],
+                               .inputs = shape[1],
+                               .weight = file.read_small(prefix + name + ".weight", left),
+                               .activation = {}};
+    read_extras(file, prefix + name, parts, layer);
+    if (!own) {
+      layer.activation = {models::activation_of(word_of(activations, layers.size(), found.size()))};
+    }
     left -= layer.weight.size();
     layer.bias.assign(layer.neurons, 0.0);
-    if (parts.bias) {
+    if (parts.contains("bias")) {
       const std::vector<hsize_t> entries = file.shape(prefix + name + ".bias");
       if (entries.size() != 1 || entries[0] != shape[0]) {
         throw InputError(fmt::format("'{}': '{}.bias' does not fit '{}.weight': {} neurons need "

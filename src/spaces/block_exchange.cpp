@@ -88,18 +88,25 @@ std::vector<BlockExchange::Part> BlockExchange::parts(const Block& own,
   return all;
 }
 
+void BlockExchange::make_room(Messages& messages) const {
+  const std::size_t most = std::max(sent(held_parts_), sent(wanted_parts_));
+  messages.outgoing.resize(std::max(messages.outgoing.size(), most));
+  messages.incoming.resize(std::max(messages.incoming.size(), most));
+}
+
+std::size_t BlockExchange::sent(const std::vector<Part>& parts) const {
+  std::size_t total = 0;
+  for (const Part& part : parts) total += part.rank == rank_ ? 0 : part.size;
+  return total;
+}
+
 template <class Take>
 void BlockExchange::pass(std::span<const double> values, const Block& block,
                          const std::vector<Part>& to, const Block& target,
                          const std::vector<Part>& from, Messages& messages, Take&& take) const {
   constexpr std::size_t most = std::size_t{1} << 26; // counts of MPI are 32-bit
-  const auto make_room = [this](std::vector<double>& room, const std::vector<Part>& parts) {
-    std::size_t total = 0;
-    for (const Part& part : parts) total += part.rank == rank_ ? 0 : part.size;
-    if (room.size() < total) room.resize(total);
-  };
-  make_room(messages.outgoing, to);
-  make_room(messages.incoming, from);
+  if (messages.outgoing.size() < sent(to)) messages.outgoing.resize(sent(to));
+  if (messages.incoming.size() < sent(from)) messages.incoming.resize(sent(from));
   std::vector<MPI_Request> requests;
   for (const Part& part : from) {
     for (std::size_t i = 0; part.rank != rank_ && i < part.size; i += most) {

@@ -30,6 +30,9 @@ public:
     std::vector<double> outgoing{};
     std::vector<double> incoming{};
   };
+  /// Makes messages as large as both ways take them: otherwise they become so when they are sent.
+  /// Local.
+  void make_room(Messages& messages) const;
   /// Copies what is wanted; parts that nobody holds stay as they are. Collective.
   void fetch(std::span<const double> held, std::span<double> wanted, Messages& messages) const;
   /// The transposed: sums what all ranks have on blocks they want where it is held. Collective.
@@ -46,6 +49,8 @@ private:
   std::vector<Part> parts(const Block& own, const std::vector<Block>& others) const;
   /// Calls `take(values, place in the target, length)` for lines of what others and this rank have
   /// for it.
+  /// Values of parts that go to other ranks, or come from them.
+  std::size_t sent(const std::vector<Part>& parts) const;
   template <class Take>
   void pass(std::span<const double> values, const Block& block, const std::vector<Part>& to,
             const Block& target, const std::vector<Part>& from, Messages& messages,

@@ -113,6 +113,26 @@ class Files(DriverTest):
         self.assertAlmostEqual(file["reduction/neuron_cost"][at, 2], exact, 9)
         self.assertAlmostEqual(file["reduction/neuron_bound"][at], exact, 9)
 
+    def test_a_bound_of_probabilities(self):
+        """The same neurons, and noise after them: laws of the outputs that are shifted by 3, seen by uniform noise of
+        width 4 they share a quarter; carried on to noise of width 16, by weights 1 and slopes of tanh, 13 sixteenths."""
+        text = ("model: {kind: network, input: {x: [-1, 1]}, layers: [{weight: [[0], [1]], bias: [2, 0]}, "
+                "{weight: [[1, -3]], noise: {kind: uniform, half_width: 2}}LAST]}\n"
+                "dictionary: {degree: 1, outputs: 1, samples: 1000}\nobservable: {variables: [y], formula: y}\n"
+                "reduction: {tolerance: 0.05}\ndata: {file: rows.csv}\n")
+        self.write([[-1], [1], [1], [-1]])
+        for last, expected in (("", 3 / 4), (
+                ", {weight: [[1]], activation: tanh, noise: {kind: uniform, half_width: 8}}", 3 / 16), (
+                ", {weight: [[1]], activation: tanh, noise: {kind: gaussian, sigma: 5}}", math.erf(0.3 / math.sqrt(2))), (
+                ", {weight: [[1]], formula: 'z^3', noise: {kind: uniform, half_width: 8}}", 3 / 4)):
+            (self.folder / "input.yaml").write_text(text.replace("LAST", last))
+            self.succeed("input.yaml", "--overwrite")
+            with h5py.File(self.folder / "input.h5") as file:
+                at = [name.decode() for name in file["reduction/neurons"][:]].index("x1_2")
+                self.assertAlmostEqual(file["reduction/neuron_law_bound"][at], expected, 9)
+                # Of an observable there is no bound but this one.
+                self.assertNotIn("neuron_bound", file["reduction"])
+
     def test_data_on_grids(self):
         text = QUARTERS.split("dictionary:")[0].replace(", held_out: 1", "").replace(
             "    - {weight: [[1, 1], [-1, 1], [-1, -1], [1, -1]]}\n", "").replace(

@@ -179,7 +179,20 @@ class Hdf5(DriverTest):
         def outside(file):
             file["0.weight"] = h5py.ExternalLink("other.h5", "/weight")
 
-        wrong = {absurd: "0.weight", large: "0.weight", unlimited: "no entries", infinite: "finite", text: "0.weight",
+        def unprintable(file):
+            self.network(file)
+            file[b"2.\x9b31m\n\xc2\x85"] = numpy.array([1.0])
+
+        def words(file):
+            self.network(file)
+            file["0.activation"] = "tanh relu relu"
+
+        def noise(file):
+            self.network(file)
+            file["0.noise"] = numpy.array([[1, 0.5, 0.3], [7, 0.5, 0.3]])
+
+        wrong = {unprintable: "dataset '2.?31m???' is not understood", words: "'0.activation' has 3 words",
+                 noise: "row 1 of '0.noise' is no noise", absurd: "0.weight", large: "0.weight", unlimited: "no entries", infinite: "finite", text: "0.weight",
                  loop: None, lost: "", outside: ""}
         for i, (change, message) in enumerate(wrong.items()):
             with self.subTest(change.__name__):
@@ -189,6 +202,45 @@ class Hdf5(DriverTest):
                     self.assert_one_message(message, ranks=2 if i % 3 == 0 else None)
                 else:  # the network is there, whatever else is
                     self.succeed("input.yaml", "--quiet", "--check", ranks=2)
+
+
+SKIP = """\
+model:
+  kind: network
+  input: {a: [-1, 1], b: [0, 1]}
+  layers:
+    - weight: [[1, -0.5], [0.3, 0.8], [-1, 0.2], [1, 0]]
+      activation: [tanh, sigmoid, leaky_relu, identity]
+      slope: 0.3
+      noise: {kind: gaussian, sigma: [0.3, 0.2, 0.4, 0.1], reach: 6}
+    - {weight: [[0.5, -1, 0.7, 0.1], [0, 0.2, 0.4, 1]], activation: [erf, gelu], noise: {kind: uniform, half_width: 0.2}}
+    - {weight: [[1, 2], [0.5, 0]], activation: softplus, residual: true}
+dictionary: {degree: 2, samples: 3000}
+observable: {variables: [p, q], formula: p + q}
+reduction: {tolerance: 1e-9, keep: outputs}
+"""
+
+
+class SmallerNetworks(DriverTest):
+    driver = "network"
+    input_text = SKIP
+
+    def test_are_read_back_whole(self):
+        """Activations, slopes, what is added and noise of every neuron lie beside weights."""
+        whole = self.result()
+        self.assertEqual(whole["reduction/network"].attrs["dropped"], 0)
+        self.assertNotIn("accuracy", whole["reduction/network"].attrs)
+        self.assert_explained(whole["reduction"])
+        (self.folder / "again.yaml").write_text(
+            "model: {kind: network, file: input.h5, group: /reduction/network, input: {a: [-1, 1], b: [0, 1]}}\n" +
+            SKIP[SKIP.index("dictionary"):])
+        self.succeed("again.yaml", "--quiet")
+        with h5py.File(self.folder / "again.h5") as again:
+            # The same paths with the same noise.
+            self.assertEqual(again["expectation/mean"][()], whole["expectation/mean"][()])
+            for name in whole["reduction/network"]:
+                numpy.testing.assert_array_equal(
+                    again["reduction/network"][name][()], whole["reduction/network"][name][()], name)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ repeated layer were computed independently with numpy and scipy on two resolutio
 """
 import math
 import re
+import time
 import unittest
 
 import numpy
@@ -56,6 +57,22 @@ SETS = {
         "its formula '1/z' has no finite value at z = 0, which it reaches",
     "observable.formula=z":
         "'observable.formula' has an unknown name 'z'",
+    "observable.formula=log(y)":
+        "'observable.formula' must be finite wherever the outputs can be (it is ",
+    "probability={set: z > 0}":
+        "'probability.set' has an unknown name 'z' at position 1 of 'z > 0'. Known: y",
+    "probability={set: log(y)}":
+        "'probability.set' must be finite wherever the outputs can be (it is ",
+    "density={initial: x}":
+        "'density.initial' must be finite and not negative (it is -0.997518) at x = -0.997518",
+    "density={initial: 0*x}":
+        "'density.initial' is 0 everywhere, so it cannot be normalised",
+    "norms={values: 300}":
+        "'norms.values' is 300, but layer 0 has only 128 points; ask for fewer values, or raise 'layers.cells'",
+    "spectrum={pairs: 300}":
+        "'spectrum.pairs' is 300, but layer 0 has only 128 points; ask for fewer pairs, or raise 'layers.cells'",
+    "layers={cells: [4, 4, 2]}":
+        "raise 'layers.cells'; '[4, 4, 4]' is enough for all layers",
     "layers.ranges={x1_1: [-2, 2]}":
         "x1_1 reaches [-2, 2.96402758008], but its range is given as [-2, 2]; widen it in "
         "'layers.ranges', or leave it out",
@@ -194,6 +211,31 @@ class Network(DriverTest):
         cells = int(re.search(r"at least (\d+) cells", done.stderr)[1])
         self.assertEqual(self.run_driver("input.yaml", *narrow, "--set", f"layers.cells={cells - 1}").returncode, 2)
         self.succeed("input.yaml", *narrow, "--set", f"layers.cells={cells}")
+
+    def test_cells_that_are_left_out_follow_the_noise(self):
+        (self.folder / "input.yaml").write_text(
+            "model:\n  kind: network\n  input: {x: [-1, 1]}\n  layers:\n"
+            "    - {weight: [[1.3]], activation: softplus, noise: {kind: gaussian, sigma: 0.4}}\n"
+            "    - {weight: [[1]], activation: tanh, noise: {kind: gaussian, sigma: 0.2}}\n"
+            "observable: {variables: [y], formula: y^2}\nexpectation: {points: [[0.3]]}\nspectrum: {layer: 1, pairs: 2}\n")
+        file = self.result()
+        nodes, weights = numpy.polynomial.legendre.leggauss(200)
+        gauss = numpy.exp(-(9 * nodes)**2 / 2) * weights
+        first = math.log1p(math.exp(1.3 * 0.3)) + 0.4 * 9 * nodes
+        exact = gauss @ numpy.tanh(first)**2 / gauss.sum() + 0.04
+        self.assertAlmostEqual(file["expectation/values"][0], exact, 10)
+        self.assertLess(file["expectation/discretisation_error"][0], 1e-6)
+
+    def test_a_stop_while_matrices_are_made(self):
+        (self.folder / "input.yaml").write_text(
+            "model:\n  kind: network\n  input: {x: [-1, 1], z: [-1, 1]}\n  layers:\n"
+            "    - {weight: [[1, 0], [0, 1]], activation: tanh, noise: {kind: gaussian, sigma: 0.9}}\n"
+            "layers: {cells: 90, order: 1}\nobservable: {variables: [y, v], formula: y}\n")
+        begun = time.monotonic()
+        done = self.run_driver("input.yaml", "--quiet", "--walltime", "1s", ranks=2)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertIn("stopped by the end of its wall time", done.stderr)
+        self.assertLess(time.monotonic() - begun, 15)
 
     def test_check(self):
         text = self.succeed("input.yaml", "--check")

@@ -74,6 +74,38 @@ class Memory(DriverTest):
                   f"measured {100 * (predicted / measured - 1):+6.0f} %", flush=True)
 
 
+PLANE = "[[0.9, -0.4], [0.5, 1.1]]"
+SPACE = "[[0.9, -0.4, 0.2], [0.5, 1.1, -0.3], [-0.6, 0.3, 1]]"
+UNIFORM = "{kind: uniform, half_width: 0.9}"
+GAUSSIAN = "{kind: gaussian, sigma: 0.5}"
+PRODUCT = "observable: {variables: [a, b], formula: a*b}"
+# inputs, weights, how many layers, noise, sections
+NETWORKS = {
+    "tables of averages": ("xyz", SPACE, 1, UNIFORM, "layers: {cells: 110, order: 1}\ndensity: {}"),
+    "norms": ("xyz", SPACE, 1, UNIFORM, "layers: {cells: 64, order: 1}\nnorms: {products: false}"),
+    "memory terms": ("xy", PLANE, 4, UNIFORM, "layers: {cells: 400, order: 1}\n" + PRODUCT +
+                     "\nprojection: {kind: basis, rank: 6}\nmemory: {direction: both}"),
+    "matrices": ("xy", PLANE, 2, GAUSSIAN, "layers: {cells: 20, order: 3}\ndensity: {}\nnorms: {}"),
+}
+
+
+class NetworkMemory(DriverTest):
+    driver = "network"
+
+    def test_the_prediction_is_near_what_is_then_measured(self):
+        for name, (inputs, weight, depth, noise, sections) in NETWORKS.items():
+            with self.subTest(name):
+                ranges = ", ".join(f"{one}: [-1, 1]" for one in inputs)
+                layer = f"    - {{weight: {weight}, activation: tanh, noise: {noise}}}\n"
+                (self.folder / "input.yaml").write_text(
+                    f"model:\n  kind: network\n  input: {{{ranges}}}\n  layers:\n{depth * layer}{sections}\n")
+                predicted = bytes_of(self.succeed("input.yaml", "--overwrite", ranks=RANKS))
+                with h5py.File(self.folder / "input.h5") as file:
+                    measured = float(file["run/phases/peak_bytes"][:].max())
+                self.assertLess(abs(predicted / measured - 1), WITHIN,
+                                f"predicted {predicted / 1e6:.0f} MB, took {measured / 1e6:.0f} MB")
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "--cells":
         case = Memory("table")

@@ -11,6 +11,7 @@ import unittest.mock
 
 import h5py
 import matplotlib.image
+import matplotlib.pyplot as plt
 import numpy as np
 
 sys.dont_write_bytecode = True
@@ -21,7 +22,7 @@ if len(sys.argv) > 1 and sys.argv[1].endswith(".py"):
 PLOT = os.path.abspath(PLOT)
 sys.path.insert(0, os.path.dirname(PLOT))
 import plot  # noqa: E402
-from plots import densities, dictionary, drawing, spectrum  # noqa: E402
+from plots import densities, dictionary, drawing, network, spectrum  # noqa: E402
 
 
 def run_program(*arguments, python=(sys.executable,)):
@@ -294,6 +295,38 @@ class Plot(unittest.TestCase):
                                            np.einsum("ijk,j,k->i", density, wy, wz), rtol=1e-12)
                 ones = result.mean(lambda a, b: np.ones((b - a, *result.shape[1:])), (0, 1))
                 np.testing.assert_allclose(ones[np.isfinite(ones)], 1.0, rtol=1e-12)
+
+    def test_layers_of_three_variables_and_terms_that_are_not_there(self):
+        """Marginals of a product of three densities are these; a term of size 0 does not stretch the axis."""
+        places = [np.linspace(a, b, n) for a, b, n in ((-1, 1, 41), (0, 3, 31), (-2, 0, 21))]
+        singles = [np.exp(-(x - x.mean())**2) for x in places]
+        singles = [one / (one @ network.widths_of(x)) for one, x in zip(singles, places)]
+        path = self.path("layers.h5")
+        with h5py.File(path, "w") as file:
+            for name, x in zip("pqr", places):
+                file[f"layers/1/{name}"] = x
+            for group in ("density", "expectation"):
+                file[f"{group}/layer_1"] = np.einsum("i,j,k->ijk", *singles)
+                file[f"{group}/layer_1"].attrs["axes"] = list("pqr")
+            file["probability/points"], file["probability/values"] = [[0.1], [0.2]], [0.5, 0.75]
+            file["probability/discretisation_error"] = [0.01, 0.02]
+            file["memory/backward/memory"] = [[0, 0], [1e-3, 0]]
+            file["memory/backward/memory_error"] = [[0, 0], [2e-3, 1e-9]]
+            file["memory/backward/streaming"] = [1.0, 1.0]
+        with h5py.File(path) as file:
+            result = drawing.Result(file)
+            panels = {title: draw for part in plot.PANELS.values() for title, draw in part(result)}
+            self.assertEqual(list(panels), ["Conditional expectation, layer 1", "Density of the layers, layer 1",
+                                            "Probability of the set at points", "Memory of expectations by lag"])
+            for title, draw in panels.items():
+                _, ax = plt.subplots()
+                draw(ax)
+                if "Density" in title:
+                    for line, x, one in zip(ax.get_lines(), places, singles):
+                        np.testing.assert_allclose(line.get_xydata(), np.stack([x, one], 1), rtol=1e-12)
+                if "Memory" in title:
+                    self.assertGreater(ax.get_ylim()[0], 1e-5)
+                plt.close()
 
     def test_does_not_draw_rounding_as_a_current(self):
         edges, grids, density = double_well(2, 20)

@@ -49,7 +49,7 @@ struct Step {
       for (const auto& space : spaces) chain.weights.push_back(UniqueVec::share(space->weights()));
     }
     LayerMatrix assembled = assemble_layer(layer, *spaces[0], *spaces[1], Integrand::polynomials);
-    LayerMatrix boxes = box_layer(layer, *spaces[0], *spaces[1]);
+    LayerMatrix boxes = box_layer(layer, *spaces[0], *spaces[1], make_box_scratch());
     EXPECT_NEAR(assembled.largest_leak, boxes.largest_leak, 1e-13);
     EXPECT_EQ(boxes.nonzeros, 0);
     EXPECT_FALSE(is_box_layer(assembled.matrix.get()));

@@ -12,6 +12,7 @@
 #include "base/random.hpp"
 #include "operators/layer_matrix.hpp"
 #include "operators/layer_norms.hpp"
+#include "operators/layer_reduction.hpp"
 
 namespace komori::operators {
 namespace {
@@ -323,6 +324,44 @@ TEST(LayerMemory, IdentityHoldsForNeuronsOnChangingWidthsBothWays) {
   memory_terms(grids.chain, Direction::forward, projections, p.get(), holds);
 
   EXPECT_EQ(steps, 6);
+}
+
+/// Of an observable that is not resolved at the outputs every layer leaves something out, which the
+/// reduced layers carry on.
+TEST(LayerReduction, ErrorsAreBoundedWhereTheObservableIsNotResolved) {
+  const Grids grids(changing_widths(), {5, 5, 10, 8}, 2);
+  std::vector<std::unique_ptr<LayerProjection>> projections;
+  for (int n = 0; n <= 3; ++n) {
+    std::vector<UniqueVec> functions;
+    functions.push_back(grids.space(n).sampled([](std::span<const double>) { return 1.0; }));
+    functions.push_back(
+        grids.space(n).sampled([](std::span<const double> x) { return std::exp(x[0]); }));
+    projections.push_back(project_on(grids.chain, n, std::move(functions)));
+  }
+  std::vector<UniqueVec> observables;
+  observables.push_back(
+      grids.space(3).sampled([](std::span<const double> y) { return y[0] * y[1]; }));
+  observables.push_back(
+      grids.space(3).sampled([](std::span<const double> y) { return std::sin(5 * y[1]); }));
+
+  const ReducedChain reduced = reduce(grids.chain, projections, observables);
+
+  ASSERT_EQ(reduced.measured.size(), 3U);
+  for (std::size_t lags = 0; lags < 3; ++lags) {
+    EXPECT_GT(reduced.measured[lags], 0.01) << lags;
+    EXPECT_GE(reduced.predicted[lags], reduced.measured[lags]) << lags;
+    EXPECT_LT(reduced.predicted[lags], 50 * reduced.measured[lags]) << lags;
+  }
+  // One step: what is left out is the noise term alone, and nothing carries it on.
+  LayerChain last{.comm = PETSC_COMM_WORLD};
+  last.weights.push_back(UniqueVec::share(grids.chain.weight(2)));
+  last.weights.push_back(UniqueVec::share(grids.chain.weight(3)));
+  last.steps.push_back(base::UniqueMat::share(grids.chain.steps[2].get()));
+  std::vector<std::unique_ptr<LayerProjection>> two;
+  two.push_back(std::move(projections[2]));
+  two.push_back(std::move(projections[3]));
+  const ReducedChain one = reduce(last, two, observables);
+  EXPECT_NEAR(one.predicted[0], one.measured[0], 1e-12 * one.measured[0]);
 }
 
 TEST(LayerOperators, SayWhatDoesNotFit) {
