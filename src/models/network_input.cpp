@@ -69,8 +69,10 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
                 {.help = "network: of an HDF5 file, the group that holds the weights, e.g. "
                          "/reduction/network of a result."});
   declarer.texts("activations", input.activations,
-                 {.help = "network: of an HDF5 file, what is applied after each layer; one word "
-                          "alone is for all layers but the last."});
+                 {.help =
+                      "network: of an HDF5 file, what is applied after each layer; one word "
+                      "alone is for all layers but the last. Smaller networks in results say it "
+                      "themselves."});
   declarer.real("slope", input.slope,
                 {.help = "network: of an HDF5 file, leaky_relu's slope for negative arguments."},
                 Range::between(0, 1));
