@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analyses/problem.hpp"
+#include "base/random.hpp"
 #include "config/declaration.hpp"
 #include "models/sde.hpp"
 #include "mpi_main.hpp"
@@ -111,6 +112,18 @@ private:
   models::Sde sde_;
   analyses::Problem problem_;
 };
+
+/// Normal numbers, the same on any number of ranks.
+inline base::UniqueVec noise(const spaces::Grid& grid, std::uint64_t seed) {
+  base::UniqueVec vector = grid.vector();
+  const base::Random random(seed);
+  const base::WriteArray values(vector.get());
+  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
+    values[static_cast<std::size_t>(local)] =
+        random.normal(static_cast<std::uint64_t>(grid.natural(cell)));
+  });
+  return vector;
+}
 
 /// All entries of a cell field in natural order, on every rank.
 inline std::vector<double> gathered(const spaces::Grid& grid, Vec field) {

@@ -235,8 +235,7 @@ void refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
     image_im = base::duplicate(pair.right.get());
     check(MatMult(matrix, pair.right_im.get(), image_im.get()));
   }
-  Complex value =
-      pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im)) / overlap;
+  Complex value = pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im)) / overlap;
   if (!pair.right_im) value = value.real(); // without the sign of its zero
   if (std::abs(value - pair.value) <= pair.condition * pair.residual) pair.value = value;
 }

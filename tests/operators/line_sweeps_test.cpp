@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/random.hpp"
 #include "numbers.hpp"
 #include "operators/orthogonal_dynamics.hpp"
 #include "operators/orthogonal_resolvent.hpp"
@@ -15,17 +14,7 @@ namespace komori::operators {
 namespace {
 
 using base::check;
-
-base::UniqueVec noise(const spaces::Grid& grid, std::uint64_t seed) {
-  base::UniqueVec vector = grid.vector();
-  const base::Random random(seed);
-  const base::WriteArray values(vector.get());
-  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
-    values[static_cast<std::size_t>(local)] =
-        random.normal(static_cast<std::uint64_t>(grid.natural(cell)));
-  });
-  return vector;
-}
+using support::noise;
 
 double distance(Vec a, Vec b) {
   const base::UniqueVec rest = base::duplicate(a);

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/random.hpp"
 #include "numbers.hpp"
 #include "operators/orthogonal_dynamics.hpp"
 #include "operators/orthogonal_resolvent.hpp"
@@ -17,20 +16,10 @@ namespace {
 
 using base::check;
 using support::near;
+using support::noise;
 
 spaces::Grid plane() {
   return support::grid({support::axis("x", -2, 2, 12), support::axis("y", -2, 2, 9)});
-}
-
-base::UniqueVec noise(const spaces::Grid& grid, std::uint64_t seed) {
-  base::UniqueVec vector = grid.vector();
-  const base::Random random(seed);
-  const base::WriteArray values(vector.get());
-  grid.for_each_cell([&](PetscInt local, const spaces::Index& cell) {
-    values[static_cast<std::size_t>(local)] =
-        random.normal(static_cast<std::uint64_t>(grid.natural(cell)));
-  });
-  return vector;
 }
 
 base::UniqueVec weights(const spaces::Grid& grid) {
