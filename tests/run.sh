@@ -15,8 +15,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . jobs/environment.sh
 cores=$(count_cores)
-# Lets the compiler cache serve any copy of the source tree.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# Lets the compiler cache serve any copy of the source tree, with precompiled headers, too.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 
 configure() { [ -f "build/$1/build.ninja" ] || cmake --preset "$1" >/dev/null; }
 sources() { find src drivers tests -name '*.cpp' -o -name '*.hpp' | sort; }
