@@ -37,7 +37,7 @@ struct MemorySystem {
   bool reversible = false; ///< the operator is self-adjoint in the inner product
   double scale = 1;        ///< of the slowest rates, 1/time
   linalg::Method method = linalg::Method::direct;
-  std::optional<int> noisy_axis{}; ///< the only one along which noise acts, if there is one
+  std::optional<int> swept_axis{}; ///< systems are solved by sweeps along it; none: by `method`
   Problem* problem = nullptr;      ///< of an sde
   const operators::ProjectionInput* projection = nullptr; ///< to be made again on coarser grids
   const operators::Names* names = nullptr;

@@ -1,6 +1,7 @@
 /// Memory in continuous time: sums of exponentials from rational Krylov spaces.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ using operators::ShiftedSolver;
 
 /// Poles of the spaces: the more of them, the fewer vectors, as long as each is cheap to set up.
 std::vector<double> poles_for(const MemorySystem& system, double longest) {
-  if (sweeps(system)) return {15 / longest, 300 / longest}; // measured on kinetic processes
+  if (system.swept_axis) return {15 / longest, 300 / longest}; // measured on kinetic processes
   const PetscInt cells = system.grid.cells();
   const int count = cells <= 20'000 ? 4 : cells <= 200'000 ? 2 : 1;
   const double slow = 8 / longest;
@@ -51,6 +52,15 @@ struct Pole {
   std::shared_ptr<ShiftedSolver> whole;
   std::unique_ptr<OrthogonalResolvent> orthogonal;
 };
+
+/// Solves to a tolerance that each of them is given.
+template <class Solver> std::function<void(Vec, Vec, double)> relaxed_solves(Solver& solver) {
+  return [&solver](Vec b, Vec x, double tolerance) {
+    solver.relax(tolerance);
+    solver.solve(b, x);
+    solver.relax(0);
+  };
+}
 
 /// Times at which spaces are compared: what is fast shows early.
 std::vector<double> test_times(double longest) {
@@ -130,11 +140,7 @@ private:
     linalg::ReductionRequest r = request("memory kernel");
     r.matrix = orthogonal;
     for (Pole& pole : poles_) {
-      r.solves.emplace_back([&pole](Vec b, Vec x, double tolerance) {
-        pole.orthogonal->relax(tolerance);
-        pole.orthogonal->solve(b, x);
-        pole.orthogonal->relax(0);
-      });
+      r.solves.push_back(relaxed_solves(*pole.orthogonal));
     }
     r.outputs = handles(coupling_.returns());
     for (const base::UniqueVec& force : weighted_forces_) r.outputs.push_back(force.get());
@@ -150,11 +156,7 @@ private:
     linalg::ReductionRequest r = request("propagator");
     r.matrix = system_.matrix;
     for (Pole& pole : poles_) {
-      r.solves.emplace_back([&pole](Vec b, Vec x, double tolerance) {
-        pole.whole->relax(tolerance);
-        pole.whole->solve(b, x);
-        pole.whole->relax(0);
-      });
+      r.solves.push_back(relaxed_solves(*pole.whole));
     }
     r.outputs = handles(coupling_.weighted());
     const base::UniqueVec start = base::duplicate(system_.weights.get());

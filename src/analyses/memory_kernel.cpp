@@ -67,18 +67,14 @@ operators::SweptSystem swept(const MemorySystem& system, double shift) {
           .entries = system.matrix_with_entries(),
           .shift = shift,
           .grid = &system.grid,
-          .axis = *system.noisy_axis};
+          .axis = *system.swept_axis};
 }
 
 } // namespace
 
-bool sweeps(const MemorySystem& system) {
-  return system.method == linalg::Method::iterative && system.noisy_axis;
-}
-
 std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
                                                          double tolerance) {
-  if (sweeps(system)) {
+  if (system.swept_axis) {
     return std::make_shared<operators::ShiftedSolver>(swept(system, shift), tolerance);
   }
   return std::make_shared<operators::ShiftedSolver>(system.matrix_with_entries(), shift,
@@ -92,7 +88,7 @@ resolvent_for(const MemorySystem& system, const operators::Projection& projectio
     if (!shifted) shifted = shifted_solver(system, shift, tolerance);
     return operators::eliminated_resolvent(std::move(shifted), projection);
   }
-  if (sweeps(system)) {
+  if (system.swept_axis) {
     operators::SweptSystem restricted = swept(system, shift);
     restricted.projection = &projection;
     return operators::swept_resolvent(restricted, tolerance);

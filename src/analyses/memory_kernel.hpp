@@ -48,9 +48,6 @@ private:
   std::vector<double> sizes_;
 };
 
-/// Systems are solved by GMRES with sweeps along the axis of the noise. Local.
-bool sweeps(const MemorySystem& system);
-
 /// The way to solve with s - L that suits the system. Collective.
 std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
                                                          double tolerance);

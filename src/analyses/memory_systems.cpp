@@ -102,11 +102,11 @@ const spaces::Grid& MemoryStudy::grid() const {
   return problem_ ? problem_->grid() : transfer_ ? transfer_->grid() : *map_grid_;
 }
 
-bool MemoryStudy::swept() const {
-  if (!problem_ || !operators::noisy_axis(problem_->sde())) return false;
+std::optional<int> MemoryStudy::swept_axis() const {
   const std::string& solver = input_.memory.solver;
-  return solver == "iterative" ||
-         (solver == "auto" && static_cast<double>(grid().cells()) >= least_swept);
+  const bool wanted = solver == "iterative" ||
+                      (solver == "auto" && static_cast<double>(grid().cells()) >= least_swept);
+  return problem_ && wanted ? operators::noisy_axis(problem_->sde()) : std::nullopt;
 }
 
 TransferProblem& MemoryStudy::transfer() {
@@ -190,11 +190,12 @@ MemorySystem MemoryStudy::system() {
     system.reversible = problem_->reversible() && system.stationary;
     system.scale = problem_->diffusive_rate();
     nonzeros_ = static_cast<double>(problem_->generator().facts.nonzeros);
-    if (swept()) system.noisy_axis = operators::noisy_axis(problem_->sde());
+    system.swept_axis = swept_axis();
     const bool prefers = (grid().dimension() <= 2 && cells <= 2e6) ||
                          prefers_direct(grid().dimension(), cells, false);
-    system.method = direct || (!iterative && !swept() && prefers) ? linalg::Method::direct
-                                                                  : linalg::Method::iterative;
+    system.method = direct || (!iterative && !system.swept_axis && prefers)
+                        ? linalg::Method::direct
+                        : linalg::Method::iterative;
   } else {
     TransferProblem& t = transfer();
     system.matrix = t.matrix();

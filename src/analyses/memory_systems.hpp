@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "analyses/memory.hpp"
 #include "analyses/mori_zwanzig.hpp"
@@ -25,8 +26,9 @@ public:
   const spaces::Grid& grid() const;
   /// Of the operator, or a prediction of it.
   double nonzeros() const noexcept { return nonzeros_; }
-  /// Systems are solved by sweeps along the only axis with noise: nothing is factorised. Local.
-  bool swept() const;
+  /// The only axis with noise, if systems are solved by sweeps along it: nothing is factorised.
+  /// Local.
+  std::optional<int> swept_axis() const;
   /// Throws InputError where the sections do not fit the model, as far as that shows without
   /// solving. Collective.
   void require_sound();

@@ -29,9 +29,12 @@ Estimate predict(const MoriZwanzigInput& input, const MemoryStudy& study, int ra
   const double krylov = std::max(3.0 * static_cast<double>(input.memory.rates), 30.0) + 60;
   const double matrix = nonzeros * (sizeof(PetscScalar) + sizeof(PetscInt));
   // Fill of a factorisation in two dimensions, as measured; in more there is no law.
-  const double fill = steps || study.swept() ? 0 : dimension == 1 ? 4 : dimension == 2 ? 30 : 60;
+  const double fill = steps || study.swept_axis() ? 0
+                      : dimension == 1            ? 4
+                      : dimension == 2            ? 30
+                                                  : 60;
   // GMRES's vectors and the sweeps' factors, of as many systems as are solved.
-  const double iteration = study.swept() ? 60 : 0;
+  const double iteration = study.swept_axis() ? 60 : 0;
   const double bytes = (3 + fill) * matrix + 8 * cells * (krylov + iteration + 6 * functions + 20);
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }

@@ -150,7 +150,7 @@ OrthogonalPairs by_products(MemorySystem& system, const operators::Projection& p
 /// a small share of `tolerance` times its norm: solves by sweeps cost the more the more exact they
 /// are.
 double resolvent_tolerance(const MemorySystem& system, double tolerance) {
-  if (!sweeps(system)) return tolerance;
+  if (!system.swept_axis) return tolerance;
   constexpr double share = 1e-3;
   constexpr double roughest = 1e-8;
   return std::max(tolerance, std::min(share * tolerance * system.norm / system.scale, roughest));
@@ -184,8 +184,8 @@ OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& 
       fmt::format("{}, of the resolvent at {:.6g}, {}",
                   right.solver.empty() ? left.solver : right.solver, shift,
                   projection.rank() <= operators::largest_eliminated ? "border eliminated"
+                  : system.swept_axis                                ? "projected sweeps"
                   : system.method == linalg::Method::direct          ? "bordered factorisation"
-                  : sweeps(system)                                   ? "projected sweeps"
                                                                      : "projected iteration");
   back_transform(right, shift);
   upper_first(right);

@@ -110,14 +110,20 @@ private:
   PetscInt iterations_ = 0;
 };
 
+/// S^-1 G^T S with its entries.
+base::UniqueMat reversed_generator(Problem& problem, Vec masses) {
+  base::UniqueMat reversed;
+  check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, reversed.put()));
+  const base::UniqueVec inverse = base::duplicate(masses);
+  check(VecCopy(masses, inverse.get()));
+  check(VecReciprocal(inverse.get()));
+  check(MatDiagonalScale(reversed.get(), inverse.get(), masses));
+  return reversed;
+}
+
 class ByEntries final : public ReversedProcess {
 public:
-  ByEntries(Problem& problem, Vec masses) {
-    check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, scaled_.put()));
-    const base::UniqueVec inverse = base::duplicate(masses);
-    check(VecCopy(masses, inverse.get()));
-    check(VecReciprocal(inverse.get()));
-    check(MatDiagonalScale(scaled_.get(), inverse.get(), masses));
+  ByEntries(Problem& problem, Vec masses) : scaled_(reversed_generator(problem, masses)) {
     check(MatScale(scaled_.get(), -1));
     // A trace of the diagonal makes the singular matrix definite; the outer loop takes it out
     // again.
@@ -142,12 +148,7 @@ private:
 
 class BySweeps final : public ReversedProcess {
 public:
-  BySweeps(Problem& problem, Vec masses) {
-    check(MatDuplicate(problem.transposed(), MAT_COPY_VALUES, reversed_.put()));
-    const base::UniqueVec inverse = base::duplicate(masses);
-    check(VecCopy(masses, inverse.get()));
-    check(VecReciprocal(inverse.get()));
-    check(MatDiagonalScale(reversed_.get(), inverse.get(), masses));
+  BySweeps(Problem& problem, Vec masses) : reversed_(reversed_generator(problem, masses)) {
     // So small a shift makes the singular matrix definite; the outer loop takes it out again.
     const double shift = 1e-4 * problem.diffusive_rate();
     solver_ = std::make_unique<operators::SweptSolver>(

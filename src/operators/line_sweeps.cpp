@@ -408,9 +408,7 @@ std::optional<int> noisy_axis(const models::Sde& sde) {
 
 bool parts_are_lines(const Projection& projection, const Lines& lines) {
   if (!projection.partition() || !lines.whole) return false;
-  PetscInt cells = 0;
   PetscInt start = 0;
-  check(VecGetSize(projection.weights(), &cells));
   check(VecGetOwnershipRange(projection.weights(), &start, nullptr));
   int same = 1;
   for (PetscInt line = 0; line < lines.count && same != 0; ++line) {
