@@ -56,6 +56,26 @@ void compare(const models::Flow& flow, const std::vector<double>& places, Integr
 
 } // namespace
 
+FlowRange::FlowRange(const std::vector<spaces::Axis>& axes) {
+  for (const spaces::Axis& axis : axes) {
+    from.push_back(axis.from());
+    to.push_back(axis.to());
+    widths.push_back((axis.to() - axis.from()) / static_cast<double>(axis.cells()));
+  }
+}
+
+void require_same_steps(const std::string& section, const models::Flow& flow,
+                        const std::vector<double>& from, const std::vector<double>& to,
+                        const std::string& otherwise) {
+  constexpr std::size_t places = 64;
+  const std::vector<double> points = places_within(from, to, places);
+  const std::string change = flow.change_with_time({.x = points, .count = places});
+  if (change.empty()) return;
+  throw base::InputError(fmt::format(
+      "'{}' repeats the step of one lag, but {}; make 'model.lag' a multiple of the period{}",
+      section, change, otherwise));
+}
+
 std::vector<double> places_within(const std::vector<double>& from, const std::vector<double>& to,
                                   std::size_t count) {
   std::vector<double> places(from.size() * count);

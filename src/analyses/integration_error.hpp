@@ -23,6 +23,21 @@ struct IntegrationError {
   std::size_t places = 0;
 };
 
+/// A box that a flow is looked at in.
+struct FlowRange {
+  /// All cells of a grid with these axes.
+  explicit FlowRange(const std::vector<spaces::Axis>& axes);
+  std::vector<double> from;
+  std::vector<double> to;
+  std::vector<double> widths; ///< of the cells that images fall into
+};
+
+/// Throws InputError where the flow changes with time although the section takes steps to be alike;
+/// `otherwise` is another way out, for the message. Local.
+void require_same_steps(const std::string& section, const models::Flow& flow,
+                        const std::vector<double>& from, const std::vector<double>& to,
+                        const std::string& otherwise = "");
+
 /// Places of a box as points by coordinate, `count` of them. Local.
 std::vector<double> places_within(const std::vector<double>& from, const std::vector<double>& to,
                                   std::size_t count);

@@ -6,9 +6,10 @@
 #include <fmt/format.h>
 
 #include "analyses/stationary.hpp"
-#include "analyses/study.hpp"
 #include "analyses/transfer_stationary.hpp"
 #include "base/error.hpp"
+#include "linalg/solver.hpp"
+#include "models/map.hpp"
 #include "operators/line_sweeps.hpp"
 
 namespace komori::analyses {
@@ -67,15 +68,12 @@ MemoryStudy::MemoryStudy(base::Session& session, const MoriZwanzigInput& input,
     names_ = {model.variables, model.parameters};
     nonzeros_ = static_cast<double>(grid().cells()) * (2 * grid().dimension() + 1);
   } else if (kind == "map") {
-    const models::MapInput& model = input.model.map;
-    const operators::UlamInput ulam = input.ulam.value_or(operators::UlamInput{});
-    map_ = std::make_unique<models::Map>(model);
-    map_grid_ = std::make_unique<spaces::Grid>(
-        session.comm(), make_axes(model.variables, model.parameters, input.grid));
-    operators::validate(*map_, *map_grid_, ulam);
-    names_ = {model.variables, model.parameters};
-    nonzeros_ = operators::entries_per_row(*map_, *map_grid_, ulam) *
-                static_cast<double>(map_grid_->cells());
+    prepare(std::make_unique<models::Map>(input.model.map));
+  } else if (kind == "flow") {
+    auto flow = std::make_unique<models::Flow>(input.model.flow);
+    flow_ = flow.get();
+    linalg::require_options_used(models::OdeSolver::prefix());
+    prepare(std::move(flow));
   } else if (kind == "trajectory") {
     count(*trajectory);
   } else {
@@ -84,6 +82,34 @@ MemoryStudy::MemoryStudy(base::Session& session, const MoriZwanzigInput& input,
     names_ = {{"state"}, {}};
     nonzeros_ = static_cast<double>(transfer_->transfer().nonzeros);
   }
+}
+
+void MemoryStudy::prepare(std::unique_ptr<models::Step> step) {
+  step_ = std::move(step);
+  names_ = {step_->variables(), step_->parameters()};
+  const std::vector<spaces::Axis> axes =
+      make_axes(step_->variables(), step_->parameters(), input_.grid);
+  step_grid_ = std::make_unique<spaces::Grid>(session_.comm(), axes);
+  const operators::UlamInput ulam = input_.ulam.value_or(operators::UlamInput{});
+  operators::validate(*step_, *step_grid_, ulam);
+  nonzeros_ = operators::entries_per_row(*step_, *step_grid_, ulam) *
+              static_cast<double>(step_grid_->cells());
+  if (!flow_) return;
+  const FlowRange range(axes);
+  require_same_steps("memory", *flow_, range.from, range.to);
+  integration_ = integration_error(session_.comm(), *flow_, range.from, range.to, range.widths);
+}
+
+void MemoryStudy::remark() const {
+  if (flow_) report(session_.log(), *flow_, integration_);
+}
+
+std::vector<ResultSection> MemoryStudy::more() const {
+  if (!flow_) return {};
+  return {{"integration", [this](io::ResultFile& file) {
+             write_integration(*flow_, integration_, file);
+             return true;
+           }}};
 }
 
 void MemoryStudy::count(const operators::TrajectorySource& trajectory) {
@@ -99,7 +125,7 @@ void MemoryStudy::count(const operators::TrajectorySource& trajectory) {
 }
 
 const spaces::Grid& MemoryStudy::grid() const {
-  return problem_ ? problem_->grid() : transfer_ ? transfer_->grid() : *map_grid_;
+  return problem_ ? problem_->grid() : transfer_ ? transfer_->grid() : *step_grid_;
 }
 
 std::optional<int> MemoryStudy::swept_axis() const {
@@ -111,9 +137,12 @@ std::optional<int> MemoryStudy::swept_axis() const {
 
 TransferProblem& MemoryStudy::transfer() {
   if (!transfer_) {
+    if (checkpoints_) assembly_ = std::make_unique<SavedAssembly>(session_, *checkpoints_);
     base::Phase assembly(session_.log(), "assembly");
-    transfer_ = std::make_unique<TransferProblem>(session_, *map_, *map_grid_,
-                                                  input_.ulam.value_or(operators::UlamInput{}));
+    transfer_ = std::make_unique<TransferProblem>(
+        session_, *step_, *step_grid_, input_.ulam.value_or(operators::UlamInput{}),
+        assembly_ ? assembly_->continuation() : operators::UlamContinuation{});
+    if (assembly_) assembly_->finish(*transfer_);
     nonzeros_ = static_cast<double>(transfer_->transfer().nonzeros);
     assembly.finish(fmt::format("{} nonzeros", transfer_->transfer().nonzeros));
   }
@@ -142,6 +171,7 @@ void MemoryStudy::require_sound() {
 void MemoryStudy::use(io::Checkpoints& checkpoints) {
   checkpoints_ = &checkpoints;
   if (problem_) problem_->use(checkpoints);
+  if (step_) transfer();
 }
 
 base::UniqueVec MemoryStudy::weights() {

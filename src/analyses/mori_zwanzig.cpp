@@ -47,6 +47,7 @@ int study_operator(Run& run, const MoriZwanzigInput& input, const Opening& openi
   const Estimate predicted = predict(input, study, session.size());
   introduce(run, heading(input.title, driver_name), study.grid(), input.model.kind == "chain",
             predicted);
+  study.remark();
   require_memory(session.comm(), {.cells = cells, .ranks = session.size()}, predicted);
   study.require_sound();
   if (run.command_line.check) return stop_at_check(run);
@@ -54,9 +55,10 @@ int study_operator(Run& run, const MoriZwanzigInput& input, const Opening& openi
   OpenResult result(run, opening.output, resolved, opening.policy);
   if (!result.resumed) write_grid(input.title, driver_name, study.grid(), result.file);
   study.use(result.checkpoints);
-  const std::string incomplete =
-      run_sections(result, session.log(),
-                   {{"memory", [&](io::ResultFile& file) { return study.memory(file); }}});
+  std::vector<ResultSection> sections{
+      {"memory", [&](io::ResultFile& file) { return study.memory(file); }}};
+  for (ResultSection& section : study.more()) sections.push_back(std::move(section));
+  const std::string incomplete = run_sections(result, session.log(), sections);
   return conclude(run,
                   {.driver = driver_name,
                    .opening = opening,
@@ -134,8 +136,9 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
                                    "chain, whose states are cells already. With a trajectory it "
                                    "asks for the memory of the transfer matrix counted on it, too, "
                                    "under /memory_operator."});
-  declarer.section("ulam", input.ulam,
-                   {.help = "How the matrix of a map on the grid is made (Ulam's method)."});
+  declarer.section(
+      "ulam", input.ulam,
+      {.help = "How the matrix of a map or flow on the grid is made (Ulam's method)."});
   declarer.section("scheme", input.scheme, {.help = "The finite-volume scheme, for an sde."});
   declarer.section("counts", input.counts,
                    {.help =
@@ -153,7 +156,11 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
   const std::string& kind = input.model.kind;
   const bool data = kind == "trajectory";
   if (!data || !input.grid.empty()) check_grid(declarer, kind, !input.grid.empty());
-  check_kind(declarer, "ulam", input.ulam.has_value(), kind, "map");
+  if (input.ulam && kind != "map" && kind != "flow") {
+    declarer.reject("ulam", fmt::format("belongs to a model of kind 'map' or 'flow', but "
+                                        "'model.kind' is '{}'; remove it",
+                                        kind));
+  }
   check_kind(declarer, "scheme", input.scheme.has_value(), kind, "sde");
   check_kind(declarer, "counts", input.counts.has_value(), kind, "trajectory");
   check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, "trajectory");
@@ -168,13 +175,15 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
 }
 
 Driver mori_zwanzig_driver() {
-  return {.name = driver_name,
-          .summary = "memory kernels of what is seen of a stochastic differential equation, a map, "
-                     "a Markov chain or a time series, and their decay rates as eigenvalues of the "
-                     "orthogonal dynamics",
-          .key_help = [] { return config::help<MoriZwanzigInput>().text(); },
-          .option_prefixes = {"memory_", "rates_", "stationary_"},
-          .work = work};
+  return {
+      .name = driver_name,
+      .summary =
+          "memory kernels of what is seen of a stochastic differential equation, a map, "
+          "a flow, a Markov chain or a time series, and their decay rates as eigenvalues of the "
+          "orthogonal dynamics",
+      .key_help = [] { return config::help<MoriZwanzigInput>().text(); },
+      .option_prefixes = {"memory_", "rates_", "stationary_"},
+      .work = work};
 }
 
 } // namespace komori::analyses

@@ -21,7 +21,7 @@ namespace komori::analyses {
 /// The whole input file.
 struct MoriZwanzigInput {
   std::string title{};
-  models::ModelInput model{.accepted = {"sde", "map", "chain", "trajectory"}};
+  models::ModelInput model{.accepted = {"sde", "map", "flow", "chain", "trajectory"}};
   std::vector<std::pair<std::string, spaces::AxisInput>> grid{};
   std::optional<operators::UlamInput> ulam{};
   std::optional<operators::SchemeInput> scheme{};

@@ -1,11 +1,10 @@
 /// All eigenpairs of a small orthogonal dynamics.
 #include <algorithm>
 #include <cmath>
-
-#include <Eigen/Eigenvalues>
-#include <Eigen/LU>
+#include <numeric>
 
 #include "analyses/orthogonal_pairs.hpp"
+#include "linalg/dense.hpp"
 #include "operators/orthogonal_dynamics.hpp"
 
 namespace komori::analyses {
@@ -13,7 +12,6 @@ namespace {
 
 using base::check;
 using Eigen::Index;
-using Eigen::MatrixXcd;
 using Eigen::MatrixXd;
 
 /// The whole matrix on every rank, column by column.
@@ -71,40 +69,38 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
   const double penalty = 4 * system.norm + (system.norm == 0 ? 1 : 0);
   const base::UniqueMat shell = operators::orthogonal_dynamics(system.matrix, projection, penalty);
   const MatrixXd matrix = gathered(system, shell.get());
-  MatrixXcd right;
-  MatrixXcd left;
-  Eigen::VectorXcd values;
+  linalg::EigenBasis basis;
   if (system.reversible) {
     const Eigen::VectorXd root = gathered(system, system.weights.get()).cwiseSqrt();
     const Eigen::VectorXd inverse =
         (root.array() > 1e-100).select(root.cwiseInverse(), 0.0).matrix();
     const MatrixXd scaled = root.asDiagonal() * matrix * inverse.asDiagonal();
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(0.5 * (scaled + scaled.transpose()));
-    values = solver.eigenvalues().cast<std::complex<double>>();
-    right = (inverse.asDiagonal() * solver.eigenvectors()).cast<std::complex<double>>();
-    left = (solver.eigenvectors().transpose() * root.asDiagonal()).cast<std::complex<double>>();
+    const linalg::SymmetricPairs pairs =
+        linalg::symmetric_pairs(0.5 * (scaled + scaled.transpose()));
+    basis.values.assign(pairs.values.begin(), pairs.values.end());
+    basis.vectors = inverse.asDiagonal() * pairs.vectors;
+    basis.inverse = pairs.vectors.transpose() * root.asDiagonal();
   } else {
-    const Eigen::EigenSolver<MatrixXd> solver(matrix);
-    values = solver.eigenvalues();
-    right = solver.eigenvectors();
-    left = Eigen::PartialPivLU<MatrixXcd>(right).inverse();
+    basis = linalg::eigen_basis(matrix);
   }
-  std::vector<Index> order;
-  for (Index i = 0; i < values.size(); ++i) order.push_back(i);
-  std::sort(order.begin(), order.end(), [&](Index a, Index b) {
+  const std::vector<std::complex<double>>& values = basis.values;
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return std::abs(values[a] + penalty) < std::abs(values[b] + penalty);
   });
   order.erase(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(projection.rank()));
   std::sort(order.begin(), order.end());
-  for (const Index i : order) {
+  for (const std::size_t i : order) {
     if (values[i].imag() < 0) continue;
+    const auto k = static_cast<Index>(i);
     OrthogonalPair pair;
     pair.value = values[i];
-    pair.right = spread(system, right.col(i).real());
-    pair.left = spread(system, left.row(i).real().transpose());
+    pair.right = spread(system, basis.vectors.col(k));
+    pair.left = spread(system, basis.inverse.row(k).transpose());
     if (values[i].imag() > 0) {
-      pair.right_im = spread(system, right.col(i).imag());
-      pair.left_im = spread(system, left.row(i).imag().transpose());
+      pair.right_im = spread(system, basis.vectors.col(k + 1));
+      pair.left_im = spread(system, -basis.inverse.row(k + 1).transpose());
     }
     found.pairs.push_back(std::move(pair));
   }

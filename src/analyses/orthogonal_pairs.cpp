@@ -225,9 +225,17 @@ double weighted_residual(const operators::Projection& projection, Mat matrix, do
   return std::sqrt(projection.product(work, work) / projection.product(u, u));
 }
 
-/// left^T A right / left^T right errs by the product of both sides' residuals; taken where it lies
-/// within what the residual allows.
-void refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
+/// Of both sides; NaN for a side that is not there.
+void find_residuals(OrthogonalPair& pair, Mat matrix, Mat transposed) {
+  pair.residual = linalg::eigen_residual(matrix, pair.value, raw(pair.right), raw(pair.right_im));
+  pair.left_residual =
+      pair.left ? linalg::eigen_residual(transposed, pair.value, raw(pair.left), raw(pair.left_im))
+                : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// left^T A right / left^T right errs by the product of both sides' residuals; taken, and true,
+/// where it lies within what the residual allows.
+bool refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
   const base::UniqueVec image = base::duplicate(pair.right.get());
   check(MatMult(matrix, pair.right.get(), image.get()));
   base::UniqueVec image_im;
@@ -237,7 +245,16 @@ void refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
   }
   Complex value = pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im)) / overlap;
   if (!pair.right_im) value = value.real(); // without the sign of its zero
-  if (std::abs(value - pair.value) <= pair.condition * pair.residual) pair.value = value;
+  if (std::abs(value - pair.value) > pair.condition * pair.residual) return false;
+  pair.value = value;
+  return true;
+}
+
+/// To ten significant digits: what agrees but for rounding compares equal on any number of ranks.
+double ten_digits(double value) {
+  if (value == 0 || !std::isfinite(value)) return value;
+  const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 9);
+  return std::round(value / unit) * unit;
 }
 
 /// Vectors of values that agree are made biorthogonal among each other, all are scaled to
@@ -290,20 +307,17 @@ void certify(const MemorySystem& system, const operators::Projection& projection
       check(VecScale(pair.left.get(), 1 / base::dot(pair.left.get(), pair.right.get())));
       continue;
     }
-    pair.residual =
-        linalg::eigen_residual(shell.get(), pair.value, raw(pair.right), raw(pair.right_im));
+    find_residuals(pair, shell.get(), transposed.get());
     if (!pair.left) {
       pair.condition = std::numeric_limits<double>::infinity();
-      pair.left_residual = std::numeric_limits<double>::quiet_NaN();
       continue;
     }
-    pair.left_residual =
-        linalg::eigen_residual(transposed.get(), pair.value, raw(pair.left), raw(pair.left_im));
     const Complex overlap =
         pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
     pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *
                      size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
-    refine_value(pair, shell.get(), overlap);
+    const bool refined = refine_value(pair, shell.get(), overlap);
+    if (refined) find_residuals(pair, shell.get(), transposed.get());
     // left / overlap, as a complex number.
     const Complex factor = 1.0 / overlap;
     if (!pair.left_im) {
@@ -319,7 +333,11 @@ void certify(const MemorySystem& system, const operators::Projection& projection
 } // namespace
 
 bool slower(const MemorySystem& system, Complex a, Complex b) {
-  if (!system.discrete) return a.real() > b.real();
+  if (!system.discrete) {
+    const double left = ten_digits(a.real());
+    const double right = ten_digits(b.real());
+    return left != right ? left > right : std::abs(a.imag()) < std::abs(b.imag());
+  }
   const auto modulus = [](Complex value) { return std::llround(std::abs(value) * 1e9); };
   if (modulus(a) != modulus(b)) return modulus(a) > modulus(b);
   return a.real() > b.real();

@@ -45,7 +45,8 @@ bool block_pairs_suit(const MemorySystem& system);
 OrthogonalPairs block_pairs(MemorySystem& system, const operators::Projection& projection,
                             const MemoryInput& input, PetscInt wanted);
 
-/// In front: largest modulus in discrete time, largest real part in continuous time.
+/// In front: largest modulus in discrete time, largest real part in continuous time; of equal real
+/// parts the smaller frequency.
 bool slower(const MemorySystem& system, std::complex<double> a, std::complex<double> b);
 
 /// re + i im of one side against the other without conjugation: left^T right. Collective.

@@ -1,6 +1,7 @@
 #include "linalg/dense.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -53,6 +54,26 @@ void solve(MatrixXd& a, std::vector<std::complex<double>>& values, MatrixXd* lef
   for (std::size_t i = 0; i < re.size(); ++i) values.emplace_back(re[i], im[i]);
 }
 
+MatrixXd inverse_of(MatrixXd a) {
+  const PetscBLASInt n = small(a.rows());
+  if (n == 0) return a;
+  std::vector<PetscBLASInt> pivots(static_cast<std::size_t>(n));
+  PetscBLASInt info = 0;
+  LAPACKgetrf_(&n, &n, a.data(), &n, pivots.data(), &info);
+  if (info > 0) return MatrixXd::Constant(n, n, std::numeric_limits<double>::infinity());
+  require(info, "getrf");
+  PetscBLASInt size = 64 * n;
+  std::vector<double> room(static_cast<std::size_t>(size));
+  LAPACKgetri_(&n, a.data(), &n, pivots.data(), room.data(), &size, &info);
+  require(info, "getri");
+  return a;
+}
+
+/// Of a complex pair, the first holds what belongs to the positive imaginary part.
+bool second_of_pair(const std::vector<std::complex<double>>& values, std::size_t i) {
+  return values[i].imag() < 0;
+}
+
 } // namespace
 
 SymmetricPairs symmetric_pairs(MatrixXd matrix) {
@@ -91,6 +112,29 @@ std::vector<std::complex<double>> general_values(MatrixXd matrix) {
   std::vector<std::complex<double>> values;
   if (matrix.rows() > 0) solve(matrix, values, nullptr, nullptr);
   return values;
+}
+
+EigenBasis eigen_basis(MatrixXd matrix) {
+  EigenBasis basis{.values = {}, .vectors = MatrixXd(matrix.rows(), matrix.cols()), .inverse = {}};
+  if (matrix.rows() == 0) return basis;
+  solve(matrix, basis.values, nullptr, &basis.vectors);
+  basis.inverse = inverse_of(basis.vectors);
+  return basis;
+}
+
+std::complex<double> EigenBasis::along(const Eigen::RowVectorXd& coefficients,
+                                       std::size_t i) const {
+  const auto k = static_cast<Index>(i);
+  if (values[i].imag() == 0) return coefficients[k];
+  if (second_of_pair(values, i)) return {coefficients[k - 1], -coefficients[k]};
+  return {coefficients[k], coefficients[k + 1]};
+}
+
+std::complex<double> EigenBasis::component(const Eigen::VectorXd& components, std::size_t i) const {
+  const auto k = static_cast<Index>(i);
+  if (values[i].imag() == 0) return components[k];
+  if (second_of_pair(values, i)) return {components[k - 1] / 2, components[k] / 2};
+  return {components[k] / 2, -components[k + 1] / 2};
 }
 
 MatrixXd product(const Eigen::Ref<const MatrixXd>& a, const Eigen::Ref<const MatrixXd>& b) {

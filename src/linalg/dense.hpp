@@ -29,6 +29,19 @@ GeneralPairs as_general(const SymmetricPairs& pairs);
 /// The eigenvalues alone.
 std::vector<std::complex<double>> general_values(Eigen::MatrixXd matrix);
 
+/// A = X B X^-1 with B diagonal but for the 2 x 2 blocks of complex pairs: columns of X as the
+/// right vectors above, and the rows of its inverse, infinite where X is singular.
+struct EigenBasis {
+  std::vector<std::complex<double>> values;
+  Eigen::MatrixXd vectors;
+  Eigen::MatrixXd inverse;
+  /// c^T x of the i-th vector x, complex or not, for coefficients c^T X.
+  std::complex<double> along(const Eigen::RowVectorXd& coefficients, std::size_t i) const;
+  /// y^T b of the i-th row y of the inverse matrix of all complex vectors, for components X^-1 b.
+  std::complex<double> component(const Eigen::VectorXd& components, std::size_t i) const;
+};
+EigenBasis eigen_basis(Eigen::MatrixXd matrix);
+
 /// A B by BLAS.
 Eigen::MatrixXd product(const Eigen::Ref<const Eigen::MatrixXd>& a,
                         const Eigen::Ref<const Eigen::MatrixXd>& b);

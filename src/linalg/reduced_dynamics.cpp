@@ -5,17 +5,14 @@
 #include <limits>
 #include <memory>
 
-#include <Eigen/Eigenvalues>
-#include <Eigen/LU>
-
 #include "base/signals.hpp"
+#include "linalg/dense.hpp"
 
 namespace komori::linalg {
 namespace {
 
 using base::check;
 using Eigen::Index;
-using Eigen::MatrixXcd;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
 
@@ -29,15 +26,24 @@ constexpr double roughest_solve = 1e-2;
 
 /// By the eigenvectors of a matrix that need not be symmetric.
 ExponentialSum by_eigenvectors(const MatrixXd& h, const MatrixXd& outputs, double beta) {
+  const EigenBasis basis = eigen_basis(h);
+  const std::size_t n = basis.values.size();
   ExponentialSum sum;
-  const Eigen::EigenSolver<MatrixXd> solver(h);
-  const MatrixXcd x = solver.eigenvectors();
-  const Eigen::PartialPivLU<MatrixXcd> lu(x);
-  const MatrixXcd inverse = lu.inverse();
-  sum.exponents = solver.eigenvalues();
-  const Eigen::VectorXcd start = beta * inverse.col(0);
-  sum.weights = outputs.cast<std::complex<double>>() * x * start.asDiagonal();
-  sum.condition = x.norm() * inverse.norm() / static_cast<double>(x.rows());
+  sum.exponents.resize(h.rows());
+  sum.weights.resize(outputs.rows(), h.rows());
+  const MatrixXd seen = linalg::product(outputs, basis.vectors);
+  double size = 0; // of the inverse of the complex vectors, squared
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto k = static_cast<Index>(i);
+    sum.exponents[k] = basis.values[i];
+    const std::complex<double> start = beta * basis.component(basis.inverse.col(0), i);
+    for (Index b = 0; b < outputs.rows(); ++b) {
+      sum.weights(b, k) = basis.along(seen.row(b), i) * start;
+    }
+    size += basis.inverse.row(k).squaredNorm() * (basis.values[i].imag() == 0 ? 1 : 0.5);
+  }
+  // Vectors are of norm 1.
+  sum.condition = std::sqrt(size / static_cast<double>(n));
   return sum;
 }
 
@@ -69,12 +75,11 @@ ExponentialSum apart(const MatrixXd& h, const MatrixXd& outputs, double beta,
 ExponentialSum spectral(const MatrixXd& h, const MatrixXd& outputs, double beta, bool symmetric) {
   ExponentialSum sum;
   if (symmetric) {
-    const MatrixXd mean = 0.5 * (h + h.transpose());
-    const Eigen::SelfAdjointEigenSolver<MatrixXd> solver(mean);
-    const MatrixXd& x = solver.eigenvectors();
-    sum.exponents = solver.eigenvalues().cast<std::complex<double>>();
-    const VectorXd start = beta * x.row(0).transpose();
-    sum.weights = (outputs * x * start.asDiagonal()).cast<std::complex<double>>();
+    const SymmetricPairs pairs = symmetric_pairs(0.5 * (h + h.transpose()));
+    sum.exponents = pairs.values.cast<std::complex<double>>();
+    const VectorXd start = beta * pairs.vectors.row(0).transpose();
+    sum.weights =
+        (linalg::product(outputs, pairs.vectors) * start.asDiagonal()).cast<std::complex<double>>();
     return sum;
   }
   constexpr double nearly_together = 1e6;

@@ -41,6 +41,17 @@ projection:
    observables: [cos(2*pi*x), sin(2*pi*x), cos(2*pi*z), sin(2*pi*z), cos(4*pi*x), sin(4*pi*z)]}
 memory: {lags: 60, rates: 2}
 """
+FLOW = """\
+model:
+  {kind: flow, variables: [x, y], parameters: {push: 0},
+   drift: [1 + 0.5*sin(2*pi*y) + push*t, 0.7 + 0.4*sin(2*pi*x)], lag: 0.5}
+grid:
+  {x: {from: 0, to: 1, cells: 110, boundary: periodic},
+   y: {from: 0, to: 1, cells: 110, boundary: periodic}}
+ulam: {samples: 25}
+projection: {kind: observables, observables: [cos(2*pi*x), sin(2*pi*x)]}
+memory: {lags: 4, rates: 0}
+"""
 LUMPED_REFUSED = {
     "projection.sets=[[0,1],[2]]":
         "--set projection.sets=[[0,1],[2]]: 'projection.sets' lists 3 of the 4 states; each must be "
@@ -174,9 +185,9 @@ class Memory(DriverTest):
             numpy.testing.assert_allclose(whole[name], file["memory/" + name][:], rtol=1e-9,
                                           atol=1e-9)
 
-    def finished(self, *options):
+    def finished(self, *options, **how):
         """The numbers of a run that may warn."""
-        done = self.run_driver("input.yaml", "--quiet", "--overwrite", *options)
+        done = self.run_driver("input.yaml", "--quiet", "--overwrite", *options, **how)
         self.assertEqual(done.returncode, 0, done.stderr)
         with h5py.File(self.folder / "input.h5") as file:
             numbers = {name: data[:] for name, data in file["memory"].items()
@@ -195,6 +206,22 @@ class Memory(DriverTest):
                 self.assertEqual(whole.keys(), parts.keys())
                 for name, values in whole.items():
                     numpy.testing.assert_array_equal(values, parts[name], name)
+
+    def test_flow_stopped_while_its_matrix_is_made(self):
+        (self.folder / "input.yaml").write_text(FLOW)
+        whole, _ = self.finished()
+        code, stderr = self.interrupt(None, "--overwrite", at="of 12100 cells")
+        self.assertEqual(code, 75, stderr)
+        parts, resumed = self.finished("--restart", "auto", ranks=2)
+        self.assertEqual(resumed, 1)
+        for name, values in whole.items():
+            numpy.testing.assert_allclose(values, parts[name], rtol=1e-9, atol=1e-12, err_msg=name)
+        with h5py.File(self.folder / "input.h5") as file:
+            self.assertLess(file["memory/identity_error"][0], 1e-12)
+            self.assertLess(file["integration/largest_change"][:].max(), 1e-6)
+            self.assert_explained(file)
+        (self.folder / "input.h5").unlink()
+        self.refused("model.parameters.push=1", "'memory' repeats the step of one lag, but ")
 
     def test_coarse_sets_of_a_result_as_projection(self):
         (self.folder / "chain.yaml").write_text(LUMPED.split("projection")[0] +
