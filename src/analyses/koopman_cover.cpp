@@ -1,12 +1,12 @@
 #include <array>
 #include <cmath>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/cover_report.hpp"
 #include "analyses/koopman_study.hpp"
+#include "analyses/saved_assembly.hpp"
 #include "analyses/solver_checkpoints.hpp"
 #include "analyses/study.hpp"
 
@@ -103,10 +103,10 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   if (input.spectrum) validate(grid.cells(), *input.spectrum);
   if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);
   run.require_room(grid, entries * static_cast<double>(grid.cells()));
+  SavedAssembly saved(run.session(), run.result().checkpoints);
   base::Phase assembly(run.log(), "assembly");
-  std::optional<TransferProblem> made;
-  run.unsaved([&] { made.emplace(run.session(), step, std::move(cover), how); });
-  TransferProblem& problem = *made;
+  TransferProblem problem(run.session(), step, std::move(cover), how, saved.continuation());
+  saved.finish(problem);
   assembly.finish(fmt::format("{} nonzeros", problem.transfer().nonzeros));
   if (problem.transfer().largest_cut > 0) {
     run.log().line(fmt::format("  noise is cut where it leaves the cover: up to {:.2g} of a box's "

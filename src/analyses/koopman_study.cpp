@@ -49,15 +49,6 @@ OpenResult& KoopmanRun::result() {
   return *result_;
 }
 
-void KoopmanRun::unsaved(const std::function<void()>& body) {
-  io::Checkpoints& checkpoints = result().checkpoints;
-  try {
-    body();
-  } catch (const base::Stopped&) {
-    checkpoints.leave();
-  }
-}
-
 void KoopmanRun::require_room(const spaces::Grid& grid, double nonzeros) const {
   const auto cells = static_cast<double>(grid.cells());
   const Estimate predicted = predict(input, cells, nonzeros, session().size());

@@ -28,9 +28,6 @@ struct KoopmanRun {
   /// The result and the checkpoints, opened when first asked for: long work before the sections
   /// saves there. Throws InputError where a restart does not fit. Collective.
   OpenResult& result();
-  /// Runs `body`, in which nothing can be saved but what is kept; stopped, it leaves a checkpoint
-  /// where runs without progress are counted. Throws Stopped. Collective.
-  void unsaved(const std::function<void()>& body);
   /// Prints what will be solved, and throws MemoryError where it exceeds the node. Collective.
   void require_room(const spaces::Grid& grid, double nonzeros) const;
 

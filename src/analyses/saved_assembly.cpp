@@ -24,6 +24,7 @@ constexpr double dearer = 10;
 
 operators::UlamRowsDone load(io::CheckpointReader& reader, MPI_Comm comm) {
   operators::UlamRowsDone done;
+  done.largest_cut = reader.numbers(numbers_name).at(1);
   done.rows = load_table(reader, comm, rows_name, row_width);
   double entries = 0;
   for (std::size_t i = 0; i < done.rows.size(); i += row_width) entries += done.rows[i + 1];
@@ -35,7 +36,9 @@ operators::UlamRowsDone load(io::CheckpointReader& reader, MPI_Comm comm) {
 /// Of what took so many seconds in all.
 void save(io::CheckpointWriter& writer, MPI_Comm comm, const operators::UlamRowsDone& done,
           double seconds) {
-  writer.numbers(numbers_name, {seconds});
+  double largest_cut = done.largest_cut;
+  MPI_Allreduce(MPI_IN_PLACE, &largest_cut, 1, MPI_DOUBLE, MPI_MAX, comm);
+  writer.numbers(numbers_name, {seconds, largest_cut});
   save_table(writer, comm, rows_name, done.rows, row_width);
   save_table(writer, comm, entries_name, done.entries, entry_width);
 }

@@ -47,10 +47,15 @@ TransferProblem::TransferProblem(base::Session& session, const operators::ChainS
 }
 
 TransferProblem::TransferProblem(base::Session& session, const models::Step& map,
-                                 operators::Cover cover, const operators::CoverInput& input)
+                                 operators::Cover cover, const operators::CoverInput& input,
+                                 const operators::UlamContinuation& continuation)
     : session_(session), map_(&map), cover_(std::move(cover)), cover_input_(input),
       grid_(operators::grid_of(session.comm(), *cover_)), volumes_(grid_.vector()),
-      transfer_(operators::assemble_cover(map, *cover_, grid_, input)), lag_(map.lag()) {
+      lag_(map.lag()) {
+  const auto progress = [&](double done) {
+    log().progress(done, fmt::format("of {} boxes", grid_.cells()));
+  };
+  transfer_ = operators::assemble_cover(map, *cover_, grid_, input, progress, continuation);
   check(VecSet(volumes_.get(), cover_->tree.volume()));
   describe_rows(cover_->tree.axes(), input.samples);
 }

@@ -34,7 +34,8 @@ public:
   /// Ulam's matrix of a map on the boxes of a cover, each a cell of the axis "box"; `map` must
   /// outlive it. Throws InputError. Collective.
   TransferProblem(base::Session& session, const models::Step& map, operators::Cover cover,
-                  const operators::CoverInput& input);
+                  const operators::CoverInput& input,
+                  const operators::UlamContinuation& continuation = {});
   /// Rates that somebody else has assembled, e.g. the generator of an SDE.
   TransferProblem(base::Session& session, spaces::Grid grid, operators::TransferMatrix rates);
   TransferProblem(const TransferProblem&) = delete;

@@ -89,10 +89,14 @@ spaces::Grid grid_of(MPI_Comm comm, Cover& cover);
 
 /// Ulam's matrix on the boxes, in the numbering of `grid_of`; added noise is integrated over boxes.
 /// What noise carries to places within the axes that are not covered, less than `tail` of a row, is
-/// spread over the row's entries: the noise is cut there. Throws InputError where an image lies off
-/// the axes and `outside` is "error", Stopped where a signal asks for it. Collective.
+/// spread over the row's entries: the noise is cut there. Every entry is the same whatever the
+/// number of ranks. `progress` and `continuation` are as those of `assemble_ulam`. Throws
+/// InputError where an image lies off the axes and `outside` is "error", Stopped where a signal
+/// asks for it. Collective.
 TransferMatrix assemble_cover(const models::Step& map, const Cover& cover, const spaces::Grid& grid,
-                              const CoverInput& input);
+                              const CoverInput& input,
+                              const std::function<void(double)>& progress = {},
+                              const UlamContinuation& continuation = {});
 
 /// Entries per row, averaged over boxes spread evenly over the cover, at the depth of `input`, not
 /// less than that of the cover. Collective.

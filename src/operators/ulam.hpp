@@ -42,6 +42,7 @@ struct TransferMatrix {
 struct UlamRowsDone {
   std::vector<double> rows{};    ///< of each: cell, number of entries, leak
   std::vector<double> entries{}; ///< row after row, of each: column, value
+  double largest_cut = 0;        ///< see `TransferMatrix`
 };
 
 /// How the assembly of a matrix takes part in checkpoints.

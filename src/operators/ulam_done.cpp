@@ -60,6 +60,7 @@ UlamRowsDone rows_of(const CsrBuilder& builder, const spaces::Grid& grid,
 
 UlamRowsDone rows_of(const TransferMatrix& transfer, const spaces::Grid& grid) {
   UlamRowsDone done;
+  done.largest_cut = transfer.largest_cut;
   const base::ReadArray leaks(transfer.leak.get());
   const auto cells = static_cast<std::size_t>(grid.local_cells());
   done.rows.reserve(row_width * cells);
@@ -111,6 +112,13 @@ KnownRows::KnownRows(const spaces::Grid& grid, const UlamRowsDone& done) {
   }
   std::sort(rows_.begin(), rows_.end(),
             [](const Row& a, const Row& b) { return a.local < b.local; });
+}
+
+bool KnownRows::has(PetscInt local) const {
+  const auto at =
+      std::lower_bound(rows_.begin(), rows_.end(), local,
+                       [](const Row& row, PetscInt number) { return row.local < number; });
+  return at != rows_.end() && at->local == local;
 }
 
 bool KnownRows::take(PetscInt local, CsrBuilder& builder, double& leak) {

@@ -24,6 +24,8 @@ class KnownRows {
 public:
   /// `done`: parts that any rank may hold. Collective.
   KnownRows(const spaces::Grid& grid, const UlamRowsDone& done);
+  /// The row of a cell of this rank is known, taken or not. Local.
+  bool has(PetscInt local) const;
   /// Adds the entries of a cell of this rank, and sets its leak, if its row is known; to be asked
   /// in ascending order of local numbers. Local.
   bool take(PetscInt local, CsrBuilder& builder, double& leak);

@@ -26,6 +26,13 @@ grid: {x: {from: 0, to: 1, cells: 220, boundary: periodic}, y: {from: 0, to: 1, 
 ulam: {samples: 120}
 stationary: {}
 """
+# Few boxes with many points in each, so that their rows are what takes time.
+COVERED = """\
+model: {kind: map, variables: [x, y], map: [1 - 1.4*x^2 + y + 0.01*sin(40*x), 0.3*x + 0.001*exp(-y*y)]}
+grid: {x: {from: -1.5, to: 1.5, cells: 1}, y: {from: -0.5, to: 0.5, cells: 1}}
+cover: {depth: 13, samples: 160, rule: random, outside: leak}
+stationary: {}
+"""
 # Saves at every step, so that each of them can be where a run ends.
 EAGER = ("--set", "checkpoint.every=1ms")
 
@@ -107,6 +114,27 @@ class Stopped(DriverTest):
             numpy.testing.assert_allclose(
                 file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
             self.assertEqual(file["grid"].attrs["nonzeros"], whole["grid"].attrs["nonzeros"])
+            self.assertEqual(names(file), names(whole))
+
+    def test_the_assembly_of_a_matrix_on_a_cover(self):
+        (self.folder / "input.yaml").write_text(COVERED)
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
+        known = 0
+        for by in (signal.SIGUSR2, signal.SIGTERM):
+            code, stderr = self.interrupt(None, at=" %  of ", by=by)
+            self.assertEqual(code, 75, stderr)
+            rows = self.saved_rows()
+            self.assertGreater(rows, known)
+            known = rows
+        told = self.succeed("input.yaml", "--restart", "auto", ranks=4)
+        self.assertIn(f"    {known} rows from the checkpoint\n", told)
+        self.assertFalse([name for name in self.files() if "checkpoint" in name])
+        with h5py.File(self.folder / "whole.h5") as whole, h5py.File(self.folder / "input.h5") as file:
+            self.assertLess(known, whole["cover"].attrs["boxes"])
+            numpy.testing.assert_allclose(
+                file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
+            self.assertEqual(file["grid"].attrs["nonzeros"], whole["grid"].attrs["nonzeros"])
+            self.assertEqual(file["grid"].attrs["largest_leak"], whole["grid"].attrs["largest_leak"])
             self.assertEqual(names(file), names(whole))
 
     def saved_rows(self):

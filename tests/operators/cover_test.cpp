@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "config/reader.hpp"
+#include "first_rank.hpp"
 #include "models/model.hpp"
 #include "numbers.hpp"
 #include "support.hpp"
@@ -374,6 +375,49 @@ TEST(NoisyCover, is_the_same_on_any_number_of_ranks) {
   const PetscInt end = grid.first() + grid.local_cells();
   EXPECT_EQ(entries_of(matrix.matrix.get(), grid.first(), end),
             entries_of(serial.matrix.get(), grid.first(), end));
+}
+
+TEST(NoisyCover, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
+  const models::Map map = map_of(henon + ", noise: {kind: gaussian, sigma: 0.01}");
+  const std::vector<spaces::Axis> axes{support::axis("x", -1.8, 1.8, 1),
+                                       support::axis("y", -0.6, 0.6, 1)};
+  const CoverInput input{.depth = 9, .samples = 2, .outside = "leak", .tail = 1e-4};
+  Cover cover = cover_of(map, axes, input);
+  const spaces::Grid grid = grid_of(test_session().comm(), cover);
+  const TransferMatrix whole = assemble_cover(map, cover, grid, input);
+  ASSERT_GT(whole.largest_cut, 0);
+  ASSERT_GT(whole.largest_leak, 0);
+  UlamContinuation continuation;
+  std::int64_t seen = 0; // rows of all ranks that were there when it was stopped
+  for (const int pauses : {9, 6}) {
+    int left = pauses;
+    UlamRowsDone kept;
+    continuation.seconds = 0; // a pause before every row
+    continuation.step = [&](const std::function<UlamRowsDone()>& done, std::int64_t) {
+      if (--left > 0) return;
+      kept = done();
+      throw base::Stopped("enough");
+    };
+    EXPECT_THROW(assemble_cover(map, cover, grid, input, {}, continuation), base::Stopped);
+    // Others go on: here the first rank has been given everything.
+    continuation.from =
+        UlamRowsDone{support::on_first_rank(grid.comm(), kept.rows),
+                     support::on_first_rank(grid.comm(), kept.entries), kept.largest_cut};
+    std::int64_t rows = static_cast<std::int64_t>(kept.rows.size()) / 3;
+    MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, grid.comm());
+    EXPECT_GT(rows, seen);
+    EXPECT_LT(rows, grid.cells());
+    seen = rows;
+  }
+  std::int64_t computed = 0;
+  continuation.step = [&](const auto&, std::int64_t rows) { computed = rows; };
+  const TransferMatrix resumed = assemble_cover(map, cover, grid, input, {}, continuation);
+  EXPECT_EQ(rows_of(resumed, grid).rows, rows_of(whole, grid).rows);
+  EXPECT_EQ(rows_of(resumed, grid).entries, rows_of(whole, grid).entries);
+  EXPECT_EQ(resumed.largest_cut, whole.largest_cut);
+  EXPECT_EQ(resumed.largest_leak, whole.largest_leak);
+  MPI_Allreduce(MPI_IN_PLACE, &computed, 1, MPI_INT64_T, MPI_SUM, grid.comm());
+  EXPECT_LE(computed, grid.cells() - seen);
 }
 
 TEST(NoisyCover, takes_flows_with_drawn_paths) {

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "config/reader.hpp"
+#include "first_rank.hpp"
 #include "models/map.hpp"
 #include "numbers.hpp"
 #include "operators/column_counts.hpp"
@@ -58,23 +59,6 @@ TEST(RowSum, adds_up_by_column_and_forgets) {
   }
 }
 
-/// Of all ranks, on the first one.
-std::vector<double> on_first_rank(MPI_Comm comm, const std::vector<double>& own) {
-  int rank = 0;
-  int ranks = 1;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  int count = static_cast<int>(own.size());
-  std::vector<int> counts(static_cast<std::size_t>(ranks));
-  MPI_Gather(&count, 1, MPI_INT, counts.data(), 1, MPI_INT, 0, comm);
-  std::vector<int> starts(counts.size(), 0);
-  for (std::size_t r = 1; r < starts.size(); ++r) starts[r] = starts[r - 1] + counts[r - 1];
-  std::vector<double> all(rank == 0 ? static_cast<std::size_t>(starts.back() + counts.back()) : 0);
-  MPI_Gatherv(own.data(), count, MPI_DOUBLE, all.data(), counts.data(), starts.data(), MPI_DOUBLE,
-              0, comm);
-  return all;
-}
-
 TEST(Ulam, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
   const models::Map noisy = map("{variables: [x, y], map: [x + 0.3 + y/7, y + 0.9*sin(x)], "
                                 "noise: {kind: gaussian, sigma: [0.05, 0]}}");
@@ -96,8 +80,8 @@ TEST(Ulam, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
     };
     EXPECT_THROW(assemble_ulam(noisy, grid, input, {}, continuation), base::Stopped);
     // Others go on: here the first rank has been given everything.
-    continuation.from = UlamRowsDone{on_first_rank(grid.comm(), kept.rows),
-                                     on_first_rank(grid.comm(), kept.entries)};
+    continuation.from = UlamRowsDone{support::on_first_rank(grid.comm(), kept.rows),
+                                     support::on_first_rank(grid.comm(), kept.entries)};
     std::int64_t rows = static_cast<std::int64_t>(kept.rows.size()) / 3;
     MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, grid.comm());
     EXPECT_GT(rows, seen);
