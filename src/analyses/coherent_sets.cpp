@@ -18,13 +18,16 @@ namespace {
 
 using base::check;
 
-/// L = D(p)^(1/2) P^n D(q)^(-1/2), applied as products.
+/// Of all mass: less of it that stays is rounding.
+constexpr double least_survival = 1e-12;
+
+/// L = D(before) P^n D(after), applied as products.
 struct WeightedSteps {
   Mat forward = nullptr;  ///< P
   Mat backward = nullptr; ///< P^T
   std::int64_t steps = 1;
-  base::UniqueVec root_before;   ///< p^(1/2)
-  base::UniqueVec inverse_after; ///< q^(-1/2); 0 where nothing arrives
+  base::UniqueVec before; ///< m / S p^(-1/2); 0 where nothing stays
+  base::UniqueVec after;  ///< q^(-1/2); 0 where nothing arrives
   base::UniqueVec from;
   base::UniqueVec to;
 };
@@ -47,14 +50,14 @@ WeightedSteps& context_of(Mat shell) {
 PetscErrorCode multiply(Mat shell, Vec x, Vec y) {
   return base::guarded([&] {
     WeightedSteps& self = context_of(shell);
-    multiply_by(self.forward, self, self.inverse_after.get(), self.root_before.get(), x, y);
+    multiply_by(self.forward, self, self.after.get(), self.before.get(), x, y);
   });
 }
 
 PetscErrorCode multiply_transposed(Mat shell, Vec x, Vec y) {
   return base::guarded([&] {
     WeightedSteps& self = context_of(shell);
-    multiply_by(self.backward, self, self.root_before.get(), self.inverse_after.get(), x, y);
+    multiply_by(self.backward, self, self.before.get(), self.after.get(), x, y);
   });
 }
 
@@ -99,6 +102,9 @@ base::UniqueVec masses_before(const TransferProblem& problem, const CoherentSets
     check(VecCopy(problem.volumes(), masses.get()));
   }
   const double sum = base::sum(masses.get());
+  if (!(sum > 0)) {
+    throw base::InputError(key_of(input) + " is 0 in every cell; it needs some mass");
+  }
   check(VecScale(masses.get(), 1 / sum));
   return masses;
 }
@@ -112,17 +118,18 @@ base::UniqueVec mapped(Vec values, const std::function<double(double)>& function
   return result;
 }
 
-/// Of the mass where u > 0 the share that ends where v > 0, and of the rest that in the rest: the
-/// smaller. `image`: P^n 1_(v > 0), then its complement follows as nothing leaks.
-double coherence_of(Vec u, Vec image, Vec masses) {
+/// Of the mass that stays, where u > 0, the share that ends where v > 0, and of the rest that in
+/// the rest: the smaller. `image`: P^n 1_(v > 0), `stays`: P^n 1.
+double coherence_of(Vec u, Vec image, Vec stays, Vec masses) {
   const base::ReadArray side(u);
   const base::ReadArray arrives(image);
+  const base::ReadArray all(stays);
   const base::ReadArray mass(masses);
   std::array<double, 4> sums{};
   for (std::size_t i = 0; i < side.size(); ++i) {
     const bool upper = side[i] > 0;
-    sums[upper ? 0 : 2] += mass[i];
-    sums[upper ? 1 : 3] += mass[i] * (upper ? arrives[i] : 1 - arrives[i]);
+    sums[upper ? 0 : 2] += mass[i] * all[i];
+    sums[upper ? 1 : 3] += mass[i] * (upper ? arrives[i] : all[i] - arrives[i]);
   }
   MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(u));
   MPI_Allreduce(MPI_IN_PLACE, sums.data(), 4, MPI_DOUBLE, MPI_SUM, comm);
@@ -136,6 +143,11 @@ void print(const TransferProblem& problem, const CoherentSets& sets) {
     rows.push_back({std::to_string(i), fmt::format("{:.12g}", sets.values[i]),
                     fmt::format("{:.1e}", sets.residuals[i]),
                     fmt::format("{:.6g}", sets.coherence[i])});
+  }
+  if (1 - sets.survival > least_survival) {
+    problem.log().line(fmt::format("  of the {:.4g} % of all mass that {}", 100 * sets.survival,
+                                   problem.closed() ? "begin in cells where paths have been"
+                                                    : "stay on the grid for the whole time"));
   }
   problem.log().table("Coherent sets", {"#", "singular value", "residual", "coherence"}, rows);
 }
@@ -151,8 +163,8 @@ void write(const TransferProblem& problem, const CoherentSetsInput& input, const
           "singular values of the density-weighted transfer operator, largest first");
   numbers("residuals", sets.residuals, "the larger of ||L v - sigma u|| and ||L^T u - sigma v||");
   numbers("coherence", sets.coherence,
-          "share of the mass where u > 0 that ends where v > 0, or of the rest in the rest: the "
-          "smaller");
+          "of the mass that stays, the share where u > 0 that ends where v > 0, or of the rest in "
+          "the rest: the smaller");
   const io::Slab slab = problem.grid().slab();
   std::vector<hsize_t> shape = slab.shape;
   shape.insert(shape.begin(), n);
@@ -174,6 +186,7 @@ void write(const TransferProblem& problem, const CoherentSetsInput& input, const
                                    {"tolerance", input.tolerance},
                                    {"asked", input.pairs},
                                    {"steps", input.steps},
+                                   {"survival", sets.survival},
                                    {"time", static_cast<double>(input.steps) * problem.lag()}});
 }
 
@@ -194,15 +207,18 @@ void declare(config::Declarer& declarer, CoherentSetsInput& input) {
   if (declarer.reading()) input.origin = declarer.origin("pairs");
 }
 
+void validate(std::int64_t cells, const CoherentSetsInput& input) {
+  if (input.pairs <= cells) return;
+  config::fail(input.origin,
+               fmt::format("'coherent_sets.pairs' is {}, but there are only {} cells or states; "
+                           "ask for fewer pairs",
+                           input.pairs, cells));
+}
+
 void validate(const spaces::Grid& grid, const CoherentSetsInput& input,
               const std::vector<std::string>& variables,
               const std::vector<std::pair<std::string, double>>& constants) {
-  if (input.pairs > grid.cells()) {
-    config::fail(input.origin,
-                 fmt::format("'coherent_sets.pairs' is {}, but there are only {} cells or states; "
-                             "ask for fewer pairs",
-                             input.pairs, grid.cells()));
-  }
+  validate(grid.cells(), input);
   if (!input.density.given()) return;
   const config::Formula formula(input.density, variables, constants);
   spaces::require_finite(grid, std::cref(formula), key_of(input));
@@ -222,20 +238,14 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
     throw base::InputError("'coherent_sets' is for the steps of a map or chain, but the matrix "
                            "holds rates; remove it");
   }
-  if (!problem.closed()) {
-    throw base::InputError(fmt::format("'coherent_sets' needs a system that nothing leaves, but up "
-                                       "to {:.3g} of a cell's probability leaks; widen the grid, "
-                                       "or close its walls",
-                                       problem.transfer().largest_leak));
-  }
-  const base::UniqueVec before = masses_before(problem, input, variables, constants);
+  const base::UniqueVec masses = masses_before(problem, input, variables, constants);
   WeightedSteps context{.forward = problem.matrix(),
                         .backward = problem.transposed(),
                         .steps = input.steps,
-                        .root_before = mapped(before.get(), [](double p) { return std::sqrt(p); }),
-                        .inverse_after = {},
-                        .from = base::duplicate(before.get()),
-                        .to = base::duplicate(before.get())};
+                        .before = {},
+                        .after = {},
+                        .from = base::duplicate(masses.get()),
+                        .to = base::duplicate(masses.get())};
   const auto advance = [&](Mat matrix, Vec x) { // x becomes matrix^steps x
     check(VecCopy(x, context.from.get()));
     for (std::int64_t i = 0; i < input.steps; ++i) {
@@ -244,11 +254,28 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
     }
     check(VecCopy(context.from.get(), x));
   };
-  const base::UniqueVec after = mapped(before.get(), [](double p) { return p; });
+  CoherentSets result;
+  const base::UniqueVec stays = mapped(masses.get(), [](double) { return 1.0; });
+  const base::UniqueVec before = base::duplicate(masses.get());
+  advance(problem.matrix(), stays.get());
+  check(VecPointwiseMult(before.get(), masses.get(), stays.get()));
+  result.survival = base::sum(before.get());
+  if (result.survival < least_survival) {
+    throw base::InputError(fmt::format(
+        "'coherent_sets' is about what stays, but only {:.3g} of all mass does for {} steps; widen "
+        "the grid, or lower 'coherent_sets.steps'",
+        result.survival, input.steps));
+  }
+  check(VecScale(before.get(), 1 / result.survival));
+  const base::UniqueVec after = mapped(masses.get(), [](double m) { return m; });
   advance(problem.transposed(), after.get());
+  check(VecScale(after.get(), 1 / result.survival));
   const auto inverse_root = [](double q) { return q > 0 ? 1 / std::sqrt(q) : 0.0; };
-  context.inverse_after = mapped(after.get(), inverse_root);
+  context.after = mapped(after.get(), inverse_root);
   const base::UniqueVec inverse_before = mapped(before.get(), inverse_root);
+  context.before = base::duplicate(masses.get());
+  check(VecPointwiseMult(context.before.get(), masses.get(), inverse_before.get()));
+  check(VecScale(context.before.get(), 1 / result.survival));
 
   const base::UniqueMat shell = shell_of(problem.grid(), context);
   const SavedSolver saved(problem.checkpoints(), problem.grid(), "coherent sets");
@@ -259,7 +286,6 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
                                 .prefix = "coherent_sets_",
                                 .continuation = saved.continuation()},
                                problem.log());
-  CoherentSets result;
   result.values = found.values;
   result.residuals = found.residuals;
   result.iterations = found.iterations;
@@ -269,7 +295,7 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
     base::UniqueVec& u = found.left[i];
     base::UniqueVec& v = found.right[i];
     check(VecPointwiseMult(u.get(), u.get(), inverse_before.get()));
-    check(VecPointwiseMult(v.get(), v.get(), context.inverse_after.get()));
+    check(VecPointwiseMult(v.get(), v.get(), context.after.get()));
     // A sign of its own: the first function is 1, of the others the heavier tail is positive.
     check(VecPointwiseMult(context.from.get(), u.get(), before.get()));
     double skew = base::sum(context.from.get());
@@ -283,7 +309,7 @@ CoherentSets compute_coherent_sets(TransferProblem& problem, const CoherentSetsI
     }
     const base::UniqueVec image = mapped(v.get(), [](double x) { return x > 0 ? 1.0 : 0.0; });
     advance(problem.matrix(), image.get());
-    result.coherence.push_back(coherence_of(u.get(), image.get(), before.get()));
+    result.coherence.push_back(coherence_of(u.get(), image.get(), stays.get(), masses.get()));
     result.beginning.push_back(std::move(u));
     result.end.push_back(std::move(v));
   }

@@ -102,6 +102,7 @@ int study_cover(KoopmanRun& run, const models::Step& step, std::vector<ResultSec
   }
   if (input.spectrum) validate(grid.cells(), *input.spectrum);
   if (input.coarse_sets) validate(grid.cells(), *input.coarse_sets);
+  if (input.coherent_sets) validate(grid.cells(), *input.coherent_sets);
   run.require_room(grid, entries * static_cast<double>(grid.cells()));
   SavedAssembly saved(run.session(), run.result().checkpoints);
   base::Phase assembly(run.log(), "assembly");

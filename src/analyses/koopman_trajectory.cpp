@@ -34,6 +34,9 @@ int study_trajectory(KoopmanRun& run) {
   spaces::Grid grid(run.session().comm(), make_axes(model.variables, model.parameters, input.grid));
   if (input.spectrum) validate(grid.cells(), *input.spectrum);
   if (input.stationary) validate(grid, *input.stationary, model.variables, model.parameters);
+  if (input.coherent_sets) {
+    validate(grid, *input.coherent_sets, model.variables, model.parameters);
+  }
   if (input.time_scales) (void)lags_of(source, *input.time_scales);
   if (input.chapman_kolmogorov) {
     validate(source, grid, *input.chapman_kolmogorov, model.parameters);
@@ -47,6 +50,7 @@ int study_trajectory(KoopmanRun& run) {
   operators::EstimatedChain& chain = counted.chain;
   if (input.spectrum) validate(chain.states, *input.spectrum);
   if (input.coarse_sets) validate(chain.states, *input.coarse_sets);
+  if (input.coherent_sets) validate(chain.states, *input.coherent_sets);
   run.require_room(grid, static_cast<double>(chain.transfer.nonzeros));
   if (run.check_only()) return stop_at_check(run.run);
   TransferProblem problem(run.session(), grid, std::move(chain.transfer), source.lag());

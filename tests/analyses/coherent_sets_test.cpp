@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "numbers.hpp"
+#include "operators/csr.hpp"
 #include "transfer_cases.hpp"
 
 namespace komori::analyses {
@@ -109,7 +110,107 @@ TEST(CoherentSets, cells_without_mass_take_no_part) {
   EXPECT_TRUE(near(sets.values[0], 1, {1e-12, 0}));
 }
 
+/// A chain whose rows lack what leaks.
+TransferProblem leaking(const std::vector<std::vector<double>>& matrix) {
+  spaces::Grid grid =
+      support::grid({support::axis("state", -0.5, static_cast<double>(matrix.size()) - 0.5,
+                                   static_cast<PetscInt>(matrix.size()))});
+  operators::TransferMatrix transfer;
+  transfer.leak = grid.vector();
+  operators::CsrBuilder builder(grid.first(), grid.local_cells(), 4);
+  {
+    const base::WriteArray leaks(transfer.leak.get());
+    for (std::size_t i = 0; i < leaks.size(); ++i) {
+      const std::vector<double>& row = matrix[static_cast<std::size_t>(grid.first()) + i];
+      leaks[i] = 1;
+      for (std::size_t j = 0; j < row.size(); ++j) {
+        if (row[j] == 0) continue;
+        builder.add(static_cast<PetscInt>(j), row[j]);
+        leaks[i] -= row[j];
+      }
+      builder.end_row();
+      transfer.largest_leak = std::max(transfer.largest_leak, leaks[i]);
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &transfer.largest_leak, 1, MPI_DOUBLE, MPI_MAX, grid.comm());
+  transfer.matrix = std::move(builder).finish(grid.comm(), grid.cells());
+  return {test_session(), std::move(grid), std::move(transfer), 1};
+}
+
+TEST(CoherentSets, of_an_open_chain_are_of_what_stays) {
+  TransferProblem problem = leaking({{.5, .3, .1, 0, 0, 0},
+                                     {.2, .6, .1, .05, 0, 0},
+                                     {.1, .2, .6, 0, .05, 0},
+                                     {0, .02, 0, .5, .3, .1},
+                                     {0, 0, .03, .4, .2, .3},
+                                     {0, 0, 0, .1, .2, .4}});
+  CoherentSetsInput input{.pairs = 6, .steps = 3, .density = support::formula("1 + state")};
+
+  const CoherentSets sets = sets_of(problem, input);
+
+  // From numpy 1.24: J = diag(m) P^3 divided by its sum, the singular values of J divided by the
+  // roots of its row and column sums, and the first nontrivial functions.
+  EXPECT_TRUE(near(sets.survival, 0.6695180952380954, {0, 1e-14}));
+  const std::vector<double> values{1,
+                                   0.832481525526945,
+                                   0.167541728731864,
+                                   0.0692530975944153,
+                                   0.0272554525473182,
+                                   0.000896979281724976};
+  const std::vector<double> u{-1.52371966, -1.35317299, -1.30237693,
+                              0.71172134,  0.69965522,  0.80593029};
+  const std::vector<double> v{-1.50299931, -1.36289014, -1.23696316,
+                              0.69831051,  0.70826083,  0.80370299};
+  ASSERT_EQ(sets.values.size(), 6);
+  const std::vector<double> beginning = support::gathered(problem.grid(), sets.beginning[1].get());
+  const std::vector<double> end = support::gathered(problem.grid(), sets.end[1].get());
+  const double sign = beginning[0] < 0 ? 1 : -1;
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_TRUE(near(sets.values[i], values[i], {1e-10, 0})) << i;
+    EXPECT_TRUE(near(sign * beginning[i], u[i], {1e-8, 0})) << i;
+    EXPECT_TRUE(near(sign * end[i], v[i], {1e-8, 0})) << i;
+  }
+  EXPECT_TRUE(near(sets.coherence[1], 0.8864316838081965, {1e-12, 0}));
+  for (const double one : support::gathered(problem.grid(), sets.beginning[0].get())) {
+    EXPECT_TRUE(near(one, 1, {1e-10, 0}));
+  }
+}
+
+TEST(CoherentSets, a_leak_that_is_the_same_everywhere_changes_nothing) {
+  std::vector<std::vector<double>> matrix = noisy_turn(30);
+  for (std::vector<double>& row : matrix) {
+    for (double& entry : row) entry *= 0.8;
+  }
+  TransferProblem problem = leaking(matrix);
+
+  const CoherentSets sets = sets_of(problem, {.pairs = 3, .steps = 3, .density = {}});
+
+  EXPECT_TRUE(near(sets.survival, 0.512, {1e-14, 0}));
+  EXPECT_TRUE(near(sets.values[0], 1, {1e-12, 0}));
+  EXPECT_TRUE(near(sets.values[1], std::pow(value_of_turn(30, 1), 3), {1e-10, 0}));
+}
+
+TEST(CoherentSets, cells_that_keep_nothing_take_no_part) {
+  // The ring of noisy turn, and ten states more from which all leaks at once.
+  std::vector<std::vector<double>> matrix = noisy_turn(30);
+  for (std::vector<double>& row : matrix) row.resize(40, 0.0);
+  matrix.resize(40, std::vector<double>(40, 0.0));
+  TransferProblem problem = leaking(matrix);
+
+  const CoherentSets sets = sets_of(problem, {.pairs = 3, .density = {}});
+
+  EXPECT_TRUE(near(sets.survival, 0.75, {1e-14, 0}));
+  EXPECT_TRUE(near(sets.values[1], value_of_turn(30, 1), {1e-10, 0}));
+  const std::vector<double> u = support::gathered(problem.grid(), sets.beginning[0].get());
+  EXPECT_TRUE(near(u[29], 1, {1e-10, 0}));
+  EXPECT_EQ(u[30], 0);
+}
+
 TEST(CoherentSets, wrong_input_is_refused) {
+  TransferProblem nothing = leaking({{0, 1}, {0, 0}});
+  EXPECT_THAT(
+      message_of([&] { compute_coherent_sets(nothing, {.steps = 2, .density = {}}, state, {}); }),
+      HasSubstr("only 0 of all mass does for 2 steps; widen the grid"));
   ChainCase rates({{-1, 1}, {1, -1}});
   EXPECT_THAT(message_of([&] { compute_coherent_sets(*rates, {.density = {}}, state, {}); }),
               HasSubstr("but the matrix holds rates"));

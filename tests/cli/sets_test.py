@@ -8,6 +8,12 @@ import numpy
 from support import ROOT, DriverTest
 
 CHAIN = (ROOT / "inputs" / "g_pcca_chain.yaml").read_text()
+OPEN = """\
+model: {kind: map, variables: [x], map: [1.5*x - x^3], noise: {kind: gaussian, sigma: 0.4}}
+grid: {x: {from: -1.2, to: 1.2, cells: 40}}
+ulam: {samples: 6, outside: leak}
+coherent_sets: {pairs: 3, steps: 4, density: x > -1}
+"""
 HENON = """\
 model: {kind: map, variables: [x, y], map: [1 - 1.4*x^2 + y, 0.3*x]}
 grid: {x: {from: -1.5, to: 1.5, cells: 1}, y: {from: -0.5, to: 0.5, cells: 1}}
@@ -116,6 +122,28 @@ class Sets(DriverTest):
         exact = numpy.linalg.svd(scaled / n / numpy.sqrt(end), compute_uv=False)[:4]
         numpy.testing.assert_allclose(file["coherent_sets/singular_values"][:], exact, atol=1e-9)
         self.assertGreater(exact[1], 0.4)
+
+    def test_coherent_sets_of_an_open_map_are_what_an_independent_program_finds(self):
+        (self.folder / "input.yaml").write_text(OPEN)
+        file = self.result(ranks=2)
+        n, samples, sigma, steps = 40, 6, 0.4, 4
+        edges = numpy.linspace(-1.2, 1.2, n + 1)
+        x = edges[:-1, None] + (numpy.arange(samples) + 0.5) * (2.4 / n / samples)
+        below = [[[0.5 * math.erfc((image - edge) / (sigma * math.sqrt(2))) for edge in edges]
+                  for image in row] for row in 1.5 * x - x**3]
+        matrix = numpy.diff(numpy.array(below), axis=2).mean(axis=1)
+        joint = numpy.linalg.matrix_power(matrix, steps) * ((edges[1:] + edges[:-1]) / 2 > -1)[:, None]
+        joint = joint[joint.sum(axis=1) > 0]
+        survival = joint.sum() / len(joint)
+        joint /= joint.sum()
+        scaled = joint / numpy.sqrt(numpy.outer(joint.sum(axis=1), joint.sum(axis=0)))
+        exact = numpy.linalg.svd(scaled, compute_uv=False)[:3]
+        numpy.testing.assert_allclose(file["coherent_sets/singular_values"][:], exact, atol=1e-9)
+        self.assertAlmostEqual(file["coherent_sets"].attrs["survival"], survival, 9)
+        self.assertTrue(0.5 < survival < 0.9, survival)
+        self.assertTrue(0.3 < exact[1] < 0.9, exact)
+        told = self.succeed("input.yaml", "--overwrite")
+        self.assertIn(f"  of the {100 * survival:.4g} % of all mass that stay on the grid for the whole time\n", told)
 
     def test_a_cover_of_the_henon_attractor(self):
         (self.folder / "input.yaml").write_text(HENON)
