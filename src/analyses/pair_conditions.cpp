@@ -7,25 +7,18 @@
 
 #include <Eigen/Dense>
 
+#include "linalg/pair_order.hpp"
+
 namespace komori::analyses {
 namespace {
 
 using Complex = std::complex<double>;
 using linalg::EigenPairs;
+using linalg::units_of;
 
 /// Eigenvalues nearer to each other than this, relative to the norm, have one space together.
 constexpr double coincide = 1e-7;
 constexpr double round_off = 1e-15;
-
-/// The index of each real value and of the first of each complex pair.
-std::vector<std::size_t> units_of(const EigenPairs& pairs) {
-  std::vector<std::size_t> units;
-  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
-    units.push_back(i);
-    if (pairs.values[i].imag() != 0) ++i;
-  }
-  return units;
-}
 
 /// Of a pair that starts at `unit`: real part, and imaginary part or null.
 struct Parts {

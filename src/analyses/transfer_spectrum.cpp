@@ -152,7 +152,7 @@ void write(const TransferProblem& problem, const TransferSpectrumInput& input,
                 "right eigenfunctions (of the Koopman operator), largest modulus 1", "-");
   write_vectors("/spectrum/left", s.left,
                 "left eigenfunctions (densities of the transfer operator), integral of the modulus "
-                "1",
+                "1; NaN where rounding decides the eigenvalue and the transposed has none near",
                 "1/volume");
   file.annotate("/spectrum", {{"solver", s.solver},
                               {"iterations", static_cast<std::int64_t>(s.iterations)},

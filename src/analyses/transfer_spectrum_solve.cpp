@@ -12,6 +12,7 @@
 #include "analyses/transfer_spectrum.hpp"
 #include "linalg/multiplicity.hpp"
 #include "linalg/pair_order.hpp"
+#include "linalg/rounded_pairs.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -31,6 +32,23 @@ struct Search {
   std::string phase;
   EigenPairs* finished;
   std::string& coverage;
+
+  /// Slowest first, or nearest to the target; the same order whatever rounding did.
+  void sort(EigenPairs& pairs) const {
+    linalg::part_rounded_pairs(matrix, problem.norm(), pairs);
+    const double norm = problem.norm();
+    const auto real = [](Complex z) { return z.real(); };
+    const auto resolution = [norm](Complex z) { return 1e-8 * std::abs(z) + 1e-13 * norm; };
+    if (input.target.word.empty()) {
+      const Complex shift = input.target.number;
+      linalg::sort_units(pairs, {[shift](Complex z) { return -std::abs(z - shift); }, real},
+                         resolution);
+    } else if (problem.rates()) {
+      linalg::sort_units(pairs, {real, [](Complex z) { return -std::abs(z.imag()); }}, resolution);
+    } else {
+      linalg::sort_steps(pairs);
+    }
+  }
 
   EigenPairs run(const EigenRequest& request) const {
     return with_checkpoints(
@@ -78,13 +96,9 @@ EigenPairs find(const Search& search) {
   bool filtered = false;
   if (!slowest) {
     pairs = nearest_pairs(search, request, input.target.number, 1.37e-5 * problem.norm());
-    const Complex shift = input.target.number;
-    linalg::sort_units(
-        pairs, [&](Complex a, Complex b) { return std::abs(a - shift) < std::abs(b - shift); });
   } else if (problem.rates()) {
     // Shift-and-invert favours slow modes without oscillation; the coverage says how far it saw.
     pairs = nearest_pairs(search, request, 0, 1e-4 * problem.norm());
-    linalg::sort_units(pairs, [](Complex a, Complex b) { return a.real() > b.real(); });
   } else {
     // The eigenvalues of largest modulus need no factorisation, but many products where they crowd
     // below 1; then the inverse next to 1 separates them, and misses those round the circle.
@@ -110,8 +124,8 @@ EigenPairs find(const Search& search) {
       pairs = filtered_pairs(search, request);
       filtered = true;
     }
-    linalg::sort_units(pairs, linalg::slower_step);
   }
+  search.sort(pairs);
   pairs.asked = static_cast<PetscInt>(input.pairs);
   const bool everything = static_cast<std::int64_t>(pairs.values.size()) >= cells;
   if (!slowest || filtered || pairs.values.size() < asked || everything) return pairs;
@@ -128,10 +142,22 @@ EigenPairs find(const Search& search) {
   if (!all_copies && !search.coverage.ends_with(lacking)) { // which the other side may have said
     search.coverage += (search.coverage.empty() ? "" : "; ") + lacking;
   }
-  linalg::sort_units(pairs, [&](Complex a, Complex b) {
-    return problem.rates() ? a.real() > b.real() : linalg::slower_step(a, b);
-  });
+  search.sort(pairs);
   return pairs;
+}
+
+/// Every function gets the density of the same eigenvalue. Where rounding decides eigenvalues the
+/// other side has none that belongs: NaN.
+void pair_up(TransferProblem& problem, const EigenPairs& functions, EigenPairs& densities) {
+  const std::size_t lacking = linalg::match(functions, densities);
+  if (lacking == 0) return;
+  problem.log().line(fmt::format("    rounding decides eigenvalues: {} of {} have no left vector",
+                                 lacking, functions.values.size()));
+  for (base::UniqueVec& vector : densities.vectors) {
+    if (vector) continue;
+    vector = problem.grid().vector();
+    check(VecSet(vector.get(), std::nan("")));
+  }
 }
 
 } // namespace
@@ -170,11 +196,8 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   }
   const std::size_t found =
       std::min(leading.values.size(), right && left ? other.values.size() : leading.values.size());
-  if (right && left) { // of values that coincide up to rounding they may have other pairs
-    linalg::keep_same(functions, densities, asked);
-  } else {
-    linalg::keep_first(leading, asked);
-  }
+  linalg::keep_first(leading, asked);
+  if (right && left) pair_up(problem, functions, densities);
   const std::size_t count = leading.values.size();
   result.condition.resize(count, std::nan(""));
   result.uncertainty.resize(count, std::nan(""));

@@ -134,6 +134,29 @@ class Koopman(DriverTest):
             "'cube.mtx': line 3 is missing: the file ends after 0 of 1 entries", "cube.yaml",
             "--quiet", "--overwrite", ranks=2)
 
+    def test_both_sides_of_multiple_eigenvalues_belong_together_on_any_number_of_ranks(self):
+        # Ulam's matrix of the doubling map on 15 cells: 0.5 four times, then 0.5i and -0.5i three times each,
+        # then -0.5; copies of one modulus are in the order of their real parts, and no pair is split.
+        (self.folder / "input.yaml").write_text(
+            "model: {kind: map, variables: [x], map: [2*x]}\n"
+            "grid: {x: {from: 0, to: 1, cells: 15, boundary: periodic}}\n"
+            "ulam: {entries: exact}\nspectrum: {pairs: 6, sides: both}\n")
+        matrix = numpy.zeros((15, 15))
+        for i in range(15):
+            matrix[i, 2 * i % 15] = matrix[i, (2 * i + 1) % 15] = 0.5
+        for ranks in (1, 2, 3, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            values = file["spectrum/eigenvalues"][:] @ [1, 1j]
+            numpy.testing.assert_allclose(values, [1, 0.5, 0.5, 0.5, 0.5, 0.5j, -0.5j], atol=1e-12)
+            for side, operator in (("right", matrix), ("left", matrix.T)):
+                vectors = file["spectrum/" + side][:]
+                real = vectors[:5]
+                numpy.testing.assert_allclose(real @ operator.T, values[:5, None].real * real, atol=1e-12)
+                pair = vectors[5] + 1j * vectors[6]
+                numpy.testing.assert_allclose(operator @ pair, 0.5j * pair, atol=1e-12)
+                # Five spaces of one copy each.
+                self.assertGreater(numpy.linalg.svd(real, compute_uv=False)[-1], 1e-3)
+
     def test_a_reducible_chain_is_said_to_be(self):
         (self.folder / "input.yaml").write_text(
             CHAIN.replace("[0, 0.5, 0.5]", "[0, 1, 0]"))

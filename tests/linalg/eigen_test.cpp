@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "linalg/block_eps.hpp"
 #include "linalg/pair_order.hpp"
+#include "linalg/rounded_pairs.hpp"
 #include "numbers.hpp"
 #include "operators/block_multigrid.hpp"
 #include "support.hpp"
@@ -327,31 +328,88 @@ TEST(GeneralPairs, iterative_solves_give_the_same_values) {
   }
 }
 
-TEST(PairOrder, lists_of_one_length_split_no_pair) {
-  const auto list = [](std::vector<std::complex<double>> values) {
-    EigenPairs pairs;
-    pairs.values = std::move(values);
-    pairs.vectors.resize(pairs.values.size());
-    pairs.residuals.resize(pairs.values.size());
-    return pairs;
-  };
+EigenPairs list_of(std::vector<std::complex<double>> values) {
+  EigenPairs pairs;
+  pairs.values = std::move(values);
+  pairs.vectors.resize(pairs.values.size());
+  pairs.residuals.resize(pairs.values.size());
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    base::check(VecCreateSeq(PETSC_COMM_SELF, 1, pairs.vectors[i].put()));
+    base::check(VecSet(pairs.vectors[i].get(), static_cast<double>(i)));
+  }
+  return pairs;
+}
+
+TEST(PairOrder, rounding_does_not_decide_it) {
+  // The Ulam matrix of the doubling map on 7 cells: six eigenvalues of modulus 1/2.
+  const std::complex<double> z(-0.25, std::sqrt(3) / 4);
+  const auto noise = [](double size) { return std::complex<double>(0, size); };
+  for (const double e : {1e-11, -1e-11, 4e-10, -4e-10}) {
+    // 0.5 * 1e9 + 0.5 lies between two whole numbers, where rounding to nine digits jumps.
+    const double half = 0.5 + 0.5e-9;
+    EigenPairs pairs =
+        list_of({z * 2. * half + noise(e), std::conj(z * 2. * half + noise(e)), half - e, 1,
+                 z * 2. * half - noise(e), std::conj(z * 2. * half - noise(e)), half + e});
+    sort_steps(pairs);
+    EXPECT_NEAR(pairs.values[0].real(), 1, 1e-12);
+    EXPECT_NEAR(pairs.values[1].real(), 0.5, 1e-8);
+    EXPECT_NEAR(pairs.values[2].real(), 0.5, 1e-8);
+    EXPECT_NEAR(pairs.values[3].real(), -0.25, 1e-8);
+    EXPECT_NEAR(pairs.values[5].real(), -0.25, 1e-8);
+    keep_first(pairs, 4);
+    EXPECT_EQ(pairs.values.size(), 5U); // no pair is split
+  }
+}
+
+TEST(PairOrder, partners_are_those_of_the_nearest_value) {
   const std::complex<double> z(0.5, 0.5);
-  EigenPairs a = list({1, z, std::conj(z), 0.5});
-  EigenPairs b = list({1, 0.5, 0.4, z, std::conj(z)});
-  keep_same(a, b, 2);
-  EXPECT_EQ(a.values.size(), 3U); // the least from 2 on
-  EXPECT_EQ(b.values.size(), 3U);
-  EXPECT_EQ(b.vectors.size(), 3U);
-  EigenPairs longer = list({1, 0.9, z, std::conj(z)});
-  EigenPairs shorter = list({1, 0.9, 0.8});
-  keep_same(longer, shorter, 3); // there is none from 3 on
-  EXPECT_EQ(longer.values.size(), 2U);
-  EXPECT_EQ(shorter.values.size(), 2U);
-  EigenPairs one = list({z, std::conj(z)});
-  EigenPairs other = list({1});
-  keep_same(one, other, 2);
-  EXPECT_TRUE(one.values.empty());
-  EXPECT_TRUE(other.values.empty());
+  const EigenPairs leading = list_of({1, z, std::conj(z), -0.7, 0.7, 0.1});
+  EigenPairs other = list_of({0.7 + 1e-12, -0.7, 1, 0.3, z, std::conj(z)});
+
+  const std::size_t lacking = match(leading, other);
+
+  EXPECT_EQ(lacking, 1U); // 0.3 is not 0.1
+  EXPECT_EQ(other.values, leading.values);
+  const std::vector<double> from{2, 4, 5, 1, 0};
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    PetscReal value = 0;
+    base::check(VecMax(other.vectors[i].get(), nullptr, &value));
+    EXPECT_EQ(value, from[i]) << i;
+  }
+  EXPECT_FALSE(other.vectors[5]);
+}
+
+TEST(PairOrder, copies_that_rounding_made_a_pair_are_two_values) {
+  // Twice 0.5 with two eigenvectors; twice 0.25 with one.
+  const base::UniqueMat matrix = distributed(
+      Eigen::MatrixXd{{0.5, 0, 0, 0}, {0, 0.5, 0, 0}, {0, 0, 0.25, 1}, {0, 0, 0, 0.25}});
+  const auto vector = [&](const std::vector<double>& entries) {
+    base::UniqueVec v;
+    base::check(MatCreateVecs(matrix.get(), v.put(), nullptr));
+    for (PetscInt i = 0; i < 4; ++i) {
+      base::check(VecSetValue(v.get(), i, entries[static_cast<std::size_t>(i)], INSERT_VALUES));
+    }
+    base::check(VecAssemblyBegin(v.get()));
+    base::check(VecAssemblyEnd(v.get()));
+    return v;
+  };
+  EigenPairs pairs;
+  const std::complex<double> copies(0.5, 1e-15);
+  const std::complex<double> defective(0.25, 1e-15);
+  pairs.values = {copies, std::conj(copies), defective, std::conj(defective)};
+  pairs.residuals.assign(4, 1e-15);
+  pairs.vectors.push_back(vector({0.1, 0.2, 0, 0}));
+  pairs.vectors.push_back(vector({0.9, 0.5, 0, 0}));
+  pairs.vectors.push_back(vector({0, 0, 1, 0}));
+  pairs.vectors.push_back(vector({0, 0, 0, 1e-15}));
+
+  part_rounded_pairs(matrix.get(), 1, pairs);
+
+  EXPECT_THAT(pairs.values, testing::ElementsAre(0.5, 0.5, defective, std::conj(defective)));
+  EXPECT_NEAR(base::norm2(pairs.vectors[0].get()), 1, 1e-14);
+  EXPECT_NEAR(base::norm2(pairs.vectors[1].get()), 1, 1e-14);
+  EXPECT_NEAR(base::dot(pairs.vectors[0].get(), pairs.vectors[1].get()), 0, 1e-14);
+  EXPECT_LT(eigen_residual(matrix.get(), 0.5, pairs.vectors[1].get(), nullptr), 1e-14);
 }
 
 TEST(EigenResidual, of_known_vectors) {
