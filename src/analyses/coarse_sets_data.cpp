@@ -15,15 +15,6 @@ using base::check;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-/// An axis of states, as chains have it.
-spaces::Grid states_of(MPI_Comm comm, PetscInt count) {
-  std::vector<double> edges;
-  for (PetscInt i = 0; i <= count; ++i) edges.push_back(static_cast<double>(i));
-  return {comm,
-          {spaces::Axis("state", std::move(edges), spaces::Boundary::reflecting,
-                        spaces::Boundary::reflecting)}};
-}
-
 /// Which of the sets of `other` is each of `sets`: pairs of the largest overlap first.
 std::vector<std::size_t> matched(const CoarseSets& sets, const CoarseSets& other) {
   const std::size_t m = sets.count();
@@ -44,60 +35,6 @@ std::vector<std::size_t> matched(const CoarseSets& sets, const CoarseSets& other
 }
 
 } // namespace
-
-ConnectedChain::ConnectedChain(base::Session& session, Mat matrix, Vec inside, double lag)
-    : like_(base::duplicate(inside)) {
-  PetscInt first = 0;
-  check(VecGetOwnershipRange(inside, &first, nullptr));
-  std::vector<PetscInt> cells; // of the chain, on this rank
-  {
-    const base::ReadArray in(inside);
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      if (in[i] > 0) cells.push_back(first + static_cast<PetscInt>(i));
-    }
-  }
-  const auto mine = static_cast<PetscInt>(cells.size());
-  PetscInt total = 0;
-  PetscInt before = 0;
-  MPI_Allreduce(&mine, &total, 1, MPIU_INT, MPI_SUM, session.comm());
-  MPI_Scan(&mine, &before, 1, MPIU_INT, MPI_SUM, session.comm());
-  before -= mine;
-  spaces::Grid states = states_of(session.comm(), total);
-  // Every rank learns the cells of the states that it will own.
-  const base::UniqueVec numbers = states.vector();
-  for (PetscInt i = 0; i < mine; ++i) {
-    const auto cell = static_cast<PetscScalar>(cells[static_cast<std::size_t>(i)]);
-    check(VecSetValue(numbers.get(), before + i, cell, INSERT_VALUES));
-  }
-  check(VecAssemblyBegin(numbers.get()));
-  check(VecAssemblyEnd(numbers.get()));
-  std::vector<PetscInt> owned;
-  {
-    const base::ReadArray cell(numbers.get());
-    for (std::size_t i = 0; i < cell.size(); ++i) owned.push_back(static_cast<PetscInt>(cell[i]));
-  }
-  base::UniqueIs set;
-  check(ISCreateGeneral(session.comm(), static_cast<PetscInt>(owned.size()), owned.data(),
-                        PETSC_COPY_VALUES, set.put()));
-  check(VecScatterCreate(inside, set.get(), numbers.get(), nullptr, scatter_.put()));
-  operators::TransferMatrix transfer;
-  check(
-      MatCreateSubMatrix(matrix, set.get(), set.get(), MAT_INITIAL_MATRIX, transfer.matrix.put()));
-  transfer.leak = states.vector();
-  MatInfo info{};
-  check(MatGetInfo(transfer.matrix.get(), MAT_GLOBAL_SUM, &info));
-  transfer.nonzeros = static_cast<std::int64_t>(info.nz_used);
-  problem_ =
-      std::make_unique<TransferProblem>(session, std::move(states), std::move(transfer), lag);
-}
-
-base::UniqueVec ConnectedChain::expanded(Vec function, double elsewhere) const {
-  base::UniqueVec result = base::duplicate(like_.get());
-  check(VecSet(result.get(), elsewhere));
-  check(VecScatterBegin(scatter_.get(), function, result.get(), INSERT_VALUES, SCATTER_REVERSE));
-  check(VecScatterEnd(scatter_.get(), function, result.get(), INSERT_VALUES, SCATTER_REVERSE));
-  return result;
-}
 
 DataSets::DataSets(TransferProblem& problem, Vec inside, const CountedData& data,
                    const CoarseSetsInput& input, base::Log::Level level)

@@ -7,25 +7,11 @@
 #include <vector>
 
 #include "analyses/coarse_sets.hpp"
+#include "analyses/connected_chain.hpp"
 #include "analyses/counted_chain.hpp"
 #include "base/log.hpp"
 
 namespace komori::analyses {
-
-/// The chain on the cells that lead to each other, as a problem of that many states.
-class ConnectedChain {
-public:
-  /// `inside`: 1 on these cells. Collective.
-  ConnectedChain(base::Session& session, Mat matrix, Vec inside, double lag);
-  TransferProblem& problem() noexcept { return *problem_; }
-  /// A function of the states on the cells of the grid, `elsewhere` on others. Collective.
-  base::UniqueVec expanded(Vec function, double elsewhere) const;
-
-private:
-  base::UniqueVec like_; ///< of the grid
-  base::UniqueScatter scatter_;
-  std::unique_ptr<TransferProblem> problem_;
-};
 
 /// What samples of the data say of sets that were found in all of it.
 struct CoarseBands {

@@ -58,6 +58,16 @@ SetRange range_of(const CoarseSetsInput& input, std::int64_t states) {
       range.from, range.from + 1, value.real(), value.imag(), advice));
 }
 
+/// The first m eigenvalues leave out a copy of the last of them: their space is one of many.
+bool splits_copies(const SchurSpace& space, std::int64_t m, double norm) {
+  constexpr double equal = 1e-8;
+  const auto at = static_cast<std::size_t>(m);
+  if (at < 1 || at >= space.values.size()) return false;
+  const std::complex<double> last = space.values[at - 1];
+  const std::complex<double> next = space.values[at];
+  return std::min(std::abs(last - next), std::abs(std::conj(last) - next)) < equal * norm;
+}
+
 /// Orthonormalises in the inner product with `weights`; the constant comes first.
 std::vector<base::UniqueVec> weighted_basis(const std::vector<base::UniqueVec>& vectors,
                                             Vec weights) {
@@ -102,7 +112,11 @@ public:
     LeadingDensity density = leading_density(
         problem, {.tolerance = std::max(input.tolerance, 1e-12), .observables = {}});
     check(VecPointwiseMult(masses_.get(), density.density.get(), problem.volumes()));
-    if (density.multiplicity > 1) {
+    if (density.parts > 1) {
+      problem.log().line(fmt::format("    {} parts never meet: weights of sets are those of mass "
+                                     "that begins spread evenly",
+                                     density.parts));
+    } else if (density.multiplicity > 1) {
       problem.log().warning("coarse_sets: the stationary density is one of many, so that weights "
                             "of sets are, too: the state space falls into parts that never meet");
     }
@@ -118,8 +132,17 @@ public:
   void by_simplex(SchurSpace& space, const SetRange& range, CoarseSets& result) const {
     Simplex best;
     std::int64_t chosen = 0;
+    std::vector<std::int64_t> numbers;
+    std::vector<std::int64_t> arbitrary;
     for (std::int64_t m = range.from; m <= range.to; ++m) {
       if (space.splits(static_cast<std::size_t>(m))) continue;
+      (splits_copies(space, m, problem_.norm()) ? arbitrary : numbers).push_back(m);
+    }
+    if (numbers.empty()) {
+      numbers = std::move(arbitrary);
+      for (const std::int64_t m : numbers) warn_of_copies(m);
+    }
+    for (const std::int64_t m : numbers) {
       const RowCloud cloud(problem_.grid(), basis_of(space, m));
       Simplex found = crispest_simplex(cloud);
       result.numbers.push_back(m);
@@ -140,6 +163,7 @@ public:
     if (space.splits(static_cast<std::size_t>(range.from))) {
       refuse_splitting(input_, space, range);
     }
+    if (splits_copies(space, range.from, problem_.norm())) warn_of_copies(range.from);
     const RowCloud cloud(problem_.grid(), basis_of(space, range.from));
     const base::ReadArray entries(weights_.get());
     const VectorXd weights =
@@ -199,6 +223,13 @@ public:
   }
 
 private:
+  void warn_of_copies(std::int64_t m) const {
+    problem_.log().warning(fmt::format("coarse_sets: eigenvalues {} and {} are equal, so that {} "
+                                       "sets are one choice of many, which rounding decides; ask "
+                                       "for another number of sets",
+                                       m, m + 1, m));
+  }
+
   std::vector<base::UniqueVec> basis_of(SchurSpace& space, std::int64_t m) const {
     return weighted_basis(first_of(space.vectors, static_cast<std::size_t>(m)), weights_.get());
   }

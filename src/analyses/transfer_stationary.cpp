@@ -3,20 +3,27 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "analyses/connected_chain.hpp"
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/slow_pairs.hpp"
 #include "base/error.hpp"
 #include "config/formula.hpp"
 #include "linalg/eigen.hpp"
+#include "linalg/solver.hpp"
+#include "operators/connectivity.hpp"
 
 namespace komori::analyses {
 namespace {
 
 using base::check;
 using linalg::EigenPairs;
+
+/// The factors of a map's matrix fill up: of 250 x 250 cells they take ten times as long as powers.
+constexpr PetscInt soon_factorised = 20'000;
 
 /// The real pair of largest real part, or the number of pairs if there is none.
 std::size_t leading(const EigenPairs& pairs) {
@@ -43,39 +50,18 @@ double residual_of(Mat transposed, Vec masses, double eigenvalue) {
   return norm;
 }
 
-} // namespace
-
-void declare(config::Declarer& declarer, TransferStationaryInput& input) {
-  declarer.real("tolerance", input.tolerance,
-                {.help = "Largest residual of the density, relative to the norm of the operator."},
-                {.min = 1e-15, .max = 1e-2});
-  declarer.named_formulas("observables", "<name>", input.observables,
-                          {.help = "Stationary averages of formulas of the variables (of 'state', "
-                                   "for a chain)."});
+/// Turns the masses of a result into its density and says how good they are.
+void describe(TransferProblem& problem, LeadingDensity& result) {
+  const Vec masses = result.density.get();
+  result.residual = residual_of(problem.transposed(), masses, result.eigenvalue);
+  check(VecPointwiseDivide(masses, masses, problem.volumes()));
+  PetscReal lowest = 0;
+  check(VecMin(masses, nullptr, &lowest));
+  result.minimum = lowest;
 }
 
-void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
-              const std::vector<std::string>& variables,
-              const std::vector<std::pair<std::string, double>>& constants) {
-  for (const auto& [name, text] : input.observables) {
-    const config::Formula formula(text, variables, constants);
-    spaces::require_finite(grid, std::cref(formula),
-                           fmt::format("{}: '{}'", text.origin.text(), text.path));
-  }
-}
-
-void validate(const TransferProblem& problem, const TransferStationaryInput& input,
-              const std::vector<std::string>& variables,
-              const std::vector<std::pair<std::string, double>>& constants) {
-  for (const auto& [name, text] : input.observables) {
-    const config::Formula formula(text, variables, constants);
-    problem.require(
-        std::cref(formula), [](double value) { return std::isfinite(value); },
-        fmt::format("{}: '{}' is not finite", text.origin.text(), text.path));
-  }
-}
-
-LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input) {
+/// A density with the leading eigenvalue. Collective.
+LeadingDensity some_density(TransferProblem& problem, const TransferStationaryInput& input) {
   const PetscInt cells = problem.grid().cells();
   // Equal density is a fair guess, and the answer where volumes are kept.
   linalg::EigenRequest request{.pairs = std::min<PetscInt>(2, cells),
@@ -93,9 +79,6 @@ LeadingDensity leading_density(TransferProblem& problem, const TransferStationar
                               return linalg::general_pairs(problem.transposed(), r, problem.log());
                             });
   };
-  // The factors of a map's matrix fill up: of 250 x 250 cells they take ten times as long as
-  // powers.
-  constexpr PetscInt soon_factorised = 20'000;
   const std::string filtering = "stationary filtered";
   const io::Checkpoints* checkpoints = problem.checkpoints();
   // Products alone do where nothing crowds next to the leading eigenvalue: a few cycles tell.
@@ -131,11 +114,122 @@ LeadingDensity leading_density(TransferProblem& problem, const TransferStationar
   const Vec masses = result.density.get();
   check(VecCopy(pairs.vectors[best].get(), masses));
   normalise(masses);
-  result.residual = residual_of(problem.transposed(), masses, result.eigenvalue);
-  check(VecPointwiseDivide(masses, masses, problem.volumes()));
-  PetscReal lowest = 0;
-  check(VecMin(masses, nullptr, &lowest));
-  result.minimum = lowest;
+  describe(problem, result);
+  return result;
+}
+
+/// Where mass that begins spread evenly over the volume enters sets that it does not leave. 0 on
+/// other cells. Collective.
+base::UniqueVec arrivals(TransferProblem& problem, const std::vector<base::UniqueVec>& sets) {
+  base::UniqueVec arrived = base::duplicate(problem.volumes());
+  const base::UniqueVec even = base::duplicate(problem.volumes());
+  check(VecCopy(problem.volumes(), even.get()));
+  normalise(even.get());
+  check(VecSet(arrived.get(), 0));
+  for (const base::UniqueVec& set : sets) check(VecAXPY(arrived.get(), 1, set.get()));
+  if (base::sum(arrived.get()) == problem.grid().cells()) {
+    check(VecCopy(even.get(), arrived.get()));
+    return arrived;
+  }
+  // Rows of I - P (of -P, where it holds rates), and of the identity where nothing goes on.
+  base::UniqueMat going;
+  check(MatDuplicate(problem.matrix(), MAT_COPY_VALUES, going.put()));
+  check(MatScale(going.get(), -1));
+  if (!problem.rates()) check(MatShift(going.get(), 1));
+  std::vector<PetscInt> closed;
+  {
+    const base::ReadArray marks(arrived.get());
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+      if (marks[i] > 0) closed.push_back(problem.grid().first() + static_cast<PetscInt>(i));
+    }
+  }
+  check(MatSetOption(going.get(), MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
+  check(MatZeroRows(going.get(), static_cast<PetscInt>(closed.size()), closed.data(), 1, nullptr,
+                    nullptr));
+  const bool direct = problem.grid().cells() <= most_factorised;
+  linalg::LinearSolver solver(going.get(), linalg::Kind::general,
+                              direct ? linalg::Method::direct : linalg::Method::iterative, 1e-12,
+                              "stationary_");
+  solver.solve_transposed(even.get(), arrived.get());
+  return arrived;
+}
+
+/// Puts the one density that is told in place of some density of many. Collective.
+void choose(TransferProblem& problem, const TransferStationaryInput& input,
+            LeadingDensity& result) {
+  constexpr int most_searches = 500;
+  const std::optional<std::vector<base::UniqueVec>> sets =
+      operators::closed_sets(problem.matrix(), problem.transposed(), most_searches);
+  if (!sets || sets->size() < 2) return;
+  const base::UniqueVec arrived = arrivals(problem, *sets);
+  const Vec masses = result.density.get();
+  check(VecSet(masses, 0));
+  for (const base::UniqueVec& set : *sets) {
+    const double weight = base::dot(arrived.get(), set.get());
+    if (base::sum(set.get()) == 1) {
+      check(VecAXPY(masses, weight, set.get()));
+      continue;
+    }
+    ConnectedChain part(problem, set.get());
+    const LeadingDensity own = some_density(part.problem(), input);
+    check(VecAXPY(masses, weight, part.expanded(own.density.get(), 0).get()));
+  }
+  result.eigenvalue = problem.rates() ? 0 : 1;
+  result.parts = sets->size();
+  result.multiplicity = static_cast<double>(result.parts);
+  result.method += fmt::format(", in each of {} closed sets", result.parts);
+  describe(problem, result);
+}
+
+/// Cells that no path of the data is in lead nowhere.
+bool every_row_leads_on(const TransferProblem& problem) {
+  if (problem.rates()) return true;
+  const base::UniqueVec sums = base::duplicate(problem.volumes());
+  check(MatGetRowSum(problem.matrix(), sums.get()));
+  PetscReal least = 0;
+  check(VecMin(sums.get(), nullptr, &least));
+  return least > 0.5;
+}
+
+} // namespace
+
+void declare(config::Declarer& declarer, TransferStationaryInput& input) {
+  declarer.real("tolerance", input.tolerance,
+                {.help = "Largest residual of the density, relative to the norm of the operator."},
+                {.min = 1e-15, .max = 1e-2});
+  declarer.named_formulas("observables", "<name>", input.observables,
+                          {.help = "Stationary averages of formulas of the variables (of 'state', "
+                                   "for a chain)."});
+}
+
+void validate(const spaces::Grid& grid, const TransferStationaryInput& input,
+              const std::vector<std::string>& variables,
+              const std::vector<std::pair<std::string, double>>& constants) {
+  for (const auto& [name, text] : input.observables) {
+    const config::Formula formula(text, variables, constants);
+    spaces::require_finite(grid, std::cref(formula),
+                           fmt::format("{}: '{}'", text.origin.text(), text.path));
+  }
+}
+
+void validate(const TransferProblem& problem, const TransferStationaryInput& input,
+              const std::vector<std::string>& variables,
+              const std::vector<std::pair<std::string, double>>& constants) {
+  for (const auto& [name, text] : input.observables) {
+    const config::Formula formula(text, variables, constants);
+    problem.require(
+        std::cref(formula), [](double value) { return std::isfinite(value); },
+        fmt::format("{}: '{}' is not finite", text.origin.text(), text.path));
+  }
+}
+
+LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input) {
+  LeadingDensity result = some_density(problem, input);
+  // Of many cells only where the eigenvalue was seen to be multiple: a search takes its time.
+  if ((result.multiplicity > 1 || problem.grid().cells() <= soon_factorised) && problem.closed() &&
+      every_row_leads_on(problem)) {
+    choose(problem, input, result);
+  }
   return result;
 }
 
@@ -189,8 +283,15 @@ bool stationary(TransferProblem& problem, const TransferStationaryInput& input,
   log.table(problem.closed() ? "Stationary density" : "Quasi-stationary density",
             {"quantity", "value"}, rows);
   if (!unique) {
-    log.warning("stationary: the leading eigenvalue is multiple, so that the density is one of "
-                "many: the state space falls into parts that never meet");
+    log.warning(
+        result.parts > 1
+            ? fmt::format(
+                  "stationary: the state space falls into {} parts that never meet, so that "
+                  "the density is one of many; it is that of mass which begins spread "
+                  "evenly",
+                  result.parts)
+            : "stationary: the leading eigenvalue is multiple, so that the density is one of many: "
+              "the state space falls into parts that never meet");
   }
   if (!certain) {
     log.warning(fmt::format("stationary: the residual {:.1e} relative to the operator is above the "

@@ -27,10 +27,13 @@ struct LeadingDensity {
   double minimum = 0;      ///< lowest density; below 0 only by numerical error
   double multiplicity =
       1; ///< eigenvalues within 1e-9 of the norm of the leading one, as far as found
+  std::size_t parts = 1; ///< closed sets of states that never meet; 1 also where not looked for
   std::string method;
 };
 
-/// Throws ConvergenceError. Collective.
+/// Where several closed sets make it one of many, the density that mass which begins spread evenly
+/// over the volume comes to, on average over time: so much of each set's own as ends there. Throws
+/// ConvergenceError. Collective.
 LeadingDensity leading_density(TransferProblem& problem, const TransferStationaryInput& input);
 
 /// The whole section: solve, observables, write /stationary, print. `variables` and `constants` are

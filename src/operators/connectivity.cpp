@@ -1,10 +1,12 @@
 #include "operators/connectivity.hpp"
 
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
 
 namespace komori::operators {
 namespace {
@@ -61,6 +63,27 @@ std::vector<char> reached_from(Mat matrix, PetscInt start) {
   return seen;
 }
 
+/// One of the states of all ranks where `open` is not 0, as if drawn, or -1 where there is none.
+PetscInt any_of(MPI_Comm comm, const std::vector<char>& open, PetscInt first) {
+  const base::Random random(1, 0);
+  constexpr double none = 2;
+  double best = none;
+  std::int64_t state = -1;
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    if (open[i] == 0) continue;
+    const std::int64_t number = first + static_cast<std::int64_t>(i);
+    const double drawn = random.uniform(static_cast<std::uint64_t>(number));
+    if (drawn >= best) continue;
+    best = drawn;
+    state = number;
+  }
+  double least = best;
+  MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_DOUBLE, MPI_MIN, comm);
+  if (best > least) state = -1;
+  MPI_Allreduce(MPI_IN_PLACE, &state, 1, MPI_INT64_T, MPI_MAX, comm);
+  return static_cast<PetscInt>(state);
+}
+
 std::int64_t reached_from_first(Mat matrix) {
   std::int64_t reached = 0;
   for (const char known : reached_from(matrix, 0)) reached += known;
@@ -112,6 +135,43 @@ base::UniqueVec largest_connected_set(Mat matrix, Mat transposed, Vec weight) {
     check(VecCopy(set.get(), best.get()));
   }
   return best;
+}
+
+std::optional<std::vector<base::UniqueVec>> closed_sets(Mat matrix, Mat transposed,
+                                                        int most_searches) {
+  MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(matrix));
+  PetscInt first = 0;
+  PetscInt end = 0;
+  check(MatGetOwnershipRange(matrix, &first, &end));
+  std::vector<base::UniqueVec> sets;
+  std::vector<char> open(static_cast<std::size_t>(end - first), 1); // leads to no set so far
+  for (PetscInt start = any_of(comm, open, first); start >= 0; start = any_of(comm, open, first)) {
+    // Downhill until there is no way but back; of what lies beyond a state drawn from it leaves
+    // half on average.
+    std::vector<char> reached;
+    std::vector<char> returns;
+    for (PetscInt next = start; next >= 0;) {
+      if (--most_searches < 0) return {};
+      reached = reached_from(matrix, next);
+      returns = reached_from(transposed, next);
+      std::vector<char> beyond = reached;
+      for (std::size_t i = 0; i < beyond.size(); ++i) {
+        if (returns[i] != 0) beyond[i] = 0;
+      }
+      next = any_of(comm, beyond, first);
+    }
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      if (returns[i] != 0) open[i] = 0;
+    }
+    base::UniqueVec set;
+    check(MatCreateVecs(matrix, set.put(), nullptr));
+    {
+      const base::WriteArray marks(set.get());
+      for (std::size_t i = 0; i < marks.size(); ++i) marks[i] = reached[i] != 0 ? 1 : 0;
+    }
+    sets.push_back(std::move(set));
+  }
+  return sets;
 }
 
 } // namespace komori::operators

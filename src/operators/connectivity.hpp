@@ -1,7 +1,10 @@
 /// Which states of a Markov chain can be reached from which.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "base/petsc.hpp"
 
@@ -23,5 +26,11 @@ Connectivity connectivity(Mat matrix, Mat transposed);
 /// `weight` >= 0, 0 elsewhere. `transposed` is that of `matrix`. Throws InputError where the states
 /// fall into too many sets for one to matter. Collective.
 base::UniqueVec largest_connected_set(Mat matrix, Mat transposed, Vec weight);
+
+/// The closed sets of a chain: each is left by none of its states, and any of them leads to every
+/// other. 1 on the states of a set, 0 elsewhere; nothing where more than so many searches would be
+/// needed. The same sets whatever the number of ranks, in any order. Collective.
+std::optional<std::vector<base::UniqueVec>> closed_sets(Mat matrix, Mat transposed,
+                                                        int most_searches);
 
 } // namespace komori::operators

@@ -219,6 +219,41 @@ TEST(CoarseSets, weights_of_cells_change_the_crispness_only) {
   EXPECT_TRUE(near(sets.crispness[0], .8025643135723636, {1e-9, 0})); // by SciPy's linear programs
 }
 
+/// Three closed sets of two states each, and two states more that lead to all of them.
+std::vector<std::vector<double>> three_closed() {
+  return {{.5, .5, 0, 0, 0, 0, 0, 0},    {.5, .5, 0, 0, 0, 0, 0, 0},   {0, 0, .9, .1, 0, 0, 0, 0},
+          {0, 0, .1, .9, 0, 0, 0, 0},    {0, 0, 0, 0, .3, .7, 0, 0},   {0, 0, 0, 0, .7, .3, 0, 0},
+          {.1, 0, .2, 0, .1, 0, .3, .3}, {0, .1, 0, .1, 0, .1, .2, .5}};
+}
+// From 6 and 7 to the sets, (I - P)^-1 of these two states: .13, .11 over .29 to {2, 3}, and to
+// {0, 1} as to {4, 5} .08, .09 over .29; all begin with 1/8.
+constexpr double to_middle = (2 + .24 / .29) / 8;
+constexpr double to_others = (2 + .17 / .29) / 8;
+
+TEST(CoarseSets, that_never_meet_have_the_weights_of_mass_that_begins_spread_evenly) {
+  std::vector<std::vector<double>> rates = three_closed();
+  for (std::size_t i = 0; i < rates.size(); ++i) rates[i][i] -= 1;
+  for (const auto& matrix : {three_closed(), rates}) {
+    ChainCase chain(matrix);
+
+    const CoarseSets sets = compute_coarse_sets(*chain, from_to(2, 4));
+
+    ASSERT_EQ(sets.count(), 3);
+    // Two sets would have to leave out one of three equal eigenvalues.
+    EXPECT_THAT(sets.numbers, ElementsAre(3, 4));
+    EXPECT_TRUE(near(sets.weights[0], to_middle, {1e-12, 0}));
+    EXPECT_TRUE(near(sets.weights[1], to_others, {1e-12, 0}));
+    EXPECT_TRUE(near(sets.weights[2], to_others, {1e-12, 0}));
+    // Of equal weights the set with the first state comes first; on any number of ranks.
+    const std::vector<double> assigned = support::gathered(chain->grid(), sets.assignment.get());
+    EXPECT_THAT(std::vector<double>(assigned.begin(), assigned.begin() + 6),
+                ElementsAre(1, 1, 0, 0, 2, 2));
+    const std::vector<std::vector<double>> memberships = all(*chain, sets);
+    EXPECT_TRUE(near(memberships[0][6], .13 / .29, {1e-8, 0}));
+    EXPECT_TRUE(near(memberships[1][7], .09 / .29, {1e-8, 0}));
+  }
+}
+
 TEST(CoarseSets, a_system_that_leaks_is_refused) {
   MapCase map("variables: [x], map: [3*x]", {support::axis("x", -1, 1, 8)}, {.outside = "leak"});
   EXPECT_THAT(message_of([&] { compute_coarse_sets(*map, number_of("2")); }),

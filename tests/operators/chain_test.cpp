@@ -88,5 +88,29 @@ TEST(Chain, connectivity_counts_what_is_cut_off) {
   EXPECT_EQ(counts(path), std::pair(0L, 0L));
 }
 
+TEST(Chain, closed_sets_are_what_is_never_left) {
+  // {1, 4} and {6} are closed; 0 leads to both, 2 and 3 to one another and to 6, 5 to all.
+  const Chain chain = assemble(input({{.4, .3, 0, 0, 0, 0, .3},
+                                      {0, .5, 0, 0, .5, 0, 0},
+                                      {0, 0, .1, .9, 0, 0, 0},
+                                      {0, 0, .8, 0, 0, 0, .2},
+                                      {0, 1, 0, 0, 0, 0, 0},
+                                      {.5, 0, .5, 0, 0, 0, 0},
+                                      {0, 0, 0, 0, 0, 0, 1}}));
+  const Mat matrix = chain.transfer.matrix.get();
+  base::UniqueMat transposed;
+  base::check(MatTranspose(matrix, MAT_INITIAL_MATRIX, transposed.put()));
+
+  const auto sets = closed_sets(matrix, transposed.get(), 100);
+
+  ASSERT_TRUE(sets);
+  std::vector<std::vector<double>> found;
+  const spaces::Grid grid = support::grid({support::axis("state", -0.5, 6.5, 7)});
+  for (const base::UniqueVec& set : *sets) found.push_back(support::gathered(grid, set.get()));
+  EXPECT_THAT(found, testing::UnorderedElementsAre(testing::ElementsAre(0, 1, 0, 0, 1, 0, 0),
+                                                   testing::ElementsAre(0, 0, 0, 0, 0, 0, 1)));
+  EXPECT_FALSE(closed_sets(matrix, transposed.get(), 1)); // two sets take two searches at least
+}
+
 } // namespace
 } // namespace komori::operators
