@@ -14,7 +14,8 @@
 namespace komori::analyses {
 namespace {
 
-/// What a run holds: the matrix twice, and the vectors of the eigensolves of both sides.
+/// What a run holds: the matrix twice, what is made of it on the way or, where its rows are saved,
+/// two numbers per entry, and the vectors of the eigensolves of both sides.
 Estimate predict(const KoopmanInput& input, double cells, double nonzeros, int ranks) {
   const double pairs = input.spectrum ? static_cast<double>(input.spectrum->pairs) : 3;
   const bool factorised = input.spectrum && input.spectrum->solver == "direct";
@@ -24,8 +25,11 @@ Estimate predict(const KoopmanInput& input, double cells, double nonzeros, int r
     const double sets = static_cast<double>(input.coarse_sets->most()) + 2;
     vectors = std::max(vectors, 3 * sets + 30 + 8 * sets);
   }
+  const bool saves = input.model.kind == "map" || input.model.kind == "flow";
+  const double saved = saves ? sizeof(double) * (2 * nonzeros + 3 * cells) : 0;
   // Fill of a factorisation has no law here; ten times the matrix is a beginning.
-  const double bytes = (factorised ? 13 : 3) * matrix + 8 * cells * vectors;
+  const double bytes =
+      (factorised ? 12 : 2) * matrix + std::max(matrix, saved) + 8 * cells * vectors;
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }
 

@@ -64,6 +64,9 @@ UlamRowsDone rows_of(const TransferMatrix& transfer, const spaces::Grid& grid) {
   const base::ReadArray leaks(transfer.leak.get());
   const auto cells = static_cast<std::size_t>(grid.local_cells());
   done.rows.reserve(row_width * cells);
+  MatInfo info{};
+  check(MatGetInfo(transfer.matrix.get(), MAT_LOCAL, &info));
+  done.entries.reserve(entry_width * static_cast<std::size_t>(info.nz_used));
   for (std::size_t row = 0; row < cells; ++row) {
     const PetscInt number = grid.first() + static_cast<PetscInt>(row);
     begin_row(done, grid, number, leaks[row]);
