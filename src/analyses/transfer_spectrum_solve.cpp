@@ -149,7 +149,7 @@ EigenPairs find(const Search& search) {
 /// Every function gets the density of the same eigenvalue. Where rounding decides eigenvalues the
 /// other side has none that belongs: NaN.
 void pair_up(TransferProblem& problem, const EigenPairs& functions, EigenPairs& densities) {
-  const std::size_t lacking = linalg::match(functions, densities);
+  const std::size_t lacking = linalg::match(functions, densities, 1e-8 * problem.norm());
   if (lacking == 0) return;
   problem.log().line(fmt::format("    rounding decides eigenvalues: {} of {} have no left vector",
                                  lacking, functions.values.size()));

@@ -15,6 +15,7 @@
 #include "linalg/eigen.hpp"
 #include "linalg/solver.hpp"
 #include "operators/connectivity.hpp"
+#include "operators/csr.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -132,20 +133,24 @@ base::UniqueVec arrivals(TransferProblem& problem, const std::vector<base::Uniqu
     return arrived;
   }
   // Rows of I - P (of -P, where it holds rates), and of the identity where nothing goes on.
-  base::UniqueMat going;
-  check(MatDuplicate(problem.matrix(), MAT_COPY_VALUES, going.put()));
-  check(MatScale(going.get(), -1));
-  if (!problem.rates()) check(MatShift(going.get(), 1));
-  std::vector<PetscInt> closed;
+  operators::CsrBuilder builder(problem.grid().first(), problem.grid().local_cells(), 4);
   {
-    const base::ReadArray marks(arrived.get());
-    for (std::size_t i = 0; i < marks.size(); ++i) {
-      if (marks[i] > 0) closed.push_back(problem.grid().first() + static_cast<PetscInt>(i));
+    const base::ReadArray closed(arrived.get());
+    for (std::size_t i = 0; i < closed.size(); ++i) {
+      const PetscInt row = problem.grid().first() + static_cast<PetscInt>(i);
+      if (closed[i] > 0 || !problem.rates()) builder.add(row, 1);
+      if (closed[i] == 0) {
+        PetscInt count = 0;
+        const PetscInt* columns = nullptr;
+        const PetscScalar* values = nullptr;
+        check(MatGetRow(problem.matrix(), row, &count, &columns, &values));
+        for (PetscInt e = 0; e < count; ++e) builder.add(columns[e], -values[e]);
+        check(MatRestoreRow(problem.matrix(), row, &count, &columns, &values));
+      }
+      builder.end_row();
     }
   }
-  check(MatSetOption(going.get(), MAT_NEW_NONZERO_ALLOCATION_ERR, PETSC_FALSE));
-  check(MatZeroRows(going.get(), static_cast<PetscInt>(closed.size()), closed.data(), 1, nullptr,
-                    nullptr));
+  const base::UniqueMat going = std::move(builder).finish(problem.comm(), problem.grid().cells());
   const bool direct = problem.grid().cells() <= most_factorised;
   linalg::LinearSolver solver(going.get(), linalg::Kind::general,
                               direct ? linalg::Method::direct : linalg::Method::iterative, 1e-12,
@@ -154,13 +159,30 @@ base::UniqueVec arrivals(TransferProblem& problem, const std::vector<base::Uniqu
   return arrived;
 }
 
+/// Where the steps keep volumes, mass that begins spread evenly stays so. Collective.
+void take_even(TransferProblem& problem, LeadingDensity& result) {
+  base::UniqueVec even = base::duplicate(problem.volumes());
+  check(VecCopy(problem.volumes(), even.get()));
+  normalise(even.get());
+  const double value = problem.rates() ? 0 : 1;
+  if (!(residual_of(problem.transposed(), even.get(), value) <= 1e-13 * problem.norm())) return;
+  result.density = std::move(even);
+  result.eigenvalue = value;
+  result.method = "volumes are kept";
+  describe(problem, result);
+}
+
 /// Puts the one density that is told in place of some density of many. Collective.
 void choose(TransferProblem& problem, const TransferStationaryInput& input,
             LeadingDensity& result) {
   constexpr int most_searches = 500;
   const std::optional<std::vector<base::UniqueVec>> sets =
       operators::closed_sets(problem.matrix(), problem.transposed(), most_searches);
-  if (!sets || sets->size() < 2) return;
+  if (!sets) {
+    take_even(problem, result);
+    return;
+  }
+  if (sets->size() < 2) return;
   const base::UniqueVec arrived = arrivals(problem, *sets);
   const Vec masses = result.density.get();
   check(VecSet(masses, 0));

@@ -6,7 +6,6 @@
 #include <complex>
 #include <cstddef>
 #include <functional>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -106,8 +105,8 @@ inline void keep_first(EigenPairs& pairs, std::size_t count) {
 
 /// Moves the units of `other` to where their partners in `leading` are: each unit of that takes, of
 /// those left of its kind (single or pair), the one of the nearest value. Vectors are null where
-/// there is none within half of the value. Returns how many values those are. Local.
-inline std::size_t match(const EigenPairs& leading, EigenPairs& other) {
+/// there is none within half of the value or `slack`. Returns how many values those are. Local.
+inline std::size_t match(const EigenPairs& leading, EigenPairs& other, double slack) {
   std::vector<std::size_t> left = units_of(other);
   EigenPairs matched;
   matched.values = leading.values;
@@ -118,7 +117,7 @@ inline std::size_t match(const EigenPairs& leading, EigenPairs& other) {
     const std::complex<double> value = leading.values[unit];
     const bool complex = value.imag() != 0;
     auto best = left.end();
-    double nearest = std::max(0.5 * std::abs(value), std::numeric_limits<double>::min());
+    double nearest = std::max(0.5 * std::abs(value), slack);
     for (auto i = left.begin(); i != left.end(); ++i) {
       if ((other.values[*i].imag() != 0) != complex) continue;
       const double distance = std::abs(other.values[*i] - value);

@@ -219,6 +219,21 @@ TEST(CoarseSets, weights_of_cells_change_the_crispness_only) {
   EXPECT_TRUE(near(sets.crispness[0], .8025643135723636, {1e-9, 0})); // by SciPy's linear programs
 }
 
+TEST(CoarseSets, of_a_walk_that_ends_on_either_side) {
+  // States on the way do not stay where they are: no entries on the diagonal.
+  ChainCase chain(
+      {{1, 0, 0, 0, 0}, {.6, 0, .4, 0, 0}, {0, .6, 0, .4, 0}, {0, 0, .6, 0, .4}, {0, 0, 0, 0, 1}});
+
+  const CoarseSets sets = compute_coarse_sets(*chain, number_of("2"));
+
+  // The ruin of a gambler: from k of 4 he wins with (1 - r^k) / (1 - r^4), r = .6 / .4.
+  double wins = 0;
+  for (int k = 1; k <= 4; ++k) wins += (1 - std::pow(1.5, k)) / (1 - std::pow(1.5, 4)) / 5;
+  ASSERT_EQ(sets.count(), 2);
+  EXPECT_TRUE(near(sets.weights[0], 1 - wins, {1e-12, 0}));
+  EXPECT_TRUE(near(sets.weights[1], wins, {1e-12, 0}));
+}
+
 /// Three closed sets of two states each, and two states more that lead to all of them.
 std::vector<std::vector<double>> three_closed() {
   return {{.5, .5, 0, 0, 0, 0, 0, 0},    {.5, .5, 0, 0, 0, 0, 0, 0},   {0, 0, .9, .1, 0, 0, 0, 0},

@@ -363,10 +363,10 @@ TEST(PairOrder, rounding_does_not_decide_it) {
 
 TEST(PairOrder, partners_are_those_of_the_nearest_value) {
   const std::complex<double> z(0.5, 0.5);
-  const EigenPairs leading = list_of({1, z, std::conj(z), -0.7, 0.7, 0.1});
-  EigenPairs other = list_of({0.7 + 1e-12, -0.7, 1, 0.3, z, std::conj(z)});
+  const EigenPairs leading = list_of({1, z, std::conj(z), -0.7, 0.7, 0.1, 1e-19});
+  EigenPairs other = list_of({0.7 + 1e-12, -0.7, 1, 0.3, z, std::conj(z), -2e-17});
 
-  const std::size_t lacking = match(leading, other);
+  const std::size_t lacking = match(leading, other, 1e-8);
 
   EXPECT_EQ(lacking, 1U); // 0.3 is not 0.1
   EXPECT_EQ(other.values, leading.values);
@@ -377,6 +377,7 @@ TEST(PairOrder, partners_are_those_of_the_nearest_value) {
     EXPECT_EQ(value, from[i]) << i;
   }
   EXPECT_FALSE(other.vectors[5]);
+  EXPECT_TRUE(other.vectors[6]); // 0 is 0
 }
 
 TEST(PairOrder, copies_that_rounding_made_a_pair_are_two_values) {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "config/reader.hpp"
-#include "first_rank.hpp"
+#include "interrupted_assembly.hpp"
 #include "models/model.hpp"
 #include "numbers.hpp"
 #include "support.hpp"
@@ -388,27 +388,8 @@ TEST(NoisyCover, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
   ASSERT_GT(whole.largest_cut, 0);
   ASSERT_GT(whole.largest_leak, 0);
   UlamContinuation continuation;
-  std::int64_t seen = 0; // rows of all ranks that were there when it was stopped
-  for (const int pauses : {9, 6}) {
-    int left = pauses;
-    UlamRowsDone kept;
-    continuation.seconds = 0; // a pause before every row
-    continuation.step = [&](const std::function<UlamRowsDone()>& done, std::int64_t) {
-      if (--left > 0) return;
-      kept = done();
-      throw base::Stopped("enough");
-    };
-    EXPECT_THROW(assemble_cover(map, cover, grid, input, {}, continuation), base::Stopped);
-    // Others go on: here the first rank has been given everything.
-    continuation.from =
-        UlamRowsDone{support::on_first_rank(grid.comm(), kept.rows),
-                     support::on_first_rank(grid.comm(), kept.entries), kept.largest_cut};
-    std::int64_t rows = static_cast<std::int64_t>(kept.rows.size()) / 3;
-    MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, grid.comm());
-    EXPECT_GT(rows, seen);
-    EXPECT_LT(rows, grid.cells());
-    seen = rows;
-  }
+  const std::int64_t seen = support::interrupted_twice(
+      grid, continuation, [&] { assemble_cover(map, cover, grid, input, {}, continuation); });
   std::int64_t computed = 0;
   continuation.step = [&](const auto&, std::int64_t rows) { computed = rows; };
   const TransferMatrix resumed = assemble_cover(map, cover, grid, input, {}, continuation);

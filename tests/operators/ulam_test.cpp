@@ -13,7 +13,7 @@
 
 #include "base/error.hpp"
 #include "config/reader.hpp"
-#include "first_rank.hpp"
+#include "interrupted_assembly.hpp"
 #include "models/map.hpp"
 #include "numbers.hpp"
 #include "operators/column_counts.hpp"
@@ -68,26 +68,8 @@ TEST(Ulam, goes_on_from_the_rows_that_an_interrupted_assembly_has_done) {
   const UlamRowsDone whole = rows_of(assemble_ulam(noisy, grid, input), grid);
   ASSERT_EQ(whole.rows.size(), 3 * static_cast<std::size_t>(grid.local_cells()));
   UlamContinuation continuation;
-  std::int64_t seen = 0; // rows of all ranks that were there when it was stopped
-  for (const int pauses : {7, 5}) {
-    int left = pauses;
-    UlamRowsDone kept;
-    continuation.seconds = 0; // a pause before every row
-    continuation.step = [&](const std::function<UlamRowsDone()>& done, std::int64_t) {
-      if (--left > 0) return;
-      kept = done();
-      throw base::Stopped("enough");
-    };
-    EXPECT_THROW(assemble_ulam(noisy, grid, input, {}, continuation), base::Stopped);
-    // Others go on: here the first rank has been given everything.
-    continuation.from = UlamRowsDone{support::on_first_rank(grid.comm(), kept.rows),
-                                     support::on_first_rank(grid.comm(), kept.entries)};
-    std::int64_t rows = static_cast<std::int64_t>(kept.rows.size()) / 3;
-    MPI_Allreduce(MPI_IN_PLACE, &rows, 1, MPI_INT64_T, MPI_SUM, grid.comm());
-    EXPECT_GT(rows, seen);
-    EXPECT_LT(rows, grid.cells());
-    seen = rows;
-  }
+  const std::int64_t seen = support::interrupted_twice(
+      grid, continuation, [&] { assemble_ulam(noisy, grid, input, {}, continuation); });
   std::int64_t computed = 0;
   continuation.step = [&](const auto&, std::int64_t rows) { computed = rows; };
   const TransferMatrix resumed = assemble_ulam(noisy, grid, input, {}, continuation);
