@@ -26,11 +26,11 @@ struct CoherentSetsInput {
 };
 void declare(config::Declarer& declarer, CoherentSetsInput& input);
 
-/// Of what starts with masses m and stays for n steps, all in all the share S = m.P^n 1: cell masses
-/// p = m P^n 1 / S at the beginning, q = P^nT m / S at the end. Singular values sigma of
-/// L = D(p)^(-1/2) D(m / S) P^n D(q)^(-1/2), largest first, with functions u on the beginning, v on
-/// the end: the mean of v(end) given the beginning is sigma u, of u(beginning) given the end sigma
-/// v; <u, u>_p = <v, v>_q = 1. The first is sigma = 1 with u = v = 1. Where nothing leaks, p = m.
+/// Of what starts with masses m and stays for n steps, all in all the share S = m.P^n 1: cell
+/// masses p = m P^n 1 / S at the beginning, q = P^nT m / S at the end. Singular values sigma of L =
+/// D(p)^(-1/2) D(m / S) P^n D(q)^(-1/2), largest first, with functions u on the beginning, v on the
+/// end: the mean of v(end) given the beginning is sigma u, of u(beginning) given the end sigma v;
+/// <u, u>_p = <v, v>_q = 1. The first is sigma = 1 with u = v = 1. Where nothing leaks, p = m.
 struct CoherentSets {
   std::vector<double> values;
   std::vector<double> residuals; ///< the larger of ||L v - sigma u|| and ||L^T u - sigma v||
