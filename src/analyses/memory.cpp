@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -115,6 +116,9 @@ MemoryResult compute_memory(MemorySystem& system, const operators::ProjectionInp
   result.closed = resolved.closed;
   result.labels = resolved.labels;
   result.accuracy = input.accuracy;
+  if (!system.discrete) { // of two products with L
+    result.rounding = std::pow(64 * std::numeric_limits<double>::epsilon() * system.norm, 2);
+  }
   // Rates first: they are few numbers, which every save of the kernel carries along.
   const bool rates_known = system.checkpoints && system.checkpoints->pending("memory kernel");
   if (input.rates > 0 && !rates_known) {

@@ -18,10 +18,25 @@ std::vector<MatrixXd> propagated(const std::vector<MatrixXd>& omega, std::size_t
   while (r.size() <= steps) {
     const std::size_t n = r.size() - 1;
     MatrixXd next = omega.front() * r[n];
-    for (std::size_t l = 1; l <= std::min(n, last); ++l) next += omega[l] * r[n - l];
+    for (std::size_t l = 1; l <= std::min(n, last); ++l) next.noalias() += omega[l] * r[n - l];
     r.push_back(std::move(next));
   }
   return r;
+}
+
+/// Lags after which the memory is cut: all up to some, then in even ratios, as a propagation for
+/// each of thousands would take hours.
+std::vector<std::size_t> lengths_to(std::size_t most) {
+  constexpr std::size_t each = 64;
+  constexpr double ratio = 1.1;
+  std::vector<std::size_t> lengths;
+  for (std::size_t length = 0; length < most;) {
+    lengths.push_back(length);
+    length =
+        length < each ? length + 1 : static_cast<std::size_t>(static_cast<double>(length) * ratio);
+  }
+  lengths.push_back(most);
+  return lengths;
 }
 
 /// R by the trapezoidal rule with the kernel cut after `kept` steps, R straight within steps.
@@ -55,7 +70,7 @@ double identity_error(const std::vector<MatrixXd>& omega, const std::vector<Matr
   double size = 0;
   for (std::size_t n = 0; n + 1 < propagator.size() && n < omega.size(); ++n) {
     MatrixXd sum = MatrixXd::Zero(omega.front().rows(), omega.front().cols());
-    for (std::size_t l = 0; l <= n; ++l) sum += omega[l] * propagator[n - l];
+    for (std::size_t l = 0; l <= n; ++l) sum.noalias() += omega[l] * propagator[n - l];
     worst = std::max(worst, (propagator[n + 1] - sum).norm());
     size = std::max(size, std::max(propagator[n + 1].norm(), sum.norm()));
   }
@@ -77,7 +92,7 @@ void discrete_model(MemoryResult& result) {
   for (std::size_t n = 0; n <= steps; ++n) {
     result.gme_error.push_back((result.model[n] - result.propagator[n]).norm());
   }
-  for (std::size_t last = 0; last < result.omega.size(); ++last) {
+  for (const std::size_t last : lengths_to(result.omega.size() - 1)) {
     const std::vector<MatrixXd> cut = propagated(result.omega, last, steps);
     double worst = 0;
     for (std::size_t n = 0; n <= steps; ++n) {

@@ -78,7 +78,8 @@ void memory_rates(MemorySystem& system, const operators::Resolved& resolved,
     mode.strength = mode.amplitude.norm();
     // An error of the vectors may show what is hidden.
     const double vectors = (pair.residual + pair.left_residual) / std::max(modulus, system.scale);
-    mode.visible = mode.strength > std::max(visible_share, vectors) * size;
+    mode.visible =
+        mode.strength > std::max(std::max(visible_share, vectors) * size, result.rounding);
     mode.verdict = !decided ? "suspect"
                    : pair.residual <= std::max(1e3 * input.tolerance, 1e-12) * system.norm
                        ? "converged"

@@ -125,7 +125,8 @@ std::string verdict_of(const MemoryResult& result, const std::vector<MatrixXd>& 
   const double unit = result.discrete ? streaming : streaming * streaming;
   const bool any_mode = std::any_of(result.modes.begin(), result.modes.end(),
                                     [](const MemoryMode& mode) { return mode.visible; });
-  if (!kernel.empty() && largest <= no_memory * unit && !any_mode) return "no memory";
+  const double least = std::max(no_memory * unit, result.rounding);
+  if (!kernel.empty() && largest <= least && !any_mode) return "no memory";
   if (kernel.empty()) {
     if (result.modes.empty()) return "rates not asked for";
     return any_mode ? "rates alone" : "no memory in the slowest modes";

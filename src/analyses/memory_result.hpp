@@ -58,6 +58,7 @@ struct MemoryResult {
   std::vector<Eigen::MatrixXd> kernel{};  ///< K at the times
   std::vector<Eigen::MatrixXd> forces{};  ///< <F(t) F(0)> C(0)^-1, F = QLf, at the times
   double kernel_error = 0;                ///< estimate, of K
+  double rounding = 0;                    ///< kernels and amplitudes of this size are rounding
   std::vector<double> propagated_times{}; ///< of the propagator
   std::vector<Eigen::MatrixXd> propagator{};
   std::vector<Eigen::MatrixXd> model{};      ///< the propagator from the kernel alone

@@ -170,7 +170,8 @@ void write(const MemoryResult& result, io::ResultFile& file, const std::string& 
   writer.matrices("model", result.model, "C(t) C(0)^-1 propagated with the memory alone", "-");
   writer.numbers("gme_error", result.gme_error,
                  "norm of the difference between model and propagator at each time", "-");
-  writer.numbers("truncation_lags", result.truncation_lags, "memory kept", "time");
+  writer.numbers("truncation_lags", result.truncation_lags,
+                 "memory kept: every lag up to 64 steps, then in even ratios", "time");
   writer.numbers("truncation_error", result.truncation_error,
                  "largest norm of the error of the propagator with the memory cut there", "-");
   writer.numbers("laplace", result.laplace, "arguments z of the transform", "1/time");

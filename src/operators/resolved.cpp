@@ -56,6 +56,15 @@ void centre(Vec u, Vec weights) {
                                                 : "variables or 'cells'"));
 }
 
+/// ||f|| in the inner product; throws InputError where that is no number.
+double size_of(Vec f, const config::FormulaText& text, Vec weights, Vec work) {
+  const double size = std::sqrt(product(f, f, weights, work));
+  if (std::isfinite(size)) return size;
+  throw InputError(fmt::format("{} is too large: squares of its values are no numbers any more; "
+                               "scale it",
+                               name_of(text)));
+}
+
 /// Gram-Schmidt in order, twice, so that the one to blame is named.
 Resolved observables(const spaces::Grid& grid, const ProjectionInput& input, const Names& names,
                      Vec weights, bool conserved) {
@@ -69,7 +78,7 @@ Resolved observables(const spaces::Grid& grid, const ProjectionInput& input, con
   }
   for (const config::FormulaText& text : input.observables.entries) {
     base::UniqueVec f = sampled(grid, text, names);
-    const double size = std::sqrt(product(f.get(), f.get(), weights, work.get()));
+    const double size = size_of(f.get(), text, weights, work.get());
     if (conserved) centre(f.get(), weights);
     base::UniqueVec rest = base::duplicate(weights);
     check(VecCopy(f.get(), rest.get()));
@@ -132,7 +141,7 @@ void choose_functions(const spaces::Grid& grid, const ProjectionInput& input, co
     const base::UniqueVec f = sampled(grid, text, names);
     base::UniqueVec seen = base::duplicate(weights);
     projection.apply(f.get(), seen.get()); // on coarser cells the mean over each of them
-    const double size = std::sqrt(product(f.get(), f.get(), weights, work.get()));
+    const double size = size_of(f.get(), text, weights, work.get());
     if (conserved) centre(seen.get(), weights);
     const double left = std::sqrt(product(seen.get(), seen.get(), weights, work.get()));
     if (left <= least_independence * size || size == 0) {

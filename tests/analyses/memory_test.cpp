@@ -48,6 +48,29 @@ TEST(Memory, exactly_lumpable_chain_has_none_although_rates_exist) {
   EXPECT_LT(found.identity_error, 1e-13);
 }
 
+TEST(Memory, of_what_never_changes_is_none) {
+  const MemoryResult found =
+      memory_of("model: {kind: sde, variables: [x, y], potential: (x^2-1)^2 + 2*(y-x)^2, "
+                "diffusion: 0.5}\n"
+                "grid: {x: {from: -2, to: 2, cells: 12}, y: {from: -3, to: 3, cells: 12}}\n"
+                "projection: {kind: sets, sets: [x < 9]}\n"
+                "memory: {times: {to: 2, steps: 8}, rates: 3}");
+  EXPECT_EQ(found.verdict, "no memory");
+  for (const MemoryMode& mode : found.modes) EXPECT_FALSE(mode.visible);
+}
+
+TEST(Memory, hundreds_of_lags_are_cut_at_some_of_them) {
+  const MemoryResult found =
+      memory_of(lumped + "projection: {kind: sets, sets: [[0], [1, 2, 3]]}\nmemory: {lags: 400}");
+  ASSERT_EQ(found.omega.size(), 401);
+  EXPECT_EQ(found.truncation_lags.front(), 0);
+  EXPECT_EQ(found.truncation_lags[40], 40);
+  EXPECT_EQ(found.truncation_lags.back(), 400);
+  EXPECT_LT(found.truncation_lags.size(), 100);
+  EXPECT_LT(found.truncation_error.back(), 1e-12);
+  EXPECT_LT(found.identity_error, 1e-12);
+}
+
 TEST(Memory, second_order_autoregression_seen_through_its_value) {
   // x' = x/2 + 3z/10 + xi, z' = x: Omega_0 = 5/7, Omega_k = (36/245) (-3/14)^(k-1).
   const MemoryResult found = memory_of(
