@@ -286,18 +286,26 @@ base::UniqueVec NetworkProblem::initial(const std::optional<NetworkDensityInput>
   return initial_density(*this, input);
 }
 
-std::unique_ptr<operators::LayerProjection> NetworkProblem::without(int n, int neuron) const {
-  std::vector<int> kept;
-  for (int k = 0; k < space(n).dimension(); ++k) {
-    if (k != neuron) kept.push_back(k);
+std::vector<double> NetworkProblem::losses(int n, const std::vector<Vec>& functions,
+                                           const std::function<void(double share)>& look) const {
+  const int neurons = space(n).dimension();
+  std::vector<double> losses(static_cast<std::size_t>(neurons), 0.0);
+  for (int neuron = 0; neuron < neurons; ++neuron) {
+    look(static_cast<double>(neuron) / neurons);
+    std::vector<int> others;
+    for (int k = 0; k < neurons; ++k) {
+      if (k != neuron) others.push_back(k);
+    }
+    const auto projection = operators::project_on_variables(space(n), others);
+    double& loss = losses[static_cast<std::size_t>(neuron)];
+    for (Vec function : functions) {
+      base::UniqueVec rest = projection->apply(function);
+      base::check(VecAYPX(rest.get(), -1, function));
+      for (int k = n - 1; k >= 0; --k) rest = chain_.compose(k, rest.get());
+      loss = std::hypot(loss, chain_.norm(0, rest.get()));
+    }
   }
-  return operators::project_on_variables(space(n), kept);
-}
-
-std::unique_ptr<operators::LayerProjection> NetworkProblem::with_all(int n) const {
-  std::vector<int> all;
-  for (int k = 0; k < space(n).dimension(); ++k) all.push_back(k);
-  return operators::project_on_variables(space(n), all);
+  return losses;
 }
 
 std::vector<double> NetworkProblem::log_contractions() const {
