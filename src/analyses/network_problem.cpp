@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/network_sections.hpp"
+#include "analyses/saved_layer.hpp"
 #include "base/error.hpp"
 #include "config/nearest.hpp"
 #include "operators/layer_boxes.hpp"
@@ -238,18 +240,21 @@ double predicted_nonzeros(const models::Network& network, const std::vector<Laye
 
 NetworkProblem::NetworkProblem(base::Session& session, const models::Network& network,
                                const operators::NetworkData* data,
-                               const std::vector<LayerPlan>& plan)
-    : LayerProblem(session, network, data) {
+                               const std::vector<LayerPlan>& plan, io::Checkpoints& checkpoints,
+                               std::string name)
+    : LayerProblem(session, network, data), name_(std::move(name)) {
+  use(&checkpoints);
   for (const LayerPlan& layer : plan) {
-    spaces_.push_back(std::make_unique<operators::LayerSpace>(
+    spaces_.push_back(std::make_shared<operators::LayerSpace>(
         session.comm(), layer.names, layer.range, layer.cells, layer.order));
     alike_ = alike_ && layer.order == 1;
   }
   for (std::size_t n = 1; n < plan.size(); ++n) matrix_free_.push_back(plan[n].matrix_free);
-  chain_ = assemble(operators::Integrand::polynomials);
+  chain_ = assemble(operators::Integrand::polynomials, name_);
 }
 
-operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
+operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand,
+                                               const std::string& name) {
   const auto scratch = operators::make_box_scratch();
   operators::LayerChain chain;
   chain.comm = session().comm();
@@ -261,7 +266,8 @@ operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
     operators::LayerMatrix layer =
         matrix_free_[step]
             ? operators::box_layer(network().layers[step], space(n), space(n + 1), scratch)
-            : operators::assemble_layer(network().layers[step], space(n), space(n + 1), integrand);
+            : saved_layer(session(), *checkpoints(), fmt::format("{} {}", name, n),
+                          network().layers[step], spaces_[step], spaces_[step + 1], integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);
     chain.steps.push_back(std::move(layer.matrix));
@@ -320,7 +326,9 @@ std::vector<double> NetworkProblem::log_contractions() const {
 
 const operators::LayerChain& NetworkProblem::shares() {
   if (alike_) return chain_;
-  if (shares_.steps.empty()) shares_ = assemble(operators::Integrand::shares);
+  if (shares_.steps.empty()) {
+    shares_ = assemble(operators::Integrand::shares, name_ + " of shares");
+  }
   return shares_;
 }
 

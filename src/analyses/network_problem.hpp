@@ -106,9 +106,11 @@ private:
 /// Grids and matrices.
 class NetworkProblem final : public LayerProblem {
 public:
-  /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
+  /// Assembles M(n,n+1) of all steps; matrices are saved in `checkpoints` under names that begin
+  /// with `name`. Throws InputError as `LayerKernel` does, and Stopped. Collective.
   NetworkProblem(base::Session& session, const models::Network& network,
-                 const operators::NetworkData* data, const std::vector<LayerPlan>& plan);
+                 const operators::NetworkData* data, const std::vector<LayerPlan>& plan,
+                 io::Checkpoints& checkpoints, std::string name);
 
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
   const operators::LayerChain& chain() const noexcept override { return chain_; }
@@ -132,10 +134,11 @@ public:
   static std::vector<base::UniqueVec> expectations(const operators::LayerChain& chain, Vec u);
 
 private:
-  operators::LayerChain assemble(operators::Integrand integrand);
+  operators::LayerChain assemble(operators::Integrand integrand, const std::string& name);
 
+  std::string name_;
   std::vector<bool> matrix_free_; ///< per step
-  std::vector<std::unique_ptr<operators::LayerSpace>> spaces_;
+  std::vector<std::shared_ptr<operators::LayerSpace>> spaces_;
   operators::LayerChain chain_;
   operators::LayerChain shares_;
   bool alike_ = true; ///< one point per cell everywhere
