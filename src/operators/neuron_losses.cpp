@@ -125,7 +125,7 @@ private:
 /// all neurons of one half is made orthonormal once. The halves do not depend on the ranks.
 class LeaveOneOut {
 public:
-  LeaveOneOut(const SampledChain& sampled, int n, double cut) : neurons_() {
+  LeaveOneOut(const SampledChain& sampled, int n, double cut) {
     const auto layer = static_cast<std::size_t>(n);
     const LayerDictionary& dictionary = sampled.dictionaries[layer];
     const Eigen::MatrixXd& expand = sampled.expand[layer];
@@ -176,7 +176,7 @@ private:
     }
   }
 
-  std::vector<std::vector<Eigen::VectorXd>> neurons_; ///< functions of each alone
+  std::vector<std::vector<Eigen::VectorXd>> neurons_{}; ///< functions of each alone
   std::unique_ptr<Orthonormal> basis_{};
 };
 

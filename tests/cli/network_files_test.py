@@ -95,6 +95,25 @@ class Onnx(DriverTest):
         file = self.result(ranks=2)
         self.assertAlmostEqual(file["expectation/values"][0], math.tanh(1.5 * 0.5 + 0.5 * 0.25), 10)
 
+    def test_a_result_that_would_replace_what_is_read(self):
+        """A network beside an input of the same name: the result's default name is that of the network."""
+        (self.folder / "net.onnx").write_bytes(GOOD)
+        (self.folder / "net.h5").symlink_to("net.onnx")
+        (self.folder / "net.yaml").write_text(INPUT)
+        remedy = ": the result would take its place; give it another name by --output"
+        for ranks, options, named in (
+            (None, [], "net.yaml:"), (2, ["--overwrite"], "net.yaml:"), (None, ["--overwrite", "--output", "./net.onnx"], "net.yaml:"),
+            (None, ["--overwrite", "--output", "net.yaml"], "'net.yaml' is the input"),
+            (None, ["--overwrite", "--set", "model.file=./net.h5"], "--set model.file=./net.h5: './net.h5' is read"),
+        ):
+            with self.subTest(options):
+                done = self.run_driver("net.yaml", "--quiet", *options, ranks=ranks)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+                self.assertIn(named, done.stderr)
+                self.assertIn(remedy, done.stderr)
+                self.assertEqual((self.folder / "net.onnx").read_bytes(), GOOD)
+                self.assertEqual((self.folder / "net.yaml").read_text(), INPUT)
+
     def test_files_that_lie(self):
         for i, (name, (content, message)) in enumerate(ONNX.items()):
             with self.subTest(name):
