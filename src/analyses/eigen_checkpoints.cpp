@@ -13,8 +13,8 @@ linalg::SolverState state_of(const EigenPairs& pairs) {
   for (std::size_t i = 0; i < pairs.values.size(); ++i) {
     state.numbers.insert(state.numbers.end(),
                          {pairs.values[i].real(), pairs.values[i].imag(), pairs.residuals[i]});
-    state.vectors.push_back(pairs.vectors[i].get());
   }
+  for (const base::UniqueVec& vector : pairs.vectors) state.vectors.push_back(vector.get());
   return state;
 }
 EigenPairs pairs_of(OwnedState state) {
@@ -22,12 +22,12 @@ EigenPairs pairs_of(OwnedState state) {
   const linalg::SolverState numbers{.numbers = state.numbers};
   linalg::StateReader reader(numbers);
   pairs.asked = static_cast<PetscInt>(reader.count());
-  for (base::UniqueVec& vector : state.vectors) {
+  for (std::size_t i = 0; 3 * i + 1 < state.numbers.size(); ++i) {
     const double re = reader.number();
     pairs.values.emplace_back(re, reader.number());
     pairs.residuals.push_back(reader.number());
-    pairs.vectors.push_back(std::move(vector));
   }
+  pairs.vectors = std::move(state.vectors);
   return pairs;
 }
 

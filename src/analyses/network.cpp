@@ -121,8 +121,10 @@ int on_grids(const Study& study, const models::Network& network,
   std::unique_ptr<NetworkProblem> matrices;
   std::unique_ptr<NetworkProblem> half;
   try {
-    matrices = std::make_unique<NetworkProblem>(session, network, data, plan);
-    half = std::make_unique<NetworkProblem>(session, network, data, coarser(plan));
+    matrices = std::make_unique<NetworkProblem>(session, network, data, plan, result.checkpoints,
+                                                "matrix");
+    half = std::make_unique<NetworkProblem>(session, network, data, coarser(plan),
+                                            result.checkpoints, "coarser matrix");
   } catch (const base::Stopped&) {
     result.checkpoints.leave();
   }
@@ -157,7 +159,6 @@ int on_grids(const Study& study, const models::Network& network,
     return monte_carlo(problem, coarse, input, point_values(problem, coarse, input), file);
   });
   entitle(study, result);
-  problem.use(&result.checkpoints);
   return carry_out(study, result, sections, problem.nonzeros(), problem.space(0).grid());
 }
 

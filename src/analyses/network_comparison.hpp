@@ -63,6 +63,8 @@ sums_in_parts(LayerProblem& problem, const std::string& phase, std::int64_t samp
 /// A quantity by both ways.
 struct Comparison {
   std::string name{};
+  int layer = 0;
+  bool bin = false; ///< the probability of a range of values, one of many: shown if it deviates
   double operators = 0;
   double operators_error = 0; ///< of the grid, or of functions that are missing in a dictionary
   double sampled = 0;

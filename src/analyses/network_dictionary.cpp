@@ -6,11 +6,15 @@
 #include <fmt/format.h>
 
 #include "analyses/network_sections.hpp"
+#include "operators/neuron_losses.hpp"
 
 namespace komori::analyses {
 namespace {
 
 using base::UniqueVec;
+
+/// Of its norm, what a function must add to others to count beside them.
+constexpr double least_independent = 1e-7;
 
 std::size_t at(int n) {
   return static_cast<std::size_t>(n);
@@ -87,19 +91,8 @@ std::vector<UniqueVec> DictionaryProblem::outputs() const {
 
 UniqueVec DictionaryProblem::initial(const std::optional<NetworkDensityInput>&) const {
   // Relative to the inputs that paths start from their density is 1, the first function.
-  std::vector<UniqueVec> first = some(0, [](std::size_t i) { return i == 0; });
-  return std::move(first.front());
-}
-
-std::vector<UniqueVec>
-DictionaryProblem::some(int n, const std::function<bool(std::size_t)>& wanted) const {
-  std::vector<UniqueVec> functions;
-  const auto size = static_cast<Eigen::Index>(sampled_.dictionaries[at(n)].size());
-  for (Eigen::Index i = 0; i < size; ++i) {
-    if (!wanted(static_cast<std::size_t>(i))) continue;
-    functions.push_back(operators::coefficients(sampled_, n, Eigen::VectorXd::Unit(size, i)));
-  }
-  return functions;
+  const auto size = static_cast<Eigen::Index>(sampled_.dictionaries[0].size());
+  return operators::coefficients(sampled_, 0, Eigen::VectorXd::Unit(size, 0));
 }
 
 std::vector<std::unique_ptr<operators::LayerProjection>>
@@ -115,25 +108,19 @@ DictionaryProblem::projections(const NetworkProjectionInput& input) const {
       return neuron == -1 || std::find(kept[at(n)].begin(), kept[at(n)].end(),
                                        static_cast<int>(neuron)) != kept[at(n)].end();
     };
-    projections.push_back(operators::project_on(chain(), n, some(n, keeps), 1e-7));
+    const auto size = static_cast<Eigen::Index>(sampled_.dictionaries[at(n)].size());
+    std::vector<Eigen::Index> chosen;
+    for (Eigen::Index i = 0; i < size; ++i) {
+      if (keeps(static_cast<std::size_t>(i))) chosen.push_back(i);
+    }
+    projections.push_back(operators::project_on(sampled_, n, chosen, least_independent));
   }
   return projections;
 }
 
-std::unique_ptr<operators::LayerProjection> DictionaryProblem::without(int n, int neuron) const {
-  return operators::project_on(chain(), n,
-                               some(n,
-                                    [&](std::size_t i) {
-                                      const auto own = sampled_.dictionaries[at(n)].neuron(i);
-                                      return own != -2 && own != neuron;
-                                    }),
-                               1e-7);
-}
-
-std::unique_ptr<operators::LayerProjection> DictionaryProblem::with_all(int n) const {
-  return operators::project_on(
-      chain(), n,
-      some(n, [&](std::size_t i) { return sampled_.dictionaries[at(n)].neuron(i) != -2; }), 1e-7);
+std::vector<double> DictionaryProblem::losses(int n, const std::vector<Vec>& functions,
+                                              const std::function<void(double share)>& look) const {
+  return operators::neuron_losses(sampled_, n, functions, least_independent, look);
 }
 
 bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,

@@ -26,17 +26,14 @@ public:
   bool resolves(const NetworkProjectionInput& input) const override {
     return input.kind != "linear" || degree_ > 0;
   }
-  std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const override;
-  std::unique_ptr<operators::LayerProjection> with_all(int n) const override;
+  std::vector<double> losses(int n, const std::vector<Vec>& functions,
+                             const std::function<void(double share)>& look) const override;
   std::vector<double> log_contractions() const override { return {}; }
   const char* error_name() const noexcept override { return "sampling error"; }
   /// E[u^2] that the dictionary of the last layer misses, of the observable.
   double missed() const { return sampled_.missed.back(); }
 
 private:
-  /// Functions of layer n whose number passes a test.
-  std::vector<base::UniqueVec> some(int n, const std::function<bool(std::size_t)>& wanted) const;
-
   std::int64_t degree_; ///< of the polynomials of single neurons
   operators::SampledChain sampled_;
 };

@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
+#include "analyses/layer_bins.hpp"
 #include "analyses/network_comparison.hpp"
 #include "analyses/network_sections.hpp"
 #include "models/network_paths.hpp"
@@ -14,35 +15,8 @@ namespace {
 
 using base::UniqueVec;
 
-constexpr int bins = 12;
-
 std::size_t at(int n) {
   return static_cast<std::size_t>(n);
-}
-
-/// Probabilities of `bins` groups of points along variable k.
-std::vector<double> bin_masses(const operators::LayerSpace& space, Vec density, int k) {
-  const base::ReadArray values(density);
-  const base::ReadArray weights(space.weights());
-  std::vector<double> masses(bins, 0.0);
-  const double width = (space.range(k).to - space.range(k).from) / bins;
-  space.grid().for_each_cell([&](PetscInt local, const spaces::Index& index) {
-    const auto i = static_cast<std::size_t>(local);
-    // A share that an edge of a bin cuts belongs to both.
-    const spaces::Axis& axis = space.grid().axis(k);
-    const double from = axis.edge(index[at(k)]);
-    const double to = axis.edge(index[at(k)] + 1);
-    const int first =
-        std::clamp(static_cast<int>((from - space.range(k).from) / width), 0, bins - 1);
-    const int last = std::clamp(static_cast<int>((to - space.range(k).from) / width), 0, bins - 1);
-    for (int b = first; b <= last; ++b) {
-      const double low = std::max(from, space.range(k).from + b * width);
-      const double high = std::min(to, space.range(k).from + (b + 1) * width);
-      masses[at(b)] += weights[i] * values[i] * std::max(0.0, high - low) / (to - from);
-    }
-  });
-  MPI_Allreduce(MPI_IN_PLACE, masses.data(), bins, MPI_DOUBLE, MPI_SUM, space.grid().comm());
-  return masses;
 }
 
 double mean_of(const operators::LayerSpace& space, Vec density, int k) {
@@ -58,9 +32,23 @@ int first_layer(const NetworkProblem& problem) {
   return problem.data() ? 1 : 0;
 }
 
+/// Edges of the bins of every variable of every layer that is compared.
+using Bins = std::vector<std::vector<double>>;
+Bins bins_of(const NetworkProblem& problem) {
+  Bins bins;
+  for (int n = first_layer(problem); n <= problem.depth(); ++n) {
+    for (int k = 0; k < problem.space(n).dimension(); ++k) {
+      bins.push_back(bin_edges(problem.space(n), k));
+    }
+  }
+  return bins;
+}
+
 /// Means and bins of every variable of every layer, and the observable: operators' side.
-std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudyInput& input) {
+std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
+                                     const NetworkStudyInput& input) {
   std::vector<Comparison> all;
+  auto edges = bins.begin();
   const std::vector<UniqueVec> densities = all_densities(problem, input.density);
   for (int n = first_layer(problem); n <= problem.depth(); ++n) {
     const operators::LayerSpace& space = problem.space(n);
@@ -68,10 +56,12 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudy
     for (int k = 0; k < space.dimension(); ++k) {
       const std::string name = space.grid().axis(k).name();
       all.push_back({.name = "mean of " + name, .operators = mean_of(space, density, k)});
-      const std::vector<double> masses = bin_masses(space, density, k);
-      for (int b = 0; b < bins; ++b) {
-        all.push_back(
-            {.name = fmt::format("bin {} of {}", b + 1, name), .operators = masses[at(b)]});
+      const std::vector<double> masses = bin_masses(space, density, k, *edges++);
+      for (std::size_t b = 0; b < masses.size(); ++b) {
+        all.push_back({.name = fmt::format("bin {} of {}", b + 1, name),
+                       .layer = n,
+                       .bin = true,
+                       .operators = masses[b]});
       }
     }
   }
@@ -89,26 +79,43 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const NetworkStudy
   return all;
 }
 
+/// Errors from a grid half as fine. Those of bins change their sign along a variable, and one of
+/// them alone may be small by chance: none in a layer is taken for smaller than the root mean
+/// square of all of them.
+void estimate_errors(std::vector<Comparison>& all, const std::vector<Comparison>& coarse) {
+  std::map<int, Sums> squares; // of the bins of each layer
+  for (std::size_t q = 0; q < all.size(); ++q) {
+    all[q].operators_error = std::abs(all[q].operators - coarse[q].operators);
+    if (all[q].bin) squares[all[q].layer].add(1, std::pow(all[q].operators_error, 2));
+  }
+  for (Comparison& one : all) {
+    if (!one.bin) continue;
+    one.operators_error = std::max(one.operators_error, std::sqrt(squares[one.layer].mean()));
+  }
+}
+
 /// Sums of one variable of one layer: of its values, and of the weights in each bin.
 class VariableSums {
 public:
-  explicit VariableSums(models::Interval range)
-      : from_(range.from), scale_(bins / (range.to - range.from)) {}
+  explicit VariableSums(const std::vector<double>& edges)
+      : inner_(edges.begin() + 1, edges.end() - 1), weight_(edges.size() - 1, 0.0),
+        weight2_(edges.size() - 1, 0.0) {}
   /// Values `stride` apart.
   void add(std::span<const double> weights, const double* values, std::size_t stride) {
     for (std::size_t p = 0; p < weights.size(); ++p) {
       const double value = values[p * stride];
       const double w = weights[p];
       values_.add(w, value);
-      const int bin = std::clamp(static_cast<int>((value - from_) * scale_), 0, bins - 1);
-      weight_[at(bin)] += w;
-      weight2_[at(bin)] += w * w;
+      std::size_t bin = 0; // few edges: a count of all is faster than a search
+      for (const double edge : inner_) bin += value >= edge ? 1 : 0;
+      weight_[bin] += w;
+      weight2_[bin] += w * w;
     }
   }
   /// Sums of the values, then of the indicators of the bins.
   void append_to(std::vector<Sums>& all) const {
     all.push_back(values_);
-    for (std::size_t b = 0; b < at(bins); ++b) {
+    for (std::size_t b = 0; b < weight_.size(); ++b) {
       all.push_back({.weight = values_.weight,
                      .weight2 = values_.weight2,
                      .value = weight_[b],
@@ -118,16 +125,15 @@ public:
   }
 
 private:
-  double from_;
-  double scale_;
+  std::vector<double> inner_; ///< edges between bins
   Sums values_{};
-  std::array<double, bins> weight_{};
-  std::array<double, bins> weight2_{};
+  std::vector<double> weight_;
+  std::vector<double> weight2_;
 };
 
 /// The same from paths.
-std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& input,
-                           std::size_t quantities) {
+std::vector<Sums> by_paths(NetworkProblem& problem, const Bins& bins,
+                           const NetworkStudyInput& input, std::size_t quantities) {
   const models::Network& network = problem.network();
   const NetworkMonteCarloInput& asked = *input.monte_carlo;
   const models::PathSampler sampler(network, static_cast<std::uint64_t>(asked.seed), 0,
@@ -142,12 +148,7 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
   std::vector<double> x;
   std::vector<double> next;
   const auto of_paths = [&](std::int64_t begin, std::int64_t end) {
-    std::vector<VariableSums> variables;
-    for (int n = first_layer(problem); n <= problem.depth(); ++n) {
-      for (int k = 0; k < problem.space(n).dimension(); ++k) {
-        variables.emplace_back(problem.space(n).range(k));
-      }
-    }
+    std::vector<VariableSums> variables(bins.begin(), bins.end());
     Sums of_observable;
     for_batches(problem.session(), begin, end, path_batch,
                 [&](std::uint64_t first, std::size_t count) {
@@ -188,15 +189,16 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const NetworkStudyInput& inp
 bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  const PointValues& points, io::ResultFile& file) {
   base::Phase phase(problem.log(), "monte carlo");
-  std::vector<Comparison> all = by_operators(problem, input);
-  const std::vector<Comparison> others = by_operators(coarse, input);
+  const Bins bins = bins_of(problem);
+  std::vector<Comparison> all = by_operators(problem, bins, input);
+  const std::vector<Comparison> others = by_operators(coarse, bins, input);
   const auto begun = std::chrono::steady_clock::now();
-  const std::vector<Sums> sums = by_paths(problem, input, all.size());
+  const std::vector<Sums> sums = by_paths(problem, bins, input, all.size());
+  estimate_errors(all, others);
   for (std::size_t q = 0; q < all.size(); ++q) {
-    all[q].operators_error = std::abs(all[q].operators - others[q].operators);
     all[q].sampled = sums[q].mean();
     all[q].standard_error = sums[q].error();
-    if (all[q].name.starts_with("bin")) {
+    if (all[q].bin) {
       all[q].standard_error =
           std::max(all[q].standard_error, sums[q].share_error(all[q].operators));
     }

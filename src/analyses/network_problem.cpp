@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "analyses/network_sections.hpp"
+#include "analyses/saved_layer.hpp"
 #include "base/error.hpp"
 #include "config/nearest.hpp"
 #include "operators/layer_boxes.hpp"
@@ -238,18 +240,21 @@ double predicted_nonzeros(const models::Network& network, const std::vector<Laye
 
 NetworkProblem::NetworkProblem(base::Session& session, const models::Network& network,
                                const operators::NetworkData* data,
-                               const std::vector<LayerPlan>& plan)
-    : LayerProblem(session, network, data) {
+                               const std::vector<LayerPlan>& plan, io::Checkpoints& checkpoints,
+                               std::string name)
+    : LayerProblem(session, network, data), name_(std::move(name)) {
+  use(&checkpoints);
   for (const LayerPlan& layer : plan) {
-    spaces_.push_back(std::make_unique<operators::LayerSpace>(
+    spaces_.push_back(std::make_shared<operators::LayerSpace>(
         session.comm(), layer.names, layer.range, layer.cells, layer.order));
     alike_ = alike_ && layer.order == 1;
   }
   for (std::size_t n = 1; n < plan.size(); ++n) matrix_free_.push_back(plan[n].matrix_free);
-  chain_ = assemble(operators::Integrand::polynomials);
+  chain_ = assemble(operators::Integrand::polynomials, name_);
 }
 
-operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
+operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand,
+                                               const std::string& name) {
   const auto scratch = operators::make_box_scratch();
   operators::LayerChain chain;
   chain.comm = session().comm();
@@ -261,7 +266,8 @@ operators::LayerChain NetworkProblem::assemble(operators::Integrand integrand) {
     operators::LayerMatrix layer =
         matrix_free_[step]
             ? operators::box_layer(network().layers[step], space(n), space(n + 1), scratch)
-            : operators::assemble_layer(network().layers[step], space(n), space(n + 1), integrand);
+            : saved_layer(session(), *checkpoints(), fmt::format("{} {}", name, n),
+                          network().layers[step], spaces_[step], spaces_[step + 1], integrand);
     nonzeros_ += layer.nonzeros;
     largest_leak_ = std::max(largest_leak_, layer.largest_leak);
     chain.steps.push_back(std::move(layer.matrix));
@@ -286,18 +292,26 @@ base::UniqueVec NetworkProblem::initial(const std::optional<NetworkDensityInput>
   return initial_density(*this, input);
 }
 
-std::unique_ptr<operators::LayerProjection> NetworkProblem::without(int n, int neuron) const {
-  std::vector<int> kept;
-  for (int k = 0; k < space(n).dimension(); ++k) {
-    if (k != neuron) kept.push_back(k);
+std::vector<double> NetworkProblem::losses(int n, const std::vector<Vec>& functions,
+                                           const std::function<void(double share)>& look) const {
+  const int neurons = space(n).dimension();
+  std::vector<double> losses(static_cast<std::size_t>(neurons), 0.0);
+  for (int neuron = 0; neuron < neurons; ++neuron) {
+    look(static_cast<double>(neuron) / neurons);
+    std::vector<int> others;
+    for (int k = 0; k < neurons; ++k) {
+      if (k != neuron) others.push_back(k);
+    }
+    const auto projection = operators::project_on_variables(space(n), others);
+    double& loss = losses[static_cast<std::size_t>(neuron)];
+    for (Vec function : functions) {
+      base::UniqueVec rest = projection->apply(function);
+      base::check(VecAYPX(rest.get(), -1, function));
+      for (int k = n - 1; k >= 0; --k) rest = chain_.compose(k, rest.get());
+      loss = std::hypot(loss, chain_.norm(0, rest.get()));
+    }
   }
-  return operators::project_on_variables(space(n), kept);
-}
-
-std::unique_ptr<operators::LayerProjection> NetworkProblem::with_all(int n) const {
-  std::vector<int> all;
-  for (int k = 0; k < space(n).dimension(); ++k) all.push_back(k);
-  return operators::project_on_variables(space(n), all);
+  return losses;
 }
 
 std::vector<double> NetworkProblem::log_contractions() const {
@@ -312,7 +326,9 @@ std::vector<double> NetworkProblem::log_contractions() const {
 
 const operators::LayerChain& NetworkProblem::shares() {
   if (alike_) return chain_;
-  if (shares_.steps.empty()) shares_ = assemble(operators::Integrand::shares);
+  if (shares_.steps.empty()) {
+    shares_ = assemble(operators::Integrand::shares, name_ + " of shares");
+  }
   return shares_;
 }
 

@@ -1,6 +1,7 @@
 /// A network with its layers' grids and the operators between them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,11 +81,12 @@ public:
   projections(const NetworkProjectionInput& input) const = 0;
   /// Whether such a projection can be made: functions of single neurons may be missing.
   virtual bool resolves(const NetworkProjectionInput&) const { return true; }
-  /// The projection of layer n on functions that do not depend on one of its neurons; of a
-  /// dictionary on functions of single neurons alone.
-  virtual std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const = 0;
-  /// The projection of layer n on all such functions.
-  virtual std::unique_ptr<operators::LayerProjection> with_all(int n) const = 0;
+  /// For every neuron of layer n: what M(0,n) carries to the inputs of those parts of functions of
+  /// that layer that depend on the neuron, the norm of all of them together; of a dictionary,
+  /// among functions of single neurons alone. `look(share)` is called with the share that is done;
+  /// it may throw. Collective, and so may `look` be.
+  virtual std::vector<double> losses(int n, const std::vector<Vec>& functions,
+                                     const std::function<void(double share)>& look) const = 0;
   /// ln K_n of every step; empty where these do not bound the norms.
   virtual std::vector<double> log_contractions() const = 0;
   /// What the difference from the coarser problem is called.
@@ -104,9 +106,11 @@ private:
 /// Grids and matrices.
 class NetworkProblem final : public LayerProblem {
 public:
-  /// Assembles M(n,n+1) of all steps. Throws InputError as `LayerKernel` does. Collective.
+  /// Assembles M(n,n+1) of all steps; matrices are saved in `checkpoints` under names that begin
+  /// with `name`. Throws InputError as `LayerKernel` does, and Stopped. Collective.
   NetworkProblem(base::Session& session, const models::Network& network,
-                 const operators::NetworkData* data, const std::vector<LayerPlan>& plan);
+                 const operators::NetworkData* data, const std::vector<LayerPlan>& plan,
+                 io::Checkpoints& checkpoints, std::string name);
 
   const operators::LayerSpace& space(int n) const { return *spaces_[static_cast<std::size_t>(n)]; }
   const operators::LayerChain& chain() const noexcept override { return chain_; }
@@ -116,8 +120,8 @@ public:
   base::UniqueVec initial(const std::optional<NetworkDensityInput>& input) const override;
   std::vector<std::unique_ptr<operators::LayerProjection>>
   projections(const NetworkProjectionInput& input) const override;
-  std::unique_ptr<operators::LayerProjection> without(int n, int neuron) const override;
-  std::unique_ptr<operators::LayerProjection> with_all(int n) const override;
+  std::vector<double> losses(int n, const std::vector<Vec>& functions,
+                             const std::function<void(double share)>& look) const override;
   std::vector<double> log_contractions() const override;
   const char* error_name() const noexcept override { return "error of the grid"; }
   /// The operators that carry probabilities of the cells around points: never negative. The same as
@@ -130,10 +134,11 @@ public:
   static std::vector<base::UniqueVec> expectations(const operators::LayerChain& chain, Vec u);
 
 private:
-  operators::LayerChain assemble(operators::Integrand integrand);
+  operators::LayerChain assemble(operators::Integrand integrand, const std::string& name);
 
+  std::string name_;
   std::vector<bool> matrix_free_; ///< per step
-  std::vector<std::unique_ptr<operators::LayerSpace>> spaces_;
+  std::vector<std::shared_ptr<operators::LayerSpace>> spaces_;
   operators::LayerChain chain_;
   operators::LayerChain shares_;
   bool alike_ = true; ///< one point per cell everywhere

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 
 #include <fmt/format.h>
@@ -51,10 +52,9 @@ struct Pruning {
                ? fmt::format("loss of accuracy at most {:g}", asked.accuracy_loss)
                : fmt::format("at most {:g}", asked.tolerance);
   }
-  /// Between two candidates, each of which is looked at twice. Collective; throws Stopped.
-  void look(std::size_t done, std::size_t candidates) const {
-    problem.log().progress(0.5 * static_cast<double>(done) / static_cast<double>(candidates),
-                           "reduction");
+  /// Between two candidates, each of which is looked at three times. Collective; throws Stopped.
+  void look(double done, std::size_t candidates) const {
+    problem.log().progress(done / (3 * static_cast<double>(candidates)), "reduction");
     base::stop_if_asked(problem.session().comm(), "the reduction was not complete");
   }
   /// Of what `lost` makes of each kept function, carried to the inputs: norm over ||g_0||.
@@ -66,6 +66,14 @@ struct Pruning {
       sum = std::hypot(sum, problem.chain().norm(0, rest.get()));
     }
     return whole > 0 ? sum / whole : sum;
+  }
+  /// The same of what each neuron of layer n adds to the others. Collective; `look` may throw.
+  std::vector<double> losses(std::size_t n, const std::function<void(double share)>& look) const {
+    std::vector<Vec> own;
+    for (const auto& g : functions) own.push_back(g[n].get());
+    std::vector<double> losses = problem.losses(static_cast<int>(n), own, look);
+    for (double& loss : losses) loss = whole > 0 ? loss / whole : loss;
+    return losses;
   }
 
   LayerProblem& problem;
@@ -305,15 +313,15 @@ DroppedNeurons drop_neurons(const Pruning& pruning) {
   for (std::size_t n = 1; n < network.depth(); ++n) candidates += network.width(n);
   for (std::size_t n = 1; n < network.depth(); ++n) {
     if (network.width(n) < 2 || residual_around(network, n)) continue;
-    const auto all = problem.with_all(static_cast<int>(n));
+    const auto width = static_cast<double>(network.width(n));
+    const std::vector<double> losses = pruning.losses(n, [&](double share) {
+      pruning.look(2 * static_cast<double>(costs.size()) + share * width, candidates);
+    });
     const PrunedPaths::Layer layer = pruning.paths.layer(network, n);
     for (std::size_t i = 0; i < network.width(n); ++i) {
-      pruning.look(costs.size(), candidates);
-      Cost cost{.layer = n, .neuron = i};
-      const auto projection = problem.without(static_cast<int>(n), static_cast<int>(i));
-      cost.estimated = pruning.carried(static_cast<int>(n), [&](const std::vector<UniqueVec>& g) {
-        return rest_of(*projection, all->apply(g[n].get()).get());
-      });
+      pruning.look(2 * static_cast<double>(costs.size()) + width - static_cast<double>(i),
+                   candidates);
+      Cost cost{.layer = n, .neuron = i, .estimated = losses[i]};
       const Eigen::MatrixXd fit = PrunedPaths::neuron_fit(layer, i);
       const models::Network smaller = PrunedPaths::without_neuron(network, n, i, fit);
       cost.measured = pruning.paths.distance_without(layer, i, smaller);
@@ -333,9 +341,9 @@ DroppedNeurons drop_neurons(const Pruning& pruning) {
   std::vector<Cost> gone;
   dropped.accuracy = pruning.before;
   dropped.course.add(smaller, 0, dropped.accuracy);
-  std::size_t done = costs.size();
+  std::size_t done = 2 * costs.size();
   for (const Cost& cost : costs) {
-    pruning.look(done++, costs.size());
+    pruning.look(static_cast<double>(done++), costs.size());
     if (smaller.width(cost.layer) < 2) continue;
     const auto before =
         static_cast<std::size_t>(std::count_if(gone.begin(), gone.end(), [&](const Cost& other) {

@@ -108,6 +108,7 @@ bool reduction(LayerProblem& problem, const NetworkStudyInput& input, io::Result
   // First, as it can be stopped before it writes anything.
   prune(problem, input, file);
   if (input.projection) reduce_lags(problem, input, file);
+  phase.finish();
   return true;
 }
 

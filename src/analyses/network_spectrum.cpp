@@ -1,25 +1,39 @@
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <string>
 
 #include <fmt/format.h>
 
+#include "analyses/eigen_checkpoints.hpp"
 #include "analyses/network_sections.hpp"
+#include "analyses/saved_layer.hpp"
 #include "base/error.hpp"
 #include "linalg/eigen.hpp"
 
 namespace komori::analyses {
 namespace {
 
-linalg::EigenPairs solve(base::Session& session, const models::NetworkLayer& layer,
-                         const LayerPlan& plan, const NetworkSpectrumInput& input) {
-  const operators::LayerSpace space(session.comm(), plan.names, plan.range, plan.cells, plan.order);
+/// Pairs of the layer repeated on a plan's grid. `phase` names the state that is saved, `before`
+/// are pairs found earlier, which go with it; may be null.
+linalg::EigenPairs solve(const LayerProblem& problem, const models::NetworkLayer& layer,
+                         const LayerPlan& plan, const NetworkSpectrumInput& input,
+                         const std::string& phase, linalg::EigenPairs* before) {
+  base::Session& session = problem.session();
+  const auto space = std::make_shared<operators::LayerSpace>(session.comm(), plan.names, plan.range,
+                                                             plan.cells, plan.order);
   const operators::LayerMatrix step =
-      operators::assemble_layer(layer, space, space, operators::Integrand::polynomials);
+      saved_layer(session, *problem.checkpoints(), phase + " matrix", layer, space, space,
+                  operators::Integrand::polynomials);
   const auto pairs = static_cast<PetscInt>(input.pairs);
-  const linalg::EigenRequest request{.pairs = std::min(pairs, space.grid().cells()),
+  const linalg::EigenRequest request{.pairs = std::min(pairs, space->grid().cells()),
                                      .tolerance = input.tolerance,
                                      .largest = true,
                                      .prefix = "spectrum_"};
-  return linalg::general_pairs(step.matrix.get(), request, session.log());
+  return with_checkpoints(problem.checkpoints(), space->grid(), request, phase, before,
+                          [&](const linalg::EigenRequest& asked) {
+                            return linalg::general_pairs(step.matrix.get(), asked, session.log());
+                          });
 }
 
 } // namespace
@@ -33,8 +47,13 @@ bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io:
   const std::vector<LayerPlan> plan = plan_layers(problem.network(), layers, "assembled");
   const LayerPlan own = repeated_plan(layer, layers, plan[which]);
   const LayerPlan half = coarser({own})[0];
-  linalg::EigenPairs pairs = solve(problem.session(), layer, own, asked);
-  const linalg::EigenPairs others = solve(problem.session(), layer, half, asked);
+  linalg::EigenPairs others; // of half the cells, their values
+  const std::string phase_name = "spectrum";
+  if (!problem.checkpoints()->pending(phase_name)) {
+    others = solve(problem, layer, half, asked, "coarser spectrum", nullptr);
+    others.vectors.clear();
+  }
+  linalg::EigenPairs pairs = solve(problem, layer, own, asked, phase_name, &others);
   const auto count = std::min(pairs.values.size(), static_cast<std::size_t>(asked.pairs));
   std::vector<double> values;
   std::vector<double> errors;

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
+#include <span>
+#include <utility>
 
 #include <Eigen/QR>
 
@@ -16,6 +19,9 @@ namespace komori::analyses {
 namespace {
 
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Rows that one rank has or none of, and that are multiplied at once.
+constexpr std::size_t piece = 64;
 
 Eigen::Index index(std::size_t i) {
   return static_cast<Eigen::Index>(i);
@@ -133,7 +139,8 @@ double weights_of(const models::Network& network) {
   return sum;
 }
 
-PrunedPaths::PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input) {
+PrunedPaths::PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input)
+    : comm_(problem.session().comm()) {
   constexpr std::int64_t most = 4096;
   const models::Network& network = problem.network();
   if (input.reduction->keep == "observable") {
@@ -150,9 +157,22 @@ PrunedPaths::PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& i
   }
   failed = base::first_text(problem.session().comm(), failed);
   if (!failed.empty()) throw base::InputError(failed);
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(comm_, &rank);
+  MPI_Comm_size(comm_, &ranks);
+  const std::size_t pieces = (count_ + piece - 1) / piece;
+  const auto begin_of = [&](int which) {
+    const std::size_t before =
+        pieces * static_cast<std::size_t>(which) / static_cast<std::size_t>(ranks);
+    return std::min(count_, before * piece);
+  };
+  first_ = begin_of(rank);
+  last_ = begin_of(rank + 1);
   whole_ = kept(network);
-  for (const double value : whole_) scale_ += value * value;
-  scale_ = std::sqrt(scale_);
+  std::vector<double> squares(whole_.size());
+  for (std::size_t p = 0; p < whole_.size(); ++p) squares[p] = whole_[p] * whole_[p];
+  scale_ = std::sqrt(summed(squares));
 }
 
 std::vector<double> PrunedPaths::states(const models::Network& network, std::size_t n) const {
@@ -173,12 +193,7 @@ PrunedPaths::Layer PrunedPaths::layer(const models::Network& network, std::size_
   const Eigen::HouseholderQR<Eigen::MatrixXd> qr(with_ones(all));
   const Eigen::Index rows = std::min(all.rows(), all.cols() + 1);
   layer.factor = qr.matrixQR().topRows(rows).triangularView<Eigen::Upper>();
-  layer.clean = inputs_;
-  for (std::size_t k = 0; k < n; ++k) {
-    std::vector<double> next(count_ * network.width(k + 1));
-    models::propagate(network.layers[k], count_, layer.clean, next);
-    layer.clean = std::move(next);
-  }
+  layer.clean = advanced(network, 0, n, own_inputs());
   return layer;
 }
 
@@ -266,7 +281,7 @@ double PrunedPaths::distance(const models::Network& smaller) const {
 double PrunedPaths::distance_without(const Layer& layer, std::size_t i,
                                      const models::Network& smaller) const {
   std::vector<double> x;
-  x.reserve(count_ * (layer.width - 1));
+  x.reserve((last_ - first_) * (layer.width - 1));
   const auto gone = static_cast<std::ptrdiff_t>(i);
   const auto width = static_cast<std::ptrdiff_t>(layer.width);
   for (auto row = layer.clean.begin(); row != layer.clean.end(); row += width) {
@@ -277,26 +292,60 @@ double PrunedPaths::distance_without(const Layer& layer, std::size_t i,
 }
 
 double PrunedPaths::distance_of(const std::vector<double>& other) const {
-  double sum = 0;
-  for (std::size_t p = 0; p < other.size(); ++p) sum += std::pow(other[p] - whole_[p], 2);
+  std::vector<double> squares(other.size());
+  for (std::size_t p = 0; p < other.size(); ++p) squares[p] = std::pow(other[p] - whole_[p], 2);
+  const double sum = summed(squares);
   return scale_ > 0 ? std::sqrt(sum) / scale_ : std::sqrt(sum);
 }
 
+double PrunedPaths::summed(const std::vector<double>& values) const {
+  // By pieces of rows that do not depend on the ranks.
+  std::vector<double> sums((count_ + piece - 1) / piece, 0.0);
+  const std::size_t own = last_ - first_;
+  const std::size_t per_row = own > 0 ? values.size() / own : 0;
+  for (std::size_t p = 0; p < values.size(); ++p) {
+    sums[(first_ + p / per_row) / piece] += values[p];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM,
+                comm_);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 std::vector<double> PrunedPaths::kept(const models::Network& network) const {
-  return kept_from(network, 0, inputs_);
+  return kept_from(network, 0, own_inputs());
+}
+
+std::vector<double> PrunedPaths::own_inputs() const {
+  const auto width = static_cast<std::ptrdiff_t>(inputs_.size() / count_);
+  return {inputs_.begin() + static_cast<std::ptrdiff_t>(first_) * width,
+          inputs_.begin() + static_cast<std::ptrdiff_t>(last_) * width};
+}
+
+std::vector<double> PrunedPaths::advanced(const models::Network& network, std::size_t from,
+                                          std::size_t to, std::vector<double> x) const {
+  const std::size_t own = last_ - first_;
+  for (std::size_t k = from; k < to; ++k) {
+    const std::size_t width = network.width(k);
+    const std::size_t next_width = network.width(k + 1);
+    std::vector<double> next(own * next_width);
+    // By pieces, so that rounding does not depend on the ranks.
+    for (std::size_t begin = 0; begin < own; begin += piece) {
+      const std::size_t rows = std::min(piece, own - begin);
+      models::propagate(network.layers[k], rows, std::span(x).subspan(begin * width, rows * width),
+                        std::span(next).subspan(begin * next_width, rows * next_width));
+    }
+    x = std::move(next);
+  }
+  return x;
 }
 
 std::vector<double> PrunedPaths::kept_from(const models::Network& network, std::size_t n,
                                            std::vector<double> x) const {
-  for (std::size_t k = n; k < network.depth(); ++k) {
-    std::vector<double> next(count_ * network.width(k + 1));
-    models::propagate(network.layers[k], count_, x, next);
-    x = std::move(next);
-  }
+  x = advanced(network, n, network.depth(), std::move(x));
   if (!formula_) return x;
   const std::size_t width = network.width(network.depth());
   std::vector<double> values;
-  for (std::size_t p = 0; p < count_; ++p) {
+  for (std::size_t p = 0; p < last_ - first_; ++p) {
     values.push_back((*formula_)(std::span<const double>(x.data() + p * width, width)));
   }
   return values;

@@ -18,8 +18,10 @@ bool residual_around(const models::Network& network, std::size_t n);
 double weights_of(const models::Network& network);
 
 /// Paths of the network that parts are fitted on: the same on every rank, some thousands of its
-/// inputs (the rows of data that are not held out, where it is fed with data). Local but for the
-/// constructor; throws InputError where a file cannot be read.
+/// inputs (the rows of data that are not held out, where it is fed with data). Distances are
+/// collective: each rank has some of the paths, and the numbers do not depend on how many ranks
+/// there are. All else is local but for the constructor, which throws InputError where a file
+/// cannot be read.
 class PrunedPaths {
 public:
   PrunedPaths(const LayerProblem& problem, const NetworkStudyInput& input);
@@ -31,7 +33,7 @@ public:
     /// Of the neurons with noise on all paths and a column of ones, the triangular factor: it has
     /// their inner products, on few rows.
     Eigen::MatrixXd factor{};
-    std::vector<double> clean{}; ///< X_n without noise, [count][width]
+    std::vector<double> clean{}; ///< X_n without noise on this rank's paths, [own][width]
   };
   /// Layer n of `network`, which may be pruned already.
   Layer layer(const models::Network& network, std::size_t n) const;
@@ -57,24 +59,33 @@ public:
   /// With the whole layer n replaced by an affine function of the layer before.
   models::Network without_layer(const models::Network& network, std::size_t n) const;
   /// Root mean square over the inputs of the change, without noise, of what the reduction keeps,
-  /// over the root mean square of that itself.
+  /// over the root mean square of that itself. Collective.
   double distance(const models::Network& smaller) const;
-  /// The same of `smaller`, which is the network of `layer` without neuron i.
+  /// The same of `smaller`, which is the network of `layer` without neuron i. Collective.
   double distance_without(const Layer& layer, std::size_t i, const models::Network& smaller) const;
 
 private:
   /// X_n of all paths with noise, [count][width].
   std::vector<double> states(const models::Network& network, std::size_t n) const;
+  std::vector<double> own_inputs() const;
+  /// X_to of this rank's paths from their X_from, without noise.
+  std::vector<double> advanced(const models::Network& network, std::size_t from, std::size_t to,
+                               std::vector<double> x) const;
   std::vector<double> kept(const models::Network& network) const;
-  /// What the reduction keeps, from X_n without noise.
+  /// What the reduction keeps of this rank's paths, from X_n without noise.
   std::vector<double> kept_from(const models::Network& network, std::size_t n,
                                 std::vector<double> x) const;
   double distance_of(const std::vector<double>& other) const;
+  /// Of values of this rank's paths, as many for each, the sum over all paths. Collective.
+  double summed(const std::vector<double>& values) const;
 
   std::optional<config::Formula> formula_; ///< of the observable; none: all outputs are kept
-  std::size_t count_ = 0;
-  std::vector<double> inputs_;
-  std::vector<double> whole_;
+  MPI_Comm comm_;
+  std::size_t count_ = 0; ///< paths; this rank has [first_, last_)
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+  std::vector<double> inputs_; ///< of all paths
+  std::vector<double> whole_;  ///< what is kept of this rank's paths
   double scale_ = 0;
 };
 

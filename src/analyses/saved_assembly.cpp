@@ -11,9 +11,6 @@
 namespace komori::analyses {
 namespace {
 
-const std::string numbers_name = "assembly";
-const std::string rows_name = "assembly.rows";
-const std::string entries_name = "assembly.entries";
 constexpr std::size_t row_width = 3;
 constexpr std::size_t entry_width = 2;
 
@@ -22,35 +19,35 @@ constexpr std::size_t entry_width = 2;
 constexpr double disk = 3e8;
 constexpr double dearer = 10;
 
-operators::UlamRowsDone load(io::CheckpointReader& reader, MPI_Comm comm) {
+operators::UlamRowsDone load(io::CheckpointReader& reader, MPI_Comm comm, const std::string& name) {
   operators::UlamRowsDone done;
-  done.largest_cut = reader.numbers(numbers_name).at(1);
-  done.rows = load_table(reader, comm, rows_name, row_width);
+  done.largest_cut = reader.numbers(name).at(1);
+  done.rows = load_table(reader, comm, name + ".rows", row_width);
   double entries = 0;
   for (std::size_t i = 0; i < done.rows.size(); i += row_width) entries += done.rows[i + 1];
   done.entries =
-      load_table(reader, comm, entries_name, entry_width, static_cast<std::int64_t>(entries));
+      load_table(reader, comm, name + ".entries", entry_width, static_cast<std::int64_t>(entries));
   return done;
 }
 
 /// Of what took so many seconds in all.
-void save(io::CheckpointWriter& writer, MPI_Comm comm, const operators::UlamRowsDone& done,
-          double seconds) {
+void save(io::CheckpointWriter& writer, MPI_Comm comm, const std::string& name,
+          const operators::UlamRowsDone& done, double seconds) {
   double largest_cut = done.largest_cut;
   MPI_Allreduce(MPI_IN_PLACE, &largest_cut, 1, MPI_DOUBLE, MPI_MAX, comm);
-  writer.numbers(numbers_name, {seconds, largest_cut});
-  save_table(writer, comm, rows_name, done.rows, row_width);
-  save_table(writer, comm, entries_name, done.entries, entry_width);
+  writer.numbers(name, {seconds, largest_cut});
+  save_table(writer, comm, name + ".rows", done.rows, row_width);
+  save_table(writer, comm, name + ".entries", done.entries, entry_width);
 }
 
 } // namespace
 
-SavedAssembly::SavedAssembly(base::Session& session, io::Checkpoints& checkpoints)
-    : session_(session), checkpoints_(checkpoints), begun_(MPI_Wtime()) {
-  const bool resumes = checkpoints_.kept(numbers_name, [&](io::CheckpointReader& reader) {
-    before_ = reader.numbers(numbers_name).at(0);
-    known_ = static_cast<std::int64_t>(reader.numbers(rows_name + ".size").at(0));
-    from_ = load(reader, session_.comm());
+SavedAssembly::SavedAssembly(base::Session& session, io::Checkpoints& checkpoints, std::string name)
+    : session_(session), checkpoints_(checkpoints), name_(std::move(name)), begun_(MPI_Wtime()) {
+  const bool resumes = checkpoints_.kept(name_, [&](io::CheckpointReader& reader) {
+    before_ = reader.numbers(name_).at(0);
+    known_ = static_cast<std::int64_t>(reader.numbers(name_ + ".rows.size").at(0));
+    from_ = load(reader, session_.comm(), name_);
   });
   if (resumes) session_.log().line(fmt::format("    {} rows from the checkpoint", known_));
 }
@@ -68,24 +65,26 @@ operators::UlamContinuation SavedAssembly::continuation() {
                        std::int64_t computed) {
     MPI_Allreduce(MPI_IN_PLACE, &computed, 1, MPI_INT64_T, MPI_MAX, session_.comm());
     checkpoints_.step_before(computed > 0, [&](io::CheckpointWriter& writer) {
-      save(writer, session_.comm(), done(), seconds());
+      save(writer, session_.comm(), name_, done(), seconds());
     });
   };
   return result;
 }
 
 void SavedAssembly::finish(const TransferProblem& problem) {
+  finish(problem.grid().cells(), problem.transfer().nonzeros,
+         [&problem] { return operators::rows_of(problem.transfer(), problem.grid()); });
+}
+
+void SavedAssembly::finish(std::int64_t rows, std::int64_t entries,
+                           std::function<operators::UlamRowsDone()> all) {
   const double spent = seconds();
-  const double bytes =
-      sizeof(double) * (row_width * static_cast<double>(problem.grid().cells()) +
-                        entry_width * static_cast<double>(problem.transfer().nonzeros));
+  const double bytes = sizeof(double) * (row_width * static_cast<double>(rows) +
+                                         entry_width * static_cast<double>(entries));
   if (spent < std::max(1.0, dearer * bytes / disk)) return;
-  const bool fresh = known_ < problem.grid().cells();
-  checkpoints_.keep(
-      [spent, &problem, comm = session_.comm()](io::CheckpointWriter& writer) {
-        save(writer, comm, operators::rows_of(problem.transfer(), problem.grid()), spent);
-      },
-      fresh);
+  checkpoints_.keep([spent, all = std::move(all), comm = session_.comm(), name = name_](
+                        io::CheckpointWriter& writer) { save(writer, comm, name, all(), spent); },
+                    known_ < rows);
 }
 
 } // namespace komori::analyses

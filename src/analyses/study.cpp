@@ -3,18 +3,57 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/memory.hpp"
+#include "config/file_path.hpp"
 #include "config/nearest.hpp"
 #include "io/run_record.hpp"
 
 namespace komori::analyses {
 
 using base::ExitCode;
+
+namespace {
+
+/// The value in an input that names this file, which exists; null if none does. Local.
+const config::Node* naming(const config::Node& node, const std::filesystem::path& file) {
+  if (node.kind == config::Node::Kind::scalar) {
+    const bool number = node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
+    std::error_code code; // where there is no such file it is not this one
+    return !number &&
+                   std::filesystem::equivalent(config::sought(node.text, node.origin()), file, code)
+               ? &node
+               : nullptr;
+  }
+  for (const config::Node& child : node.children) {
+    if (const config::Node* found = naming(child, file)) return found;
+  }
+  return nullptr;
+}
+
+/// Throws InputError where the result would take the place of a file that the input is, or reads.
+/// Collective.
+void require_no_input(const Run& run, const std::string& output) {
+  const std::string problem = base::on_first_rank(run.session.comm(), [&]() -> std::string {
+    std::error_code code;
+    if (!std::filesystem::exists(output, code)) return {};
+    const std::string remedy = "the result would take its place; give it another name by --output";
+    if (std::filesystem::equivalent(run.command_line.input, output, code)) {
+      return fmt::format("'{}' is the input: {}", output, remedy);
+    }
+    const config::Node* found = naming(run.input, output);
+    return found ? fmt::format("{}: '{}' is read: {}", found->origin().text(), found->text, remedy)
+                 : "";
+  });
+  if (!problem.empty()) throw base::InputError(problem);
+}
+
+} // namespace
 
 std::string result_name(const Run& run) {
   if (!run.command_line.output.empty()) return run.command_line.output;
@@ -26,6 +65,7 @@ Opening::Opening(const Run& run, const CheckpointInput& checkpoint)
       libraries(base::mean(run.session.comm(), base::peak_resident_bytes())),
       output(result_name(run)) {
   if (!run.command_line.check) {
+    require_no_input(run, output);
     io::ResultFile::require_writable(run.session.comm(), output, run.command_line.overwrite);
   }
   policy = checkpoint_policy(run.session.comm(), checkpoint, run.command_line, output);

@@ -58,6 +58,20 @@ herr_t note_dataset(hid_t group, const char* name, const H5L_info_t* link, void*
   return list.size() <= ReadFile::most_datasets ? 0 : 1;
 }
 
+/// The same, and links that are no dataset of this file, but may be meant as one: they are not
+/// passed over in silence.
+herr_t note_dataset_or_link(hid_t group, const char* name, const H5L_info_t* link, void* names) {
+  if (link->type == H5L_TYPE_HARD) return note_dataset(group, name, link, names);
+  auto& list = *static_cast<std::vector<std::string>*>(names);
+  const hid_t id = link->type == H5L_TYPE_SOFT ? H5Oopen(group, name, H5P_DEFAULT) : -1;
+  if (id >= 0) {
+    const Object object(id, name);
+    if (H5Iget_type(id) != H5I_DATASET) return 0;
+  }
+  list.emplace_back(name);
+  return list.size() <= ReadFile::most_datasets ? 0 : 1;
+}
+
 /// "it holds 'a', 'b' and 3 more datasets"
 std::string contents(const File& file) {
   constexpr std::size_t shown = 12;
@@ -253,7 +267,7 @@ bool ReadFile::contains(const std::string& name) const {
 std::vector<std::string> ReadFile::datasets() const {
   std::vector<std::string> names;
   agree(problem_of([&]() -> std::string {
-    check_hdf5(H5Lvisit(file_.get(), H5_INDEX_NAME, H5_ITER_INC, note_dataset, &names),
+    check_hdf5(H5Lvisit(file_.get(), H5_INDEX_NAME, H5_ITER_INC, note_dataset_or_link, &names),
                "the datasets cannot be listed");
     if (names.size() <= most_datasets) return {};
     return fmt::format("it holds more than {} datasets, the most that are read", most_datasets);

@@ -167,7 +167,14 @@ PetscErrorCode monitor(SVD svd, PetscInt its, PetscInt converged, PetscReal* val
 }
 
 void project_out(const std::vector<base::UniqueVec>& basis, Vec x) {
-  for (const base::UniqueVec& q : basis) check(VecAXPY(x, -base::dot(q.get(), x), q.get()));
+  if (basis.empty()) return;
+  std::vector<Vec> all;
+  for (const base::UniqueVec& q : basis) all.push_back(q.get());
+  const auto count = static_cast<PetscInt>(all.size());
+  std::vector<PetscScalar> dots(all.size());
+  check(VecMDot(x, count, all.data(), dots.data()));
+  for (PetscScalar& dot : dots) dot = -dot;
+  check(VecMAXPY(x, count, dots.data(), all.data()));
 }
 
 /// A without what its singular vectors found span: (1 - U U^T) A (1 - V V^T).

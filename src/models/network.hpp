@@ -118,6 +118,7 @@ struct NetworkInput {
   std::string file{};                     ///< in place of layers
   std::string group = "/";                ///< of an HDF5 file: where the weights lie
   std::vector<std::string> activations{}; ///< of an HDF5 file
+  std::vector<std::string> order{};       ///< likewise: its layers from the first to the last
   double slope = 0.01;                    ///< likewise
   std::vector<LayerNoiseInput> noises{};  ///< of a file, one per layer; empty: `noise` for all
   std::optional<LayerNoiseInput> noise{}; ///< of layers that have none of their own

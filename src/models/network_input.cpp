@@ -73,6 +73,10 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
                       "network: of an HDF5 file, what is applied after each layer; one word "
                       "alone is for all layers but the last. Smaller networks in results say it "
                       "themselves."});
+  declarer.texts("order", input.order,
+                 {.help = "network: of an HDF5 file, its layers from the first to the last, e.g. "
+                          "[encoder, decoder]; needed where their names differ in more than a "
+                          "number."});
   declarer.real("slope", input.slope,
                 {.help = "network: of an HDF5 file, leaky_relu's slope for negative arguments."},
                 Range::between(0, 1));
@@ -92,6 +96,9 @@ void declare_keys(config::Declarer& declarer, NetworkInput& input) {
   }
   if (input.file.empty() && !input.activations.empty()) {
     declarer.reject("activations", "belongs to 'file'; layers have an 'activation' each");
+  }
+  if (input.file.empty() && !input.order.empty()) {
+    declarer.reject("order", "belongs to 'file'; layers follow each other as they are written");
   }
   if (!input.noises.empty() && (input.file.empty() || input.noise)) {
     declarer.reject("noises", "belongs to 'file', and stands in place of 'noise'");

@@ -28,7 +28,7 @@ public:
            const CoverInput& input, const UlamContinuation& continuation)
       : map_(map), cover_(cover), grid_(grid), continuation_(continuation),
         images_(map, cover.tree, input),
-        known_(grid, continuation.from ? *continuation.from : UlamRowsDone{}),
+        known_({grid, grid}, continuation.from ? *continuation.from : UlamRowsDone{}),
         builder_(grid.first(), grid.local_cells(), 4),
         largest_cut_(continuation.from ? continuation.from->largest_cut : 0) {}
 
@@ -114,8 +114,8 @@ private:
     settle();
     continuation_.step(
         [this] {
-          UlamRowsDone all = rows_of(builder_, grid_, leaks_);
-          known_.add_rest(all, grid_);
+          UlamRowsDone all = rows_of(builder_, {grid_, grid_}, leaks_);
+          known_.add_rest(all, {grid_, grid_});
           all.largest_cut = largest_cut_;
           return all;
         },

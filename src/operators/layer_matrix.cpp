@@ -5,6 +5,7 @@
 
 #include "base/signals.hpp"
 #include "operators/csr.hpp"
+#include "operators/ulam_done.hpp"
 
 namespace komori::operators {
 namespace {
@@ -57,7 +58,8 @@ spaces::Block whole(const spaces::Grid& grid) {
 } // namespace
 
 LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& from,
-                           const LayerSpace& to, Integrand integrand) {
+                           const LayerSpace& to, Integrand integrand,
+                           const UlamContinuation& continuation) {
   LayerKernel kernel(layer, from, to);
   const spaces::Grid& rows = from.grid();
   const spaces::Grid& columns = to.grid();
@@ -67,16 +69,39 @@ LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& 
   LayerMatrix result;
   std::array<double, spaces::max_dimension> x{};
   const std::span<double> place(x.data(), static_cast<std::size_t>(from.dimension()));
-  base::StopRounds rounds(rows.comm(), "the matrices of the layers were not complete");
-  rows.for_each_cell([&](PetscInt, const spaces::Index& index) {
-    rounds.look();
-    from.point(index, place);
-    const std::vector<AxisWeights>& weights = kernel.row(place, integrand);
-    result.largest_leak = std::max(result.largest_leak, 1 - LayerKernel::sum(weights));
-    for_each_weight(weights, all, [&](const spaces::Index& column, double value) {
-      if (value != 0) builder.add(columns.number(column), value);
-    });
+  const MatrixGrids grids{.rows = rows, .columns = columns};
+  KnownRows known(grids, continuation.from.value_or(UlamRowsDone{}));
+  std::vector<double> leaks;
+  leaks.reserve(static_cast<std::size_t>(rows.local_cells()));
+  std::int64_t computed = 0;
+  const auto done = [&] {
+    UlamRowsDone every = rows_of(builder, grids, leaks);
+    known.add_rest(every, grids);
+    return every;
+  };
+  const auto pause = [&] {
+    if (continuation.step) {
+      continuation.step(done, computed);
+    } else {
+      base::stop_if_asked(rows.comm(), "the matrices of the layers were not complete");
+    }
+  };
+  base::StopRounds rounds(rows.comm(), pause, continuation.seconds);
+  rows.for_each_cell([&](PetscInt local, const spaces::Index& index) {
+    double leak = 0;
+    if (!known.take(local, builder, leak)) {
+      rounds.look();
+      from.point(index, place);
+      const std::vector<AxisWeights>& weights = kernel.row(place, integrand);
+      leak = 1 - LayerKernel::sum(weights);
+      for_each_weight(weights, all, [&](const spaces::Index& column, double value) {
+        if (value != 0) builder.add(columns.number(column), value);
+      });
+      ++computed;
+    }
     builder.end_row();
+    leaks.push_back(leak);
+    result.largest_leak = std::max(result.largest_leak, leak);
   });
   rounds.finish();
   result.nonzeros = builder.nonzeros();

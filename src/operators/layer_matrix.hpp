@@ -11,6 +11,7 @@
 #include "models/network.hpp"
 #include "operators/layer_kernel.hpp"
 #include "operators/layer_space.hpp"
+#include "operators/ulam.hpp"
 
 namespace komori::operators {
 
@@ -21,9 +22,11 @@ struct LayerMatrix {
   double largest_leak = 0; ///< 1 - the least row sum: what the range of layer n+1 misses
 };
 
-/// Assembles the rows of this rank's points. Throws InputError as LayerKernel does. Collective.
+/// Assembles the rows of this rank's points. Throws InputError as LayerKernel does, and Stopped
+/// where a signal asks for it. Collective.
 LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& from,
-                           const LayerSpace& to, Integrand integrand);
+                           const LayerSpace& to, Integrand integrand,
+                           const UlamContinuation& continuation = {});
 
 /// v = M u: expectations one layer back. Collective.
 void apply_composition(Mat matrix, Vec u, Vec v);

@@ -123,8 +123,11 @@ std::optional<double> product_hilbert_schmidt(const LayerChain& chain, int first
       own[local] = 1 / std::sqrt(weights[local]);
     }
     for (int n = last - 1; n >= first; --n) v = chain.compose(n, v.get());
-    sum += chain.dot(first, v.get(), v.get());
+    const base::ReadArray own(v.get());
+    const base::ReadArray weights(chain.weight(first));
+    for (std::size_t i = 0; i < own.size(); ++i) sum += weights[i] * own[i] * own[i];
   }
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, chain.comm);
   return std::sqrt(sum);
 }
 

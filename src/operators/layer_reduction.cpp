@@ -16,10 +16,14 @@ std::size_t at(int n) {
 }
 
 std::vector<double> dots(const LayerChain& chain, int n, const LayerProjection& projection, Vec v) {
-  std::vector<double> values;
-  for (const UniqueVec& function : *projection.functions()) {
-    values.push_back(chain.dot(n, function.get(), v));
-  }
+  const std::vector<UniqueVec>& functions = *projection.functions();
+  std::vector<double> values(functions.size());
+  if (functions.empty()) return values;
+  const UniqueVec weighted = base::duplicate(v);
+  check(VecPointwiseMult(weighted.get(), chain.weight(n), v));
+  std::vector<Vec> all;
+  for (const UniqueVec& function : functions) all.push_back(function.get());
+  check(VecMDot(weighted.get(), static_cast<PetscInt>(all.size()), all.data(), values.data()));
   return values;
 }
 

@@ -95,17 +95,18 @@ template <class Read> std::vector<models::NetworkLayer> printable_layers(Read&& 
 } // namespace
 
 std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string& path,
-                                               const std::vector<std::string>& activations,
-                                               const std::string& group) {
+                                               const StateDict& how) {
   if (base::on_first_rank(comm, [&] { return head_of(path); }) == hdf5_magic) {
-    return printable_layers(
-        [&] { return layers_of_state_dict(io::ReadFile(comm, path), activations, group); });
+    return printable_layers([&] { return layers_of_state_dict(io::ReadFile(comm, path), how); });
   }
   try {
     OnnxGraph graph = read_onnx(base::on_first_rank(comm, [&] { return bytes_of(path); }));
-    if (group != "/") throw std::runtime_error("an ONNX file has no groups; leave 'group' out");
-    if (!activations.empty()) {
+    if (how.group != "/") throw std::runtime_error("an ONNX file has no groups; leave 'group' out");
+    if (!how.activations.empty()) {
       throw std::runtime_error("an ONNX file says its activations itself; leave 'activations' out");
+    }
+    if (!how.order.empty()) {
+      throw std::runtime_error("an ONNX file says the order of its layers; leave 'order' out");
     }
     sort_nodes(graph);
     std::vector<models::NetworkLayer> layers = layers_of(graph);
@@ -125,7 +126,8 @@ std::vector<models::NetworkLayer> read_network(MPI_Comm comm, const std::string&
 models::Network load_network(MPI_Comm comm, const models::NetworkInput& input) {
   if (input.file.empty()) return models::make_network(input);
   std::vector<models::NetworkLayer> layers =
-      read_network(comm, config::sought(input.file, input.origin), input.activations, input.group);
+      read_network(comm, config::sought(input.file, input.origin),
+                   {.activations = input.activations, .order = input.order, .group = input.group});
   if (!input.noises.empty() && input.noises.size() != layers.size()) {
     throw base::InputError(fmt::format("{}: 'model.noises' has {} entries, but '{}' has {} layers",
                                        input.origin.text(), input.noises.size(), input.file,

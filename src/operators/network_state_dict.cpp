@@ -69,6 +69,41 @@ std::string word_of(const std::vector<std::string>& words, std::size_t n, std::s
 const std::set<std::string> layer_parts{"weight", "bias",     "activation",
                                         "slope",  "residual", "noise"};
 
+/// The parts that each layer has, by its name.
+using Parts = std::map<std::string, std::set<std::string>, NaturalOrder>;
+
+/// A name whose numbers are all alike.
+std::string without_numbers(const std::string& name) {
+  std::string kept;
+  for (const char c : name) {
+    if (!is_digit(c)) kept += c;
+    if (is_digit(c) && !kept.ends_with('#')) kept += '#';
+  }
+  return kept;
+}
+
+/// The names of all layers from the first to the last.
+std::vector<std::string> ordered(const std::string& path, const Parts& found,
+                                 const std::vector<std::string>& order) {
+  std::vector<std::string> names;
+  for (const auto& [name, parts] : found) names.push_back(name);
+  if (!order.empty()) {
+    std::vector<std::string> sorted = order;
+    std::sort(sorted.begin(), sorted.end(), NaturalOrder());
+    if (sorted == names) return order;
+    throw InputError(fmt::format("'{}': 'model.order' is [{}], but must have each of its layers "
+                                 "once: {}",
+                                 path, fmt::join(order, ", "), fmt::join(names, ", ")));
+  }
+  const auto other = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    return without_numbers(name) != without_numbers(names.front());
+  });
+  if (other == names.end()) return names;
+  throw InputError(fmt::format("'{}': the names '{}' and '{}' do not say which layer comes first; "
+                               "give all in their order, e.g. 'order: [{}]' in 'model'",
+                               path, names.front(), *other, fmt::join(names, ", ")));
+}
+
 /// What komori's own files say of a layer beside its weights and biases.
 void read_extras(const io::ReadFile& file, const std::string& name,
                  const std::set<std::string>& parts, models::NetworkLayer& layer) {
@@ -127,9 +162,9 @@ void read_extras(const io::ReadFile& file, const std::string& name,
 } // namespace
 
 std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
-                                                       const std::vector<std::string>& activations,
-                                                       const std::string& group) {
-  std::map<std::string, std::set<std::string>, NaturalOrder> found;
+                                                       const StateDict& how) {
+  const auto& [activations, order, group] = how;
+  Parts found;
   const std::string prefix = prefix_of(group);
   for (const std::string& path : file.datasets()) {
     if (!path.starts_with(prefix)) continue;
@@ -165,7 +200,8 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
   std::vector<models::NetworkLayer> layers;
   std::string before;
   hsize_t left = most_weights;
-  for (const auto& [name, parts] : found) {
+  for (const std::string& name : ordered(file.path(), found, order)) {
+    const std::set<std::string>& parts = found.at(name);
     if (!parts.contains("weight")) {
       throw InputError(fmt::format("'{}': there is a '{}.{}', but no '{}.weight'", file.path(),
                                    name, *parts.begin(), name));

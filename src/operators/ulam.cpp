@@ -71,7 +71,8 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   RowSum row;
   TransferMatrix result;
   result.leak = grid.vector();
-  KnownRows known(grid, continuation.from.value_or(UlamRowsDone{}));
+  const MatrixGrids grids{.rows = grid, .columns = grid};
+  KnownRows known(grids, continuation.from.value_or(UlamRowsDone{}));
   CsrBuilder builder(grid.first(), grid.local_cells(), 4);
   std::vector<double> leaks;
   leaks.reserve(static_cast<std::size_t>(grid.local_cells()));
@@ -88,8 +89,8 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());
   }
   const auto done = [&] {
-    UlamRowsDone all = rows_of(builder, grid, leaks);
-    known.add_rest(all, grid);
+    UlamRowsDone all = rows_of(builder, grids, leaks);
+    known.add_rest(all, grids);
     return all;
   };
   const auto pause = [&] {

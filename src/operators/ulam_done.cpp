@@ -45,42 +45,49 @@ spaces::Index cell_at(const spaces::Grid& grid, std::int64_t natural) {
   return cell;
 }
 
-UlamRowsDone rows_of(const CsrBuilder& builder, const spaces::Grid& grid,
+UlamRowsDone rows_of(const CsrBuilder& builder, const MatrixGrids& grids,
                      std::span<const double> leaks) {
   UlamRowsDone done;
   done.rows.reserve(row_width * builder.rows_done());
   done.entries.reserve(entry_width * static_cast<std::size_t>(builder.nonzeros()));
   for (std::size_t row = 0; row < builder.rows_done(); ++row) {
-    begin_row(done, grid, grid.first() + static_cast<PetscInt>(row), leaks[row]);
+    begin_row(done, grids.rows, grids.rows.first() + static_cast<PetscInt>(row), leaks[row]);
     builder.for_each_entry(
-        row, [&](PetscInt column, double value) { add_entry(done, grid, column, value); });
+        row, [&](PetscInt column, double value) { add_entry(done, grids.columns, column, value); });
+  }
+  return done;
+}
+
+UlamRowsDone rows_of(Mat matrix, const MatrixGrids& grids, std::span<const double> leaks) {
+  UlamRowsDone done;
+  const spaces::Grid& grid = grids.rows;
+  const auto cells = static_cast<std::size_t>(grid.local_cells());
+  done.rows.reserve(row_width * cells);
+  MatInfo info{};
+  check(MatGetInfo(matrix, MAT_LOCAL, &info));
+  done.entries.reserve(entry_width * static_cast<std::size_t>(info.nz_used));
+  for (std::size_t row = 0; row < cells; ++row) {
+    const PetscInt number = grid.first() + static_cast<PetscInt>(row);
+    begin_row(done, grid, number, leaks.empty() ? 0 : leaks[row]);
+    PetscInt count = 0;
+    const PetscInt* columns = nullptr;
+    const PetscScalar* values = nullptr;
+    check(MatGetRow(matrix, number, &count, &columns, &values));
+    for (PetscInt i = 0; i < count; ++i) add_entry(done, grids.columns, columns[i], values[i]);
+    check(MatRestoreRow(matrix, number, &count, &columns, &values));
   }
   return done;
 }
 
 UlamRowsDone rows_of(const TransferMatrix& transfer, const spaces::Grid& grid) {
-  UlamRowsDone done;
-  done.largest_cut = transfer.largest_cut;
   const base::ReadArray leaks(transfer.leak.get());
-  const auto cells = static_cast<std::size_t>(grid.local_cells());
-  done.rows.reserve(row_width * cells);
-  MatInfo info{};
-  check(MatGetInfo(transfer.matrix.get(), MAT_LOCAL, &info));
-  done.entries.reserve(entry_width * static_cast<std::size_t>(info.nz_used));
-  for (std::size_t row = 0; row < cells; ++row) {
-    const PetscInt number = grid.first() + static_cast<PetscInt>(row);
-    begin_row(done, grid, number, leaks[row]);
-    PetscInt count = 0;
-    const PetscInt* columns = nullptr;
-    const PetscScalar* values = nullptr;
-    check(MatGetRow(transfer.matrix.get(), number, &count, &columns, &values));
-    for (PetscInt i = 0; i < count; ++i) add_entry(done, grid, columns[i], values[i]);
-    check(MatRestoreRow(transfer.matrix.get(), number, &count, &columns, &values));
-  }
+  UlamRowsDone done = rows_of(transfer.matrix.get(), {grid, grid}, leaks.span());
+  done.largest_cut = transfer.largest_cut;
   return done;
 }
 
-KnownRows::KnownRows(const spaces::Grid& grid, const UlamRowsDone& done) {
+KnownRows::KnownRows(const MatrixGrids& grids, const UlamRowsDone& done) {
+  const spaces::Grid& grid = grids.rows;
   int ranks = 1;
   MPI_Comm_size(grid.comm(), &ranks);
   std::vector<std::int64_t> first(static_cast<std::size_t>(ranks));
@@ -97,7 +104,7 @@ KnownRows::KnownRows(const spaces::Grid& grid, const UlamRowsDone& done) {
     list.insert(list.end(), {number, static_cast<std::int64_t>(count), bits(done.rows[row + 2])});
     for (std::size_t i = 0; i < count; ++i, entry += entry_width) {
       const auto column = static_cast<std::int64_t>(done.entries[entry]);
-      list.push_back(grid.number(cell_at(grid, column)));
+      list.push_back(grids.columns.number(cell_at(grids.columns, column)));
       list.push_back(bits(done.entries[entry + 1]));
     }
   }
@@ -134,12 +141,12 @@ bool KnownRows::take(PetscInt local, CsrBuilder& builder, double& leak) {
   return true;
 }
 
-void KnownRows::add_rest(UlamRowsDone& done, const spaces::Grid& grid) const {
+void KnownRows::add_rest(UlamRowsDone& done, const MatrixGrids& grids) const {
   for (std::size_t at = next_; at < rows_.size(); ++at) {
     const Row& row = rows_[at];
-    begin_row(done, grid, grid.first() + row.local, row.leak);
+    begin_row(done, grids.rows, grids.rows.first() + row.local, row.leak);
     for (std::size_t i = row.first; i < row.first + row.count; ++i) {
-      add_entry(done, grid, entries_[i].first, entries_[i].second);
+      add_entry(done, grids.columns, entries_[i].first, entries_[i].second);
     }
   }
 }

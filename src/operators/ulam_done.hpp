@@ -1,4 +1,4 @@
-/// Rows of Ulam's matrix on their way into checkpoints and back. Internal to operators.
+/// Rows of transition matrices on their way into checkpoints and back.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,30 @@ namespace komori::operators {
 /// The cell at a natural position.
 spaces::Index cell_at(const spaces::Grid& grid, std::int64_t natural);
 
+/// The grids whose cells are the rows and the columns of a matrix.
+struct MatrixGrids {
+  const spaces::Grid& rows;
+  const spaces::Grid& columns;
+};
+
 /// The rows that a builder has, with their leaks. Local.
-UlamRowsDone rows_of(const CsrBuilder& builder, const spaces::Grid& grid,
+UlamRowsDone rows_of(const CsrBuilder& builder, const MatrixGrids& grids,
                      std::span<const double> leaks);
+/// All rows of this rank of a matrix that is done; a matrix has leaks per row, or none. Local.
+UlamRowsDone rows_of(Mat matrix, const MatrixGrids& grids, std::span<const double> leaks);
 
 /// Rows of this rank that are known before they are computed, handed out in its order of cells.
 class KnownRows {
 public:
   /// `done`: parts that any rank may hold. Collective.
-  KnownRows(const spaces::Grid& grid, const UlamRowsDone& done);
+  KnownRows(const MatrixGrids& grids, const UlamRowsDone& done);
   /// The row of a cell of this rank is known, taken or not. Local.
   bool has(PetscInt local) const;
   /// Adds the entries of a cell of this rank, and sets its leak, if its row is known; to be asked
   /// in ascending order of local numbers. Local.
   bool take(PetscInt local, CsrBuilder& builder, double& leak);
   /// Adds the rows that were not taken yet. Local.
-  void add_rest(UlamRowsDone& done, const spaces::Grid& grid) const;
+  void add_rest(UlamRowsDone& done, const MatrixGrids& grids) const;
 
 private:
   struct Row {

@@ -66,6 +66,12 @@ class Digits(DriverTest):
         costs, bounds = file["reduction/neuron_cost"][:], file["reduction/neuron_bound"][:]
         self.assertTrue(numpy.all(costs[:, 2] <= bounds))
         self.assertTrue(numpy.all(bounds < 1e4))
+        # Neurons are ranked alike on any number of ranks, and the same go.
+        (self.folder / "alone.yaml").write_text(DIGITS)
+        alone = self.result(name="alone")
+        numpy.testing.assert_allclose(alone["reduction/neuron_cost"][:], costs, rtol=0, atol=1e-11)
+        for name in ("neurons", "course", "network/2.weight"):
+            numpy.testing.assert_array_equal(alone["reduction"][name][()], file["reduction"][name][()], name)
         # By lags of memory kept: with all of them the reduced layers are exact, without any they are worse.
         errors = file["reduction/measured_error"][:]
         self.assertLess(errors[-1], 1e-10)

@@ -95,6 +95,25 @@ class Onnx(DriverTest):
         file = self.result(ranks=2)
         self.assertAlmostEqual(file["expectation/values"][0], math.tanh(1.5 * 0.5 + 0.5 * 0.25), 10)
 
+    def test_a_result_that_would_replace_what_is_read(self):
+        """A network beside an input of the same name: the result's default name is that of the network."""
+        (self.folder / "net.onnx").write_bytes(GOOD)
+        (self.folder / "net.h5").symlink_to("net.onnx")
+        (self.folder / "net.yaml").write_text(INPUT)
+        remedy = ": the result would take its place; give it another name by --output"
+        for ranks, options, named in (
+            (None, [], "net.yaml:"), (2, ["--overwrite"], "net.yaml:"), (None, ["--overwrite", "--output", "./net.onnx"], "net.yaml:"),
+            (None, ["--overwrite", "--output", "net.yaml"], "'net.yaml' is the input"),
+            (None, ["--overwrite", "--set", "model.file=./net.h5"], "--set model.file=./net.h5: './net.h5' is read"),
+        ):
+            with self.subTest(options):
+                done = self.run_driver("net.yaml", "--quiet", *options, ranks=ranks)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+                self.assertIn(named, done.stderr)
+                self.assertIn(remedy, done.stderr)
+                self.assertEqual((self.folder / "net.onnx").read_bytes(), GOOD)
+                self.assertEqual((self.folder / "net.yaml").read_text(), INPUT)
+
     def test_files_that_lie(self):
         for i, (name, (content, message)) in enumerate(ONNX.items()):
             with self.subTest(name):
@@ -152,6 +171,25 @@ class Hdf5(DriverTest):
                 (self.folder / "net.h5").write_bytes(content)
                 self.assert_one_message("this is not an ONNX file (nor HDF5), or it is damaged or incomplete")
 
+    def test_names_that_say_no_order(self):
+        """An encoder and its decoder fit together either way round; the alphabet is no order."""
+        with h5py.File(self.folder / "net.h5", "w") as file:
+            file["encoder.weight"] = [[1.5, -0.5], [0.5, 1]]
+            file["decoder.weight"] = [[1.0, 2], [0, 1]]
+            file["encoder.bias"] = [0.25, 0]
+            file["decoder.bias"] = h5py.SoftLink("/encoder.bias")  # which counts as the dataset it leads to
+        text = self.input_text.replace("variables: [y], formula: y", "variables: [u, v], formula: u")
+        (self.folder / "input.yaml").write_text(text)
+        self.assert_one_message("the names 'decoder' and 'encoder' do not say which layer comes first; give all in their order, "
+                                "e.g. 'order: [decoder, encoder]' in 'model'")
+        for order in ("[encoder]", "[encoder, encoder]", "[encoder, decoder, more]", "[encoder, coder]"):
+            done = self.run_driver("input.yaml", "--quiet", "--set", f"model.order={order}")
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+            self.assertIn("but must have each of its layers once: decoder, encoder", done.stderr)
+        (self.folder / "study.yaml").write_text(text)
+        file = self.result("--set", "model.order=[encoder, decoder]", name="study", ranks=2)
+        self.assertAlmostEqual(file["expectation/values"][0], math.tanh(1.5 * 0.5 + 0.5 * 0.25 + 0.25) + 0.25, 8)
+
     def test_files_that_lie(self):
         def absurd(file):
             file.create_dataset("0.weight", (1 << 31, 1 << 31), chunks=(1, 16), dtype="f8")
@@ -176,6 +214,14 @@ class Hdf5(DriverTest):
         def lost(file):
             file["0.weight"] = h5py.SoftLink("/nowhere")
 
+        def lost_bias(file):
+            self.network(file)
+            file["0.bias"] = h5py.SoftLink("/nowhere")
+
+        def outside_bias(file):
+            self.network(file)
+            file["0.bias"] = h5py.ExternalLink("other.h5", "/bias")
+
         def outside(file):
             file["0.weight"] = h5py.ExternalLink("other.h5", "/weight")
 
@@ -193,7 +239,8 @@ class Hdf5(DriverTest):
 
         wrong = {unprintable: "dataset '2.?31m???' is not understood", words: "'0.activation' has 3 words",
                  noise: "row 1 of '0.noise' is no noise", absurd: "0.weight", large: "0.weight", unlimited: "no entries", infinite: "finite", text: "0.weight",
-                 loop: None, lost: "", outside: ""}
+                 loop: None, lost: "", outside: "", lost_bias: "0.bias",
+                 outside_bias: "link into another file"}
         for i, (change, message) in enumerate(wrong.items()):
             with self.subTest(change.__name__):
                 with h5py.File(self.folder / "net.h5", "w") as file:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Long sections of the driver network, stopped and resumed: the paths of a comparison, the pass over paths that makes
-dictionaries, norms."""
+dictionaries, norms, matrices of layers, the spectrum of a repeated one."""
 import signal
 import unittest
 
@@ -22,6 +22,30 @@ model:
 """ + 4 * "    - {weight: [[1.5, 0.4], [-0.5, 1.2]], activation: tanh, noise: {kind: uniform, half_width: 0.3}}\n" + """\
 layers: {cells: [70, 90, 100, 80, 110], order: 1}
 norms: {values: 4}
+checkpoint: {every: 1h}
+"""
+# Matrices full of Gaussian noise: millions of entries each.
+MATRICES = """\
+model:
+  kind: network
+  input: {x: [-1, 1], y: [-1, 1]}
+  noise: {kind: gaussian, sigma: 0.3}
+  layers:
+    - {weight: [[1.5, 0.4], [-0.5, 1.2]], activation: tanh}
+    - {weight: [[1.0, -0.4], [0.5, 1.2]], activation: tanh}
+layers: {cells: 90, order: 1}
+observable: {formula: x2_1 + x2_2^2}
+density: {}
+checkpoint: {every: 1h}
+"""
+# Four wells, hardly left: eigenvalues next to 1.
+SPECTRUM = """\
+model:
+  kind: network
+  input: {x: [-1, 1], y: [-1, 1]}
+  layers: [{weight: [[1.6, 0.1], [-0.1, 1.5]], activation: tanh, noise: {kind: uniform, half_width: 0.35}}]
+layers: {cells: 60, order: 1}
+spectrum: {layer: 0, pairs: 8}
 checkpoint: {every: 1h}
 """
 
@@ -52,13 +76,6 @@ class Stopped(DriverTest):
         # The section that was complete is taken over, not computed again.
         self.assertNotIn("E[y | X_n]", told)
 
-    def search_is_saved(self):
-        newest = max(self.folder.glob("input.checkpoint-*.h5"), key=lambda path: int(path.stem.split("-")[1]))
-        names = []
-        with h5py.File(newest) as file:
-            file.visit(names.append)
-        return any(name.endswith("norms.sought") for name in names)
-
     def test_norms(self):
         (self.folder / "input.yaml").write_text(NORMS)
         # Small spaces, so that a search takes many cycles and most stops come within one.
@@ -72,7 +89,7 @@ class Stopped(DriverTest):
                 code, stderr = self.interrupt(ranks, *eager, at="    checkpoint '", by=signal.SIGUSR2)
                 self.assertEqual(code, 75, stderr)
                 self.assertNotIn("input.h5", self.files())
-                if self.search_is_saved():
+                if any(name.endswith("norms.sought") for name in self.saved()):
                     break
             else:
                 self.fail("no stop left a search under way")
@@ -86,6 +103,53 @@ class Stopped(DriverTest):
                 # Residuals are at most the tolerance, 1e-10, and differ with the number of ranks.
                 numpy.testing.assert_allclose(
                     file["norms"][name][()], whole["norms"][name][()], rtol=1e-9, atol=1e-10, err_msg=name)
+
+    def saved(self):
+        """Names of what the newest checkpoint holds."""
+        newest = max(self.folder.glob("input.checkpoint-*.h5"), key=lambda path: int(path.stem.split("-")[1]))
+        names = []
+        with h5py.File(newest) as file:
+            file.visit(names.append)
+        return names
+
+    def test_matrices(self):
+        (self.folder / "input.yaml").write_text(MATRICES)
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5", ranks=2)
+        # Asked as soon as it begins: it heeds this in the middle of its rows.
+        code, stderr = self.interrupt(2, at="nonzeros and", by=signal.SIGUSR2)
+        self.assertEqual(code, 75, stderr)
+        self.assertTrue(any("matrix" in name and name.endswith(".rows") for name in self.saved()), self.saved())
+
+        told = self.succeed("input.yaml", "--restart", "auto", ranks=2)
+
+        self.assertRegex(told, r"    [1-9]\d* rows from the checkpoint")
+        # Rows are the same bits whoever makes them, and so is all that the same ranks compute from them.
+        with h5py.File(self.folder / "whole.h5") as whole, h5py.File(self.folder / "input.h5") as file:
+            for name in ["expectation/layer_0", "expectation/layer_1", "density/layer_1", "density/layer_2"]:
+                numpy.testing.assert_array_equal(file[name][()], whole[name][()], name)
+
+    def test_a_spectrum(self):
+        (self.folder / "input.yaml").write_text(SPECTRUM)
+        small = ("-spectrum_eps_ncv", "14")
+        self.succeed("input.yaml", "--quiet", "--output", "whole.h5", *small, ranks=2)
+        eager = ("--set", "checkpoint.every=1ms", *small)
+        for _ in range(5):
+            code, stderr = self.interrupt(2, *eager, at="    checkpoint '", by=signal.SIGUSR2)
+            self.assertEqual(code, 75, stderr)
+            self.assertNotIn("input.h5", self.files())
+            if any("block.vector" in name for name in self.saved()):
+                break
+        else:
+            self.fail("no stop left a search under way")
+
+        told = self.succeed("input.yaml", "--restart", "auto", *small, ranks=2)
+
+        self.assertRegex(told, r"resuming from 'input.checkpoint-\d+.h5' \((coarser )?spectrum\)")
+        with h5py.File(self.folder / "whole.h5") as whole, h5py.File(self.folder / "input.h5") as file:
+            # A search goes on from its vectors without the space around them: the same to its tolerance.
+            for name in ["eigenvalues", "discretisation_error", "residuals"]:
+                numpy.testing.assert_allclose(
+                    file["spectrum"][name][()], whole["spectrum"][name][()], rtol=0, atol=1e-9, err_msg=name)
 
     def test_the_pass_of_a_dictionary(self):
         self.assert_goes_on(DICTIONARY, "paths", ["expectation/norms", "expectation/norms_error", "memory/backward/resolved"])

@@ -37,6 +37,22 @@ projection: {kind: neurons, neurons: [a, x1_1, x1_3]}
 memory: {direction: both}
 monte_carlo: {samples: 20000}
 """
+FOUR = """\
+model:
+  kind: network
+  input: {a: [-1, 1], b: [-1, 1], c: [-1, 1], d: [-1, 1]}
+  noise: {kind: uniform, half_width: 0.5}
+  layers:
+    - weight: [[1.43, -1.79, 0.29, -0.4], [-0.32, -0.15, -1.41, -0.16], [-0.61, 2.33, 0.16, -0.25], [-0.2, -0.47, -0.74, -0.27]]
+      bias: [0.14, -0.07, 0.29, -0.06]
+      activation: tanh
+    - weight: [[0.02, 1.08, 0.38, -0.35], [-0.13, 0.38, 1.35, -0.19], [-0.17, 0.7, -0.62, -0.2], [0.62, 0.41, 0.06, 0.47]]
+      bias: [-0.85, 0.31, -0.29, -0.5]
+      activation: tanh
+layers: {cells: 8, order: 1}
+observable: {formula: x2_1*x2_2 + x2_3^2}
+monte_carlo: {samples: 2000000}
+"""
 EXPECTED = [-0.249696214220, -0.018928668729, 0.130692465248, 0.202370583619, 0.231752310929]
 SETS = {
     "model.layers[1].weight=[[1, 2]]":
@@ -111,6 +127,32 @@ class Network(DriverTest):
                 self.assertGreaterEqual(density[:].min(), 0)
             self.assertAlmostEqual(file["density/layer_2"].attrs["mean"][0], 0.081170573177, 3)
             file.close()
+
+    def test_four_variables_on_few_cells(self):
+        """Grids of 8 to 16 cells agree with paths within the error of the grid that they state, which is of second order."""
+        (self.folder / "input.yaml").write_text(FOUR)
+        means = []
+        for cells in ("8", "12", "16", "[8, 13, 10]"):
+            file = self.result("--overwrite", "--set", f"layers.cells={cells}", ranks=2)
+            comparison = file["monte_carlo/values"]
+            self.assertLess(comparison.attrs["largest_deviation"], 4)
+            # The errors are no excuse for anything: a few thousandths of bins of about 0.1, less on more cells.
+            bins = [name.startswith(b"bin") for name in file["monte_carlo/names"][:]]
+            if cells.isdigit():
+                self.assertLess(comparison[bins, 1].max(), 1 / int(cells) ** 2)
+            means.append(file["expectation/mean"][()])
+            file.close()
+        # c h^2 makes the ratio 2.86, c h 2 and c h^3 4.1.
+        self.assertAlmostEqual((means[0] - means[1]) / (means[1] - means[2]), 2.86, delta=0.4)
+
+    def test_paths_that_contradict_the_operators(self):
+        # Ranges cut at one sigma miss a third of the noise that paths have.
+        (self.folder / "input.yaml").write_text(TWO_LAYERS.replace("uniform, half_width: 2", "gaussian, sigma: 1, reach: 1") +
+                                                "density: {}\nmonte_carlo: {samples: 100000}\n")
+        done = self.run_driver("input.yaml", "--quiet", ranks=2)
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stderr, r"monte_carlo: .* is \S+ by operators, error of the grid \S+, but \S+ by paths, standard "
+                                      r"error \S+: \S+ standard errors beyond the error of the grid, 4 at most")
 
     def test_datasets_explain_themselves(self):
         file = self.result(ranks=2)

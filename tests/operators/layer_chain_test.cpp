@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "base/signals.hpp"
 #include "operators/layer_matrix.hpp"
 #include "operators/layer_norms.hpp"
 #include "operators/layer_reduction.hpp"
@@ -362,6 +363,47 @@ TEST(LayerReduction, ErrorsAreBoundedWhereTheObservableIsNotResolved) {
   two.push_back(std::move(projections[3]));
   const ReducedChain one = reduce(last, two, observables);
   EXPECT_NEAR(one.predicted[0], one.measured[0], 1e-12 * one.measured[0]);
+}
+
+TEST(LayerOperators, AssemblyGoesOnFromRowsThatAreDone) {
+  const models::Network network = changing_widths();
+  const std::vector<std::vector<Interval>> ranges = models::ranges(network);
+  const LayerSpace from(PETSC_COMM_WORLD, {"a", "b"}, ranges[0], {9, 7}, 2);
+  const LayerSpace to(PETSC_COMM_WORLD, {"c", "d", "e"}, ranges[1], {6, 5, 7}, 1);
+  const auto assembled = [&](const UlamContinuation& continuation) {
+    return assemble_layer(network.layers[0], from, to, Integrand::polynomials, continuation);
+  };
+  const LayerMatrix whole = assembled({});
+  // Stopped in the middle, by all ranks at once, with what each of them has done.
+  UlamContinuation stopping;
+  UlamRowsDone done;
+  int rounds = 0;
+  stopping.seconds = 0;
+  stopping.step = [&](const std::function<UlamRowsDone()>& so_far, std::int64_t computed) {
+    if (++rounds < 20) return;
+    done = so_far();
+    EXPECT_EQ(done.rows.size(), 3 * static_cast<std::size_t>(computed));
+    throw base::Stopped("for a test");
+  };
+  EXPECT_THROW(assembled(stopping), base::Stopped);
+  ASSERT_EQ(rounds, 20);
+  UlamContinuation resuming;
+  std::int64_t computed = 0;
+  resuming.seconds = 0;
+  resuming.step = [&](const std::function<UlamRowsDone()>&, std::int64_t count) {
+    computed = count;
+  };
+  resuming.from = done;
+
+  const LayerMatrix resumed = assembled(resuming);
+
+  const auto own = static_cast<std::int64_t>(from.grid().local_cells());
+  EXPECT_LT(computed, own);
+  PetscBool same = PETSC_FALSE;
+  base::check(MatEqual(resumed.matrix.get(), whole.matrix.get(), &same));
+  EXPECT_TRUE(same);
+  EXPECT_EQ(resumed.nonzeros, whole.nonzeros);
+  EXPECT_EQ(resumed.largest_leak, whole.largest_leak);
 }
 
 TEST(LayerOperators, SayWhatDoesNotFit) {

@@ -104,7 +104,7 @@ protected:
     return path;
   }
   Layers read_h5(const std::vector<Array>& arrays, const std::vector<std::string>& words) const {
-    return read_network(folder_.comm(), made(arrays), words);
+    return read_network(folder_.comm(), made(arrays), {.activations = words});
   }
   std::string refusal_h5(const std::vector<Array>& arrays,
                          const std::vector<std::string>& words = {"tanh"}) const {
