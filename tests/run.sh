@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # The whole test suite, as it must pass before a change lands.
 #
-#   tests/run.sh [PART...]     without parts: setup format build test tidy
+#   tests/run.sh [PART...]     without parts: setup format build test tidy wide
 #
 #   setup     install what is missing (Debian, root)
 #   format    clang-format finds nothing to change
 #   build     everything compiles without warnings (preset ci)
 #   test      all of ctest: units at 1, 2 and 4 ranks, the drivers' command line, house rules
 #   tidy      clang-tidy finds nothing
-#   wide      units at 1 and 2 ranks, those of analyses at 2 only, with 64-bit indices and under the
-#             address and undefined-behaviour sanitizers (preset wide); takes as long as all before it
+#   wide      units at 1 and 2 ranks but those of analyses, and the driver verify, with 64-bit
+#             indices and under the address and undefined-behaviour sanitizers (preset wide)
+#   wider     the units of analyses in the same way, at 2 ranks; takes half an hour
 #   quick     setup format build, then units at 1 and 2 ranks and house rules
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -31,6 +32,10 @@ run_tidy() {
     python3 tests/house/tidy.py build/ci -j "$cores"
 }
 run_wide() { configure wide && cmake --build --preset wide && ctest --preset wide -j "$cores"; }
+run_wider() {
+  configure wide && cmake --build --preset wide --target test_analyses &&
+    ctest --test-dir build/wide --output-on-failure -R '^analyses.np2$'
+}
 
 summary=() failed=0
 part() {
@@ -48,11 +53,11 @@ finish() {
 }
 
 parts=("$@")
-[ $# = 0 ] && parts=(setup format build test tidy)
+[ $# = 0 ] && parts=(setup format build test tidy wide)
 [ "${parts[*]}" = quick ] && parts=(setup format build units)
 for name in "${parts[@]}"; do
   if [ "$(type -t "run_$name")" != function ]; then
-    sed -n '4,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '4,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
   fi
 done
