@@ -33,8 +33,8 @@ Estimate predict(const MoriZwanzigInput& input, const MemoryStudy& study, int ra
                       : dimension == 1            ? 4
                       : dimension == 2            ? 30
                                                   : 60;
-  // GMRES's vectors and the sweeps' factors, of as many systems as are solved.
-  const double iteration = study.swept_axis() ? 60 : 0;
+  // GMRES's vectors and the sweeps' factors, of two systems: both poles, or both sides.
+  const double iteration = study.swept_axis() ? 110 : 0;
   const double bytes = (3 + fill) * matrix + 8 * cells * (krylov + iteration + 6 * functions + 20);
   return {.nonzeros = nonzeros, .bytes_per_rank = 90e6 + bytes / ranks};
 }
