@@ -55,6 +55,12 @@ void write(const TransferProblem& problem, const CoarseSetsInput& input, const C
     file.write_small("/coarse_sets/crispness", sets.crispness, {sets.crispness.size()},
                      {{"meaning", std::string("crispness in [0, 1] for each number of sets")},
                       {"unit", std::string("-")}});
+    file.write_small(
+        "/coarse_sets/searched_crispness", sets.searched, {sets.searched.size()},
+        {{"meaning", std::string("what a search by the simplices of Nelder and Mead from the inner "
+                                 "simplex reaches in the basis of Schur vectors, as other codes "
+                                 "make it; NaN where it would take long")},
+         {"unit", std::string("-")}});
   } else {
     file.write_small("/coarse_sets/least", sets.least, {m},
                      {{"meaning", std::string("smallest value of each sparse vector; far below 0: "
@@ -95,9 +101,10 @@ void print(const TransferProblem& problem, const CoarseSetsInput& input, const C
     for (std::size_t i = 0; i < sets.numbers.size(); ++i) {
       const bool chosen = sets.numbers[i] == static_cast<std::int64_t>(sets.count());
       rows.push_back({std::to_string(sets.numbers[i]), fmt::format("{:.10g}", sets.crispness[i]),
+                      std::isnan(sets.searched[i]) ? "-" : fmt::format("{:.10g}", sets.searched[i]),
                       chosen ? "chosen" : ""});
     }
-    log.table("Numbers of sets", {"sets", "crispness", ""}, rows);
+    log.table("Numbers of sets", {"sets", "crispness", "Nelder-Mead alone", ""}, rows);
   }
   const std::size_t m = sets.count();
   std::vector<std::vector<std::string>> rows;

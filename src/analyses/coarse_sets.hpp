@@ -42,6 +42,7 @@ struct CoarseSets {
   std::vector<double> residuals;            ///< ||P V - V T|| per Schur vector
   std::vector<std::int64_t> numbers;        ///< of sets that were tried
   std::vector<double> crispness;            ///< of each of them, in [0, 1]; empty for SEBA
+  std::vector<double> searched;             ///< what other codes' search reaches; NaN: not made
   std::vector<base::UniqueVec> memberships; ///< >= 0 with sum 1; for SEBA largest value 1
   base::UniqueVec assignment;     ///< number of the set a cell belongs to most, -1: to none
   std::vector<double> weights;    ///< stationary probability of each set

@@ -1,5 +1,6 @@
 /// How coarse sets are found.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -147,6 +148,7 @@ public:
       Simplex found = crispest_simplex(cloud);
       result.numbers.push_back(m);
       result.crispness.push_back(found.crispness);
+      result.searched.push_back(found.searched);
       if (chosen != 0 && found.crispness <= best.crispness) continue;
       chosen = m;
       best = std::move(found);
@@ -231,7 +233,33 @@ private:
   }
 
   std::vector<base::UniqueVec> basis_of(SchurSpace& space, std::int64_t m) const {
-    return weighted_basis(first_of(space.vectors, static_cast<std::size_t>(m)), weights_.get());
+    std::vector<base::UniqueVec> basis =
+        weighted_basis(first_of(space.vectors, static_cast<std::size_t>(m)), weights_.get());
+    for (std::size_t i = 0; i + 1 < basis.size(); ++i) {
+      if (space.values[i].imag() > 0) standardise(basis[i].get(), basis[i + 1].get());
+    }
+    return basis;
+  }
+
+  /// Turns the two vectors of a conjugate pair so that the diagonal of their block of P is twice the
+  /// same number: LAPACK's form of Schur vectors, in the inner product of the weights.
+  void standardise(Vec first, Vec second) const {
+    Eigen::Matrix2d block;
+    const std::array<Vec, 2> pair{first, second};
+    const base::UniqueVec image = base::duplicate(first);
+    for (Index j = 0; j < 2; ++j) {
+      check(MatMult(problem_.matrix(), pair[static_cast<std::size_t>(j)], image.get()));
+      check(VecPointwiseMult(image.get(), image.get(), weights_.get()));
+      for (Index i = 0; i < 2; ++i) {
+        block(i, j) = base::dot(pair[static_cast<std::size_t>(i)], image.get());
+      }
+    }
+    const double angle = 0.5 * std::atan2(block(1, 1) - block(0, 0), block(0, 1) + block(1, 0));
+    check(VecCopy(first, image.get()));
+    check(VecScale(first, std::cos(angle)));
+    check(VecAXPY(first, std::sin(angle), second));
+    check(VecScale(second, std::cos(angle)));
+    check(VecAXPY(second, -std::sin(angle), image.get()));
   }
 
   /// Columns by stationary probability; of equally probable ones the one that holds the first cell

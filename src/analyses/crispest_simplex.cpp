@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <vector>
 
 #include <petsctao.h>
 
+#include "analyses/simplex_search.hpp"
 #include "base/random.hpp"
 
 namespace komori::analyses {
@@ -160,6 +162,16 @@ private:
   std::set<std::int64_t> known_;
 };
 
+/// As other codes have it; one rank speaks for all.
+double searched(const RowCloud& cloud, const MatrixXd& block) {
+  if (!may_search(static_cast<double>(cloud.points()), static_cast<double>(cloud.dimension()))) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  double found = searched_crispness(cloud.everywhere(), block);
+  MPI_Bcast(&found, 1, MPI_DOUBLE, 0, cloud.comm());
+  return found;
+}
+
 /// Directions spread over all of space, the same on all ranks.
 MatrixXd spread(Index dimension) {
   constexpr Index per_dimension = 10;
@@ -176,7 +188,7 @@ MatrixXd spread(Index dimension) {
 
 Simplex crispest_simplex(const RowCloud& cloud) {
   const Index m = cloud.dimension();
-  if (m == 1) return {MatrixXd::Ones(1, 1), 1, 1};
+  if (m == 1) return {MatrixXd::Ones(1, 1), 1, 1, 1};
   Candidates candidates;
   MatrixXd corners(m, m);
   Index next = 0;
@@ -188,6 +200,7 @@ Simplex crispest_simplex(const RowCloud& cloud) {
   MatrixXd block = start.bottomRightCorner(m - 1, m - 1);
   Simplex result{.transform = completed(cloud, block)};
   result.crispness = result.first_crispness = crispness_of(result.transform);
+  result.searched = searched(cloud, block);
   if (m == 2) return result; // every block is a multiple of this one
 
   for (const RowCloud::Point& point : cloud.farthest(spread(m))) candidates.add(point);

@@ -14,6 +14,8 @@ struct Simplex {
   Eigen::MatrixXd transform; ///< A [m, m]
   double crispness = 0;      ///< trace(S) / m with S = diag(<chi_j, 1>)^-1 <chi_i, chi_j>; 1: crisp
   double first_crispness = 0; ///< of the start, the inner simplex
+  double searched = 0; ///< what a search by simplices from there reaches in the cloud's basis (see
+                       ///< `searched_crispness`); NaN of large clouds
 };
 
 /// Maximises the crispness over all A that make memberships. X are the rows of `cloud` (first

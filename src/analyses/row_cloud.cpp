@@ -23,6 +23,10 @@ RowCloud::RowCloud(const spaces::Grid& grid, const std::vector<base::UniqueVec>&
       [&](PetscInt, const spaces::Index& cell) { naturals_.push_back(grid.natural(cell)); });
 }
 
+std::int64_t RowCloud::points() const noexcept {
+  return grid_.cells();
+}
+
 RowCloud::Point RowCloud::highest(const Eigen::VectorXd& score) const {
   constexpr double none = -std::numeric_limits<double>::infinity();
   double best = score.size() > 0 ? score.maxCoeff() : none;
@@ -60,6 +64,16 @@ Eigen::VectorXd RowCloud::lowest(const Eigen::MatrixXd& directions) const {
   MPI_Allreduce(MPI_IN_PLACE, least.data(), static_cast<int>(least.size()), MPI_DOUBLE, MPI_MIN,
                 grid_.comm());
   return least;
+}
+
+Eigen::MatrixXd RowCloud::everywhere() const {
+  Eigen::MatrixXd all = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(grid_.cells()), dimension());
+  for (Eigen::Index i = 0; i < rows_.rows(); ++i) {
+    all.row(static_cast<Eigen::Index>(naturals_[static_cast<std::size_t>(i)])) = rows_.row(i);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, all.data(), static_cast<int>(all.size()), MPI_DOUBLE, MPI_SUM,
+                grid_.comm());
+  return all;
 }
 
 base::UniqueVec RowCloud::combined(const Eigen::VectorXd& direction) const {

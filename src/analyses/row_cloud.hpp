@@ -22,6 +22,8 @@ public:
 
   MPI_Comm comm() const noexcept { return grid_.comm(); }
   Eigen::Index dimension() const noexcept { return rows_.cols(); }
+  /// Of all ranks. Local.
+  std::int64_t points() const noexcept;
   /// This rank's points, one per row. Local.
   const Eigen::MatrixXd& rows() const noexcept { return rows_; }
 
@@ -36,6 +38,8 @@ public:
   std::vector<Point> farthest(const Eigen::MatrixXd& directions) const;
   /// The smallest value of each column of rows * directions. Collective.
   Eigen::VectorXd lowest(const Eigen::MatrixXd& directions) const;
+  /// All points in natural order on every rank: of small clouds. Collective.
+  Eigen::MatrixXd everywhere() const;
   /// A vector with the values rows * direction. Collective.
   base::UniqueVec combined(const Eigen::VectorXd& direction) const;
 

@@ -92,14 +92,7 @@ class Stopped(DriverTest):
     def test_the_assembly_of_a_matrix(self):
         (self.folder / "input.yaml").write_text(ULAM)
         self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
-        known = 0
-        # Each run goes on with the rows of those before it, and is asked to stop in the middle of its own.
-        for ranks, by in ((None, signal.SIGTERM), (None, signal.SIGUSR2)):
-            code, stderr = self.interrupt(ranks, at="of 48400 cells", by=by)
-            self.assertEqual(code, 75, stderr)
-            rows = self.saved_rows()
-            self.assertGreater(rows, known)
-            known = rows
+        known = self.rows_of_two_stops("of 48400 cells", (signal.SIGTERM, signal.SIGUSR2), 48400)
         done = self.run_driver("input.yaml", "--quiet", "--restart", "auto", "--walltime", "2s", ranks=4)
         self.assertEqual(done.returncode, 75, done.stderr)
         self.assertGreater(self.saved_rows(), known)
@@ -119,30 +112,46 @@ class Stopped(DriverTest):
     def test_the_assembly_of_a_matrix_on_a_cover(self):
         (self.folder / "input.yaml").write_text(COVERED)
         self.succeed("input.yaml", "--quiet", "--output", "whole.h5")
-        known = 0
-        for by in (signal.SIGUSR2, signal.SIGTERM):
-            code, stderr = self.interrupt(None, at=" %  of ", by=by)
-            self.assertEqual(code, 75, stderr)
-            rows = self.saved_rows()
-            self.assertGreater(rows, known)
-            known = rows
+        with h5py.File(self.folder / "whole.h5") as whole:
+            boxes = whole["cover"].attrs["boxes"]
+        known = self.rows_of_two_stops(" %  of ", (signal.SIGUSR2, signal.SIGTERM), boxes)
         told = self.succeed("input.yaml", "--restart", "auto", ranks=4)
         self.assertIn(f"    {known} rows from the checkpoint\n", told)
         self.assertFalse([name for name in self.files() if "checkpoint" in name])
         with h5py.File(self.folder / "whole.h5") as whole, h5py.File(self.folder / "input.h5") as file:
-            self.assertLess(known, whole["cover"].attrs["boxes"])
             numpy.testing.assert_allclose(
                 file["stationary/density"][:], whole["stationary/density"][:], rtol=1e-7, atol=1e-7)
             self.assertEqual(file["grid"].attrs["nonzeros"], whole["grid"].attrs["nonzeros"])
             self.assertEqual(file["grid"].attrs["largest_leak"], whole["grid"].attrs["largest_leak"])
             self.assertEqual(names(file), names(whole))
 
-    def saved_rows(self):
-        """Rows of the matrix in the newest checkpoint, behind the block of its seal."""
+    def rows_of_two_stops(self, at, signals, all_rows):
+        """Stops two runs in the middle of their rows, the second one going on with those of the first; returns
+        the rows that are then known. A signal comes late where this process does not get its turn for as long as
+        the rows take; such a run has shown nothing, and both are made again."""
+        for _ in range(5):
+            known = 0
+            for by in signals:
+                code, stderr = self.interrupt(None, at=at, by=by)
+                self.assertIn(code, (0, 75), stderr)
+                before, known = known, self.saved_rows(all_rows) if code == 75 else all_rows
+                if known == all_rows:
+                    break
+                self.assertGreater(known, before)
+            else:
+                return known
+            for name in self.files():
+                if name.startswith("input.") and name != "input.yaml":
+                    (self.folder / name).unlink()
+        self.fail(f"no signal out of five came before all of {all_rows} rows were made")
+
+    def saved_rows(self, otherwise=0):
+        """Rows of the matrix in the newest checkpoint, behind the block of its seal; a later phase's may have none."""
         newest = max((name for name in self.files() if "checkpoint" in name),
                      key=lambda name: int(name.split("-")[1].split(".")[0]))
         with h5py.File(self.folder / newest) as file:
-            return int(file["state/assembly.rows.size"][0])
+            name = "state/assembly.rows.size"
+            return int(file[name][0]) if name in file else otherwise
 
 
 if __name__ == "__main__":
