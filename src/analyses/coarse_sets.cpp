@@ -81,7 +81,8 @@ void write(const TransferProblem& problem, const CoarseSetsInput& input, const C
       "/coarse_sets/leaving", sets.leaving, {m},
       {{"meaning", std::string(problem.rates() ? "stationary rate of leaving each crisp set"
                                                : "stationary probability of leaving each crisp "
-                                                 "set in one step")},
+                                                 "set in one step") +
+                       "; NaN where no cell with probability belongs to a set most"},
        {"unit", unit}});
   file.annotate("/coarse_sets",
                 {{"method", input.method},
@@ -114,7 +115,8 @@ void print(const TransferProblem& problem, const CoarseSetsInput& input, const C
       to += fmt::format("{}{:.5g}", j ? "  " : "", sets.transition[i * m + j]);
     }
     rows.push_back({std::to_string(i), fmt::format("{:.8g}", sets.weights[i]),
-                    fmt::format("{:.5g}", sets.leaving[i]), to});
+                    std::isnan(sets.leaving[i]) ? "-" : fmt::format("{:.5g}", sets.leaving[i]),
+                    to});
   }
   log.table(fmt::format("Coarse sets ({})", input.method == "gpcca" ? "G-PCCA" : "SEBA"),
             {"set", "probability", problem.rates() ? "leaving rate" : "leaving", "transitions to"},

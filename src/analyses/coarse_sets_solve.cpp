@@ -220,7 +220,9 @@ public:
                                       : MatrixXd(in.cwiseInverse().asDiagonal() * crisp);
     for (Index i = 0; i < m; ++i) {
       for (Index j = 0; j < m; ++j) result.transition.push_back(coarse(i, j));
-      result.leaving.push_back(problem_.rates() ? -crisp(i, i) / in[i] : 1 - crisp(i, i) / in[i]);
+      result.leaving.push_back(!(in[i] > 0)       ? std::numeric_limits<double>::quiet_NaN()
+                               : problem_.rates() ? -crisp(i, i) / in[i]
+                                                  : 1 - crisp(i, i) / in[i]);
     }
   }
 
@@ -241,8 +243,8 @@ private:
     return basis;
   }
 
-  /// Turns the two vectors of a conjugate pair so that the diagonal of their block of P is twice the
-  /// same number: LAPACK's form of Schur vectors, in the inner product of the weights.
+  /// Turns the two vectors of a conjugate pair so that the diagonal of their block of P is twice
+  /// the same number: LAPACK's form of Schur vectors, in the inner product of the weights.
   void standardise(Vec first, Vec second) const {
     Eigen::Matrix2d block;
     const std::array<Vec, 2> pair{first, second};

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include <Eigen/Dense>
 
@@ -15,6 +18,7 @@ namespace {
 using Complex = std::complex<double>;
 using linalg::EigenPairs;
 using linalg::units_of;
+using Units = std::vector<std::size_t>;
 
 /// Eigenvalues nearer to each other than this, relative to the norm, have one space together.
 constexpr double coincide = 1e-7;
@@ -70,7 +74,7 @@ double condition_of(const EigenPairs& right, const std::vector<std::size_t>& rig
   }
   const Eigen::MatrixXcd overlap =
       whitening(left, lefts).transpose() * mixed * whitening(right, rights);
-  const Eigen::JacobiSVD<Eigen::MatrixXcd> svd(overlap);
+  const Eigen::BDCSVD<Eigen::MatrixXcd> svd(overlap);
   const double least = svd.singularValues().minCoeff();
   return least > 0 ? std::max(1.0, 1 / least) : std::numeric_limits<double>::infinity();
 }
@@ -83,11 +87,12 @@ PairConditions pair_conditions(const EigenPairs& right, const EigenPairs& left, 
   PairConditions result;
   result.condition.assign(right.values.size(), std::numeric_limits<double>::infinity());
   result.uncertainty.assign(right.values.size(), std::numeric_limits<double>::infinity());
+  std::map<std::pair<Units, Units>, double> known; // copies share their space
   const auto upper = [](Complex value) { return Complex(value.real(), std::abs(value.imag())); };
   for (const std::size_t unit : units) {
     const Complex value = upper(right.values[unit]);
-    std::vector<std::size_t> rights;
-    std::vector<std::size_t> lefts;
+    Units rights;
+    Units lefts;
     double nearest = std::numeric_limits<double>::infinity();
     std::size_t closest = 0;
     double residual = 0;
@@ -107,7 +112,9 @@ PairConditions pair_conditions(const EigenPairs& right, const EigenPairs& left, 
     double condition = std::numeric_limits<double>::infinity();
     double uncertainty = nearest;
     if (!lefts.empty()) {
-      condition = condition_of(right, rights, left, lefts);
+      const auto found = known.try_emplace({rights, lefts}, condition);
+      if (found.second) found.first->second = condition_of(right, rights, left, lefts);
+      condition = found.first->second;
       uncertainty = std::max(nearest, condition * std::max(residual, 10 * round_off * norm));
     }
     const std::size_t size = right.values[unit].imag() != 0 ? 2 : 1;

@@ -62,8 +62,10 @@ void judge(const TransferProblem& problem, const TransferSpectrumInput& input,
     }
     // The eigenvalue 1 of a closed system is known; others must be known well enough for a rate.
     const double still = problem.rates() ? 100 * round_off * problem.norm() : 1e-12 / problem.lag();
-    const bool stationary = problem.closed() && i == 0 && std::abs(rate) <= still;
-    const bool vague = !stationary && slope * (moved + of_grid + of_paths) > 0.1 * std::abs(rate);
+    const bool stationary =
+        problem.closed() && static_cast<std::int64_t>(i) < s.parts && std::abs(rate) <= still;
+    const double open = slope * (moved + of_grid + of_paths); // of the rate
+    const bool vague = !stationary && open > std::max(0.1 * std::abs(rate), still);
     s.rates.push_back(rate);
     // Rounding must not make a long time of none.
     const bool decays = rate > std::max(still, slope * moved);

@@ -43,7 +43,8 @@ struct TransferSpectrum {
   std::vector<base::UniqueVec> left;        ///< densities per volume, integral of the modulus 1
   PetscInt iterations = 0;
   std::string solver;
-  std::string coverage; ///< what the search may have missed, empty if nothing
+  std::string coverage;   ///< what the search may have missed, empty if nothing
+  std::int64_t parts = 1; ///< that never meet; 1 also where there are fewer than pairs
   bool complete = true;
 };
 

@@ -7,6 +7,7 @@
 #include "analyses/eigen_checkpoints.hpp"
 #include "analyses/eigenfunctions.hpp"
 #include "analyses/pair_conditions.hpp"
+#include "analyses/pairs_of_parts.hpp"
 #include "analyses/sampling_error.hpp"
 #include "analyses/slow_pairs.hpp"
 #include "analyses/transfer_spectrum.hpp"
@@ -78,6 +79,16 @@ EigenPairs nearest_pairs(const Search& search, EigenRequest& request, double tar
   return pairs;
 }
 
+/// Products tell eigenvalues of one modulus apart by nothing: those found are any of them, as of a
+/// step that only permutes cells.
+bool all_of_one_modulus(const EigenPairs& pairs, std::int64_t cells) {
+  if (pairs.values.empty() || static_cast<std::int64_t>(pairs.values.size()) >= cells) return false;
+  const double first = std::abs(pairs.values.front());
+  return std::all_of(pairs.values.begin(), pairs.values.end(), [first](Complex value) {
+    return std::abs(std::abs(value) - first) <= 1e-8 * first;
+  });
+}
+
 EigenPairs find(const Search& search) {
   TransferProblem& problem = search.problem;
   const TransferSpectrumInput& input = search.input;
@@ -108,11 +119,14 @@ EigenPairs find(const Search& search) {
     if (may_factorise) request.max_iterations = 300;
     if (may_filter) request.max_iterations = 20;
     if (request.largest) pairs = search.run(request);
-    const bool short_of = pairs.values.size() < asked;
+    const bool alike = may_factorise && all_of_one_modulus(pairs, cells);
+    const bool short_of = pairs.values.size() < asked || alike;
     if (short_of && (may_factorise || input.solver == "direct")) {
       if (request.largest) {
-        problem.log().line(fmt::format("    {} of {} pairs by products alone: inverting next to 1",
-                                       pairs.values.size(), input.pairs));
+        problem.log().line(
+            alike ? std::string("    many eigenvalues of the same modulus: inverting next to 1")
+                  : fmt::format("    {} of {} pairs by products alone: inverting next to 1",
+                                pairs.values.size(), input.pairs));
       }
       request.largest = false;
       request.max_iterations = 0;
@@ -133,8 +147,10 @@ EigenPairs find(const Search& search) {
   const Complex last = pairs.values[asked - 1];
   const double slack = 1e-8 * problem.norm();
   const auto belongs = [&](Complex value) {
-    return problem.rates() ? value.real() >= last.real() - slack
-                           : std::abs(value) >= std::abs(last) - slack;
+    if (problem.rates()) return value.real() >= last.real() - slack;
+    // Of equal moduli the larger real part comes first.
+    const double longer = std::abs(value) - std::abs(last);
+    return longer > slack || (longer >= -slack && value.real() >= last.real() - slack);
   };
   const bool all_copies =
       linalg::complete_multiplicities(search.matrix, request, pairs, belongs, problem.log());
@@ -160,6 +176,24 @@ void pair_up(TransferProblem& problem, const EigenPairs& functions, EigenPairs& 
   }
 }
 
+/// Where the state space falls into at least as many parts that never meet as pairs are asked for,
+/// these are those of the leading eigenvalue alone, which any solver would take for long: it is
+/// multiple as often. Returns whether it is so.
+bool take_parts(TransferProblem& problem, const TransferSpectrumInput& input, bool left,
+                TransferSpectrum& result, EigenPairs& functions, EigenPairs& densities) {
+  if (input.target.word.empty()) return false;
+  std::optional<PartPairs> parts = pairs_of_parts(problem, input.pairs, left, input.tolerance);
+  if (!parts) return false;
+  result.parts = parts->count;
+  result.coverage =
+      fmt::format("the state space falls into {} parts that never meet, so that {} is "
+                  "an eigenvalue as often; the pairs are those of {} parts",
+                  parts->count, problem.rates() ? 0 : 1, input.pairs);
+  functions = std::move(parts->functions);
+  densities = std::move(parts->densities);
+  return true;
+}
+
 } // namespace
 
 TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectrumInput& input) {
@@ -169,15 +203,17 @@ TransferSpectrum compute_spectrum(TransferProblem& problem, const TransferSpectr
   TransferSpectrum result;
   EigenPairs functions;
   EigenPairs densities;
-  const io::Checkpoints* checkpoints = problem.checkpoints();
-  const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
-  if ((left || both) && !resumes_right) {
-    densities = find(
-        {problem, input, problem.transposed(), true, "spectrum left", nullptr, result.coverage});
-  }
-  if (right || both) {
-    functions = find({problem, input, problem.matrix(), false, "spectrum right",
-                      left || both ? &densities : nullptr, result.coverage});
+  if (!take_parts(problem, input, left || both, result, functions, densities)) {
+    const io::Checkpoints* checkpoints = problem.checkpoints();
+    const bool resumes_right = checkpoints && checkpoints->pending("spectrum right");
+    if ((left || both) && !resumes_right) {
+      densities = find(
+          {problem, input, problem.transposed(), true, "spectrum left", nullptr, result.coverage});
+    }
+    if (right || both) {
+      functions = find({problem, input, problem.matrix(), false, "spectrum right",
+                        left || both ? &densities : nullptr, result.coverage});
+    }
   }
   EigenPairs& leading = right ? functions : densities;
   const EigenPairs& other = right ? densities : functions;

@@ -26,10 +26,25 @@ std::unique_ptr<MatrixStream> open_stream(const std::string& path) {
   }
 }
 
+/// Of a dense matrix that are read at once.
+constexpr std::int64_t most_numbers = 1 << 23;
+
 /// A dataset of one axis, the part [first, first + count).
 Slab part(std::int64_t size, std::int64_t first, std::int64_t count) {
   return {
       {static_cast<hsize_t>(size)}, {static_cast<hsize_t>(first)}, {static_cast<hsize_t>(count)}};
+}
+
+/// A dataset may claim any shape without having been written; compression gains at most a factor of
+/// about 1000 (deflate).
+std::string never_written(const ReadFile& file, const std::string& name) {
+  double numbers = 1;
+  for (const hsize_t entries : file.shape(name)) numbers *= static_cast<double>(entries);
+  const auto stored = static_cast<double>(file.stored_bytes(name));
+  if (numbers <= 1100 * stored + 1e6) return {};
+  return fmt::format("dataset '{}' has shape [{}], but only {:g} bytes in the file: it was never "
+                     "written",
+                     name, fmt::join(file.shape(name), ", "), stored);
 }
 
 bool is_index(double value, std::int64_t below) {
@@ -72,6 +87,7 @@ void MatrixFile::open_hdf5() {
       throw base::InputError(fmt::format("'{}': dataset '{}' has shape [{}], but must be square",
                                          path_, dataset_, fmt::join(shape, ", ")));
     }
+    agree(never_written(file, dataset_));
     size_ = static_cast<std::int64_t>(shape[0]);
     return;
   }
@@ -91,6 +107,9 @@ void MatrixFile::open_hdf5() {
     throw base::InputError(fmt::format("'{}': '{}' must hold indptr[rows + 1], indices[n] and "
                                        "data[n]",
                                        path_, dataset_));
+  }
+  for (const char* name : {"indptr", "indices", "data"}) {
+    agree(never_written(file, dataset_ + "/" + name));
   }
   size_ = static_cast<std::int64_t>(rows[0]) - 1;
 }
@@ -120,13 +139,23 @@ std::vector<MatrixEntry> MatrixFile::rows(std::int64_t first, std::int64_t count
 std::vector<MatrixEntry> MatrixFile::dense_rows(std::int64_t first, std::int64_t count) const {
   const ReadFile file(comm_, path_);
   const auto n = static_cast<hsize_t>(size_);
-  const std::vector<double> values = file.read(
-      dataset_, {{n, n}, {static_cast<hsize_t>(first), 0}, {static_cast<hsize_t>(count), n}});
+  // Few of the entries may differ from 0: rows are read in pieces, as many on all ranks.
+  const std::int64_t piece = std::max<std::int64_t>(1, most_numbers / size_);
+  std::int64_t most = count;
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT64_T, MPI_MAX, comm_);
   std::vector<MatrixEntry> entries;
-  for (std::int64_t i = 0; i < count; ++i) {
-    for (std::int64_t j = 0; j < size_; ++j) {
-      const double value = values[static_cast<std::size_t>(i * size_ + j)];
-      if (value != 0) entries.push_back({first + i, j, value});
+  for (std::int64_t at = 0; at < most; at += piece) {
+    const std::int64_t begin = std::min(at, count);
+    const std::int64_t rows = std::min(count, at + piece) - begin;
+    const std::vector<double> values =
+        file.read(dataset_, {{n, n},
+                             {static_cast<hsize_t>(rows > 0 ? first + begin : 0), 0},
+                             {static_cast<hsize_t>(rows), rows > 0 ? n : 0}});
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < size_; ++j) {
+        const double value = values[static_cast<std::size_t>(i * size_ + j)];
+        if (value != 0) entries.push_back({first + begin + i, j, value});
+      }
     }
   }
   return entries;
@@ -140,9 +169,12 @@ std::vector<MatrixEntry> MatrixFile::compressed_rows(std::int64_t first, std::in
   std::string problem;
   for (std::size_t i = 0; i < starts.size() && problem.empty(); ++i) {
     const bool ascending = i == 0 || starts[i] >= starts[i - 1];
-    if (is_index(starts[i], total + 1) && ascending) continue;
+    const std::int64_t row = first + static_cast<std::int64_t>(i);
+    const bool ends =
+        (row > 0 || starts[i] == 0) && (row < size_ || starts[i] == static_cast<double>(total));
+    if (is_index(starts[i], total + 1) && ascending && ends) continue;
     problem = fmt::format("'{}/indptr' entry {} is {:g}, but they must increase from 0 to {}",
-                          dataset_, first + static_cast<std::int64_t>(i), starts[i], total);
+                          dataset_, row, starts[i], total);
   }
   agree(problem);
   const std::int64_t begin = starts.empty() ? 0 : static_cast<std::int64_t>(starts.front());

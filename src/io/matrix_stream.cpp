@@ -65,9 +65,12 @@ public:
     integer(columns, 1, most_rows);
     if (rows != columns) fail(fmt::format("has {} rows and {} columns: not square", rows, columns));
     if (array_) {
+      const double n = static_cast<double>(rows);
+      require_bytes(symmetric_ ? n * (n + 1) / 2 : n * n, 2, path);
       entries_ = symmetric_ ? rows * (rows + 1) / 2 : rows * rows;
     } else {
       integer(entries_, 0, most_rows);
+      require_bytes(static_cast<double>(entries_), 6, path);
     }
     end();
     size_ = rows;
@@ -107,6 +110,14 @@ public:
 private:
   [[noreturn]] void fail(const std::string& what) const {
     throw std::runtime_error(fmt::format("line {} {}", number_, what));
+  }
+  /// Of the shortest lines, the last without an end.
+  void require_bytes(double entries, double each, const std::string& path) const {
+    const auto bytes = static_cast<double>(std::filesystem::file_size(path));
+    if (entries * each <= bytes + 1) return;
+    fail(fmt::format("announces {:.10g} entries, but the file has only {:.10g} bytes: it is cut "
+                     "short, or the size is wrong",
+                     entries, bytes));
   }
   void read_line() {
     ++number_;

@@ -93,7 +93,8 @@ bool complete_multiplicities(Mat matrix, const EigenRequest& request, EigenPairs
   PetscInt size = 0;
   check(MatGetSize(matrix, &size, nullptr));
   const std::size_t rounds = pairs.values.size();
-  for (std::size_t round = 0; round < rounds; ++round) {
+  const std::size_t many = 3 * rounds + 20;
+  for (std::size_t round = 0; round < rounds && pairs.values.size() < many; ++round) {
     const Space space = space_of(matrix, pairs);
     const auto known = static_cast<PetscInt>(space.basis.size());
     if (known + 2 >= size) return known >= size; // SLEPc needs some room

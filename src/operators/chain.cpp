@@ -8,6 +8,8 @@
 #include "base/collective.hpp"
 #include "base/error.hpp"
 #include "base/indices.hpp"
+#include "base/log.hpp"
+#include "base/memory.hpp"
 #include "operators/csr.hpp"
 
 namespace komori::operators {
@@ -16,6 +18,25 @@ namespace {
 /// How far a row's sum may be off, relative to its largest entry: what six to eight printed digits
 /// leave is refused, rounding is not.
 constexpr double sum_tolerance = 1e-8;
+
+/// Before anything is allocated: a few bytes of a file may name any number of states.
+void require_memory(MPI_Comm comm, const std::string& path, double states) {
+  constexpr double on_every_rank = 8; // bytes of a state on an axis
+  constexpr double shared = 100;      // of its row, without entries, and of some vectors
+  int size = 1;
+  MPI_Comm_size(comm, &size);
+  const double ranks = base::ranks_on_node(comm);
+  const double needed = states * ranks * (on_every_rank + shared / size);
+  const double available = base::node_memory_bytes();
+  int short_of = needed > available ? 1 : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &short_of, 1, MPI_INT, MPI_MAX, comm);
+  if (short_of == 0) return;
+  throw base::MemoryError(fmt::format("'{}': a chain of {:.4g} states needs more than {} on a node "
+                                      "with {}, without its entries; use "
+                                      "more nodes, or fewer states",
+                                      path, states, base::bytes_text(needed),
+                                      base::bytes_text(available)));
+}
 
 } // namespace
 
@@ -29,6 +50,7 @@ ChainSource::ChainSource(MPI_Comm comm, const models::ChainInput& input)
   file_ = std::make_unique<io::MatrixFile>(comm, input.file, input.dataset);
   states_ = file_->size();
   base::require_countable(static_cast<double>(states_), "the chain has", "states", "fewer states");
+  require_memory(comm, input.file, static_cast<double>(states_));
   name_ = fmt::format("'{}'", input.file);
 }
 

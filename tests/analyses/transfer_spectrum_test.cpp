@@ -1,8 +1,12 @@
 #include "analyses/transfer_spectrum.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
+#include <numeric>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -361,6 +365,70 @@ TEST(TransferSpectrum, pairs_near_a_target_and_by_inversion) {
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_TRUE(near(near_one.values[i], by_products.values[i], 1e-9)) << i;
   }
+}
+
+TEST(TransferSpectrum, of_steps_that_permute_cells) {
+  // Turned by s of n cells: gcd(n, s) rings, each with the roots of unity of its length. All moduli
+  // are the same, so that the order is that of real parts.
+  struct Turn {
+    std::int64_t cells, by, pairs;
+  };
+  for (const auto& [cells, by, pairs] :
+       {Turn{600, 0, 10}, {600, 300, 6}, {200, 10, 14}, {200, 1, 7}, {60, 12, 24}, {40, 20, 25}}) {
+    MapCase turn(fmt::format("variables: [x], map: [x + {}/{}]", by, cells),
+                 circle(static_cast<PetscInt>(cells)), {.samples = 1});
+
+    const TransferSpectrum found = judged(*turn, pairs, "both");
+
+    const std::int64_t rings = std::gcd(cells, by);
+    std::vector<double> wanted;
+    for (std::int64_t i = 0; i < cells; ++i) {
+      wanted.push_back(std::cos(2 * std::numbers::pi * static_cast<double>(i / rings) /
+                                static_cast<double>(cells / rings)));
+    }
+    std::sort(wanted.begin(), wanted.end(), std::greater<>());
+    ASSERT_GE(found.values.size(), static_cast<std::size_t>(pairs));
+    for (std::size_t i = 0; i < found.values.size(); ++i) {
+      EXPECT_TRUE(near(found.values[i].real(), wanted[i], {1e-10, 0}))
+          << cells << " " << by << " " << i;
+      EXPECT_TRUE(near(std::abs(found.values[i]), 1, {1e-10, 0}));
+      EXPECT_LE(found.condition[i], 1 + 1e-6); // a permutation is normal
+    }
+    EXPECT_EQ(found.parts, rings >= pairs ? rings : 1);
+    const auto known = std::min<std::size_t>(static_cast<std::size_t>(rings), found.values.size());
+    for (std::size_t i = 0; i < known; ++i) EXPECT_EQ(found.verdicts[i], "converged") << i;
+  }
+}
+
+TEST(TransferSpectrum, parts_that_never_meet_have_a_pair_each) {
+  // {0, 2} and {1, 3, 4}, of which 4 leads into {1, 3}.
+  ChainCase chain({{.5, 0, .5, 0, 0},
+                   {0, .25, 0, .75, 0},
+                   {.25, 0, .75, 0, 0},
+                   {0, .75, 0, .25, 0},
+                   {0, .5, 0, 0, .5}});
+
+  const TransferSpectrum found = judged(*chain, 2, "both");
+
+  EXPECT_EQ(found.parts, 2);
+  const auto of = [](double tolerance, const std::vector<double>& numbers) {
+    return testing::Pointwise(testing::DoubleNear(tolerance), numbers);
+  };
+  const auto side = [&](const std::vector<base::UniqueVec>& vectors, std::size_t i) {
+    return support::gathered((*chain).grid(), vectors[i].get());
+  };
+  EXPECT_THAT(side(found.right, 0), of(1e-12, {1, 0, 1, 0, 0}));
+  EXPECT_THAT(side(found.right, 1), of(1e-12, {0, 1, 0, 1, 1}));
+  EXPECT_THAT(side(found.left, 0), of(1e-10, {1. / 3, 0, 2. / 3, 0, 0}));
+  EXPECT_THAT(side(found.left, 1), of(1e-10, {0, .5, 0, .5, 0}));
+  for (const std::string& verdict : found.verdicts) EXPECT_EQ(verdict, "converged");
+  // Rates likewise.
+  ChainCase rates({{-1, 1, 0}, {2, -2, 0}, {0, 0, 0}});
+  const TransferSpectrum slow = judged(*rates, 2, "both");
+  EXPECT_EQ(slow.values[0], Complex(0));
+  EXPECT_EQ(slow.values[1], Complex(0));
+  EXPECT_THAT(support::gathered((*rates).grid(), slow.left[0].get()),
+              of(1e-10, {2. / 3, 1. / 3, 0}));
 }
 
 TEST(TransferStationary, five_states) {

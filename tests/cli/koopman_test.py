@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The driver koopman as a user meets it: results, errors, files of chains, checkpoints."""
+import os
 import re
 import unittest
+import unittest.mock
 
 import h5py
 import numpy
@@ -133,6 +135,29 @@ class Koopman(DriverTest):
         self.assert_refused(
             "'cube.mtx': line 3 is missing: the file ends after 0 of 1 entries", "cube.yaml",
             "--quiet", "--overwrite", ranks=2)
+
+    def test_files_that_claim_more_than_they_hold(self):
+        with h5py.File(self.folder / "claims.h5", "w") as file:
+            file.create_dataset("matrix", (10**6, 10**6), "f8", chunks=(1000, 1000))
+            rows = file.create_group("rows")
+            rows.create_dataset("indptr", (2 * 10**9,), "i8", chunks=(1000,))
+            rows["indices"], rows["data"] = [0], [1.0]
+        for dataset, message in (
+                ("matrix", "dataset 'matrix' has shape [1000000, 1000000], but only 0 bytes in the file: it was never "
+                           "written"),
+                ("rows", "dataset 'rows/indptr' has shape [2000000000], but only 0 bytes in the file: it was never "
+                         "written")):
+            (self.folder / "chain.yaml").write_text(
+                f"model: {{kind: chain, file: claims.h5, dataset: {dataset}}}\nspectrum: {{}}\n")
+            self.assert_refused(f"'claims.h5': {message}", "chain.yaml", "--quiet", ranks=2)
+        (self.folder / "many.mtx").write_text(
+            "%%MatrixMarket matrix coordinate real general\n2000000000 2000000000 1\n1 1 1\n")
+        (self.folder / "chain.yaml").write_text("model: {kind: chain, file: many.mtx}\nspectrum: {}\n")
+        with unittest.mock.patch.dict(os.environ, {"SLURM_MEM_PER_NODE": "1000"}):  # MiB, on any machine
+            done = self.run_driver("chain.yaml", "--quiet", ranks=2)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertRegex(done.stderr, r"^error: 'many.mtx': a chain of 2e\+09 states needs more than 232.00 GB on a "
+                                      r"node with .*; use more nodes, or fewer states\n$")
 
     def test_both_sides_of_multiple_eigenvalues_belong_together_on_any_number_of_ranks(self):
         # Ulam's matrix of the doubling map on 15 cells: 0.5 four times, then 0.5i and -0.5i three times each,

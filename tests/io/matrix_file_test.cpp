@@ -109,12 +109,12 @@ TEST_F(MatrixFiles, hdf5_dense_and_compressed_rows) {
     file.commit();
   }
   expect_sample("dense.h5");
-  const auto compressed = [&](const std::string& name, std::vector<std::int64_t> columns) {
+  const auto compressed = [&](const std::string& name, std::vector<std::int64_t> columns,
+                              std::vector<std::int64_t> starts = {0, 2, 2, 6, 7}) {
     ResultFile file(folder_.comm(), folder_.file(name));
     std::vector<double> values;
     for (const MatrixEntry& e : sample) values.push_back(e.value);
-    file.write_integers("/matrix/indptr", std::vector<std::int64_t>{0, 2, 2, 6, 7}, {5},
-                        {{"meaning", "-"}, {"unit", "-"}});
+    file.write_integers("/matrix/indptr", starts, {5}, {{"meaning", "-"}, {"unit", "-"}});
     file.write_integers("/matrix/indices", columns, {7}, {{"meaning", "-"}, {"unit", "-"}});
     file.write_small("/matrix/data", values, {7}, {{"meaning", "-"}, {"unit", "-"}});
     file.commit();
@@ -124,6 +124,12 @@ TEST_F(MatrixFiles, hdf5_dense_and_compressed_rows) {
   compressed("wild.h5", {0, 3, 0, 1, 2, 4, 1});
   EXPECT_THAT(error("wild.h5"), HasSubstr("'/matrix/indices' entry 5 is 4, but must be an integer "
                                           "from 0 to 3"));
+  compressed("late.h5", {0, 3, 0, 1, 2, 3, 1}, {1, 2, 2, 6, 7});
+  EXPECT_THAT(error("late.h5"), HasSubstr("'/matrix/indptr' entry 0 is 1, but they must increase "
+                                          "from 0 to 7"));
+  compressed("early.h5", {0, 3, 0, 1, 2, 3, 1}, {0, 2, 2, 6, 6});
+  EXPECT_THAT(error("early.h5"), HasSubstr("'/matrix/indptr' entry 4 is 6, but they must increase "
+                                           "from 0 to 7"));
   {
     ResultFile file(folder_.comm(), folder_.file("flat.h5"));
     file.write_small("/matrix", std::vector<double>{1, 2}, {1, 2},
@@ -144,6 +150,13 @@ TEST_F(MatrixFiles, what_is_wrong_is_named_by_line) {
   EXPECT_THAT(text(banner + "2 3 1\n1 1 1\n"), HasSubstr("line 2 has 2 rows and 3 columns"));
   EXPECT_THAT(text(banner + "2 2 2\n1 1 1\n"), HasSubstr("line 4 is missing: the file ends after 1 "
                                                          "of 2 entries"));
+  // Nothing of such a size is allocated.
+  EXPECT_THAT(text(banner + "3 3 999999999999\n1 1 1\n"),
+              HasSubstr("line 2 announces 1e+12 entries, but the file has only "));
+  const std::string array = "%%MatrixMarket matrix array real general\n";
+  EXPECT_THAT(
+      text(array + "4294967296 4294967296\n1\n"),
+      HasSubstr("line 2 announces 1.844674407e+19 entries, but the file has only 65 bytes"));
   EXPECT_THAT(text(banner + "2 2 1\n1 3 1\n"), HasSubstr("line 3 must hold integers from 1 to 2"));
   EXPECT_THAT(text(banner + "2 2 1\n1 1 nan\n"), HasSubstr("line 3 must hold a finite number"));
   EXPECT_THAT(text(banner + "2 2 1\n1 1 1 1\n"), HasSubstr("line 3 has more on it"));

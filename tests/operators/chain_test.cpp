@@ -5,6 +5,7 @@
 
 #include "numbers.hpp"
 #include "operators/connectivity.hpp"
+#include "operators/separate_parts.hpp"
 #include "support.hpp"
 
 namespace komori::operators {
@@ -86,6 +87,37 @@ TEST(Chain, connectivity_counts_what_is_cut_off) {
   std::vector<std::vector<double>> path(n, std::vector<double>(n, 0.0));
   for (std::size_t i = 0; i < n; ++i) path[i][(i + 37) % n] = 1;
   EXPECT_EQ(counts(path), std::pair(0L, 0L));
+}
+
+TEST(Chain, separate_parts_are_what_never_meets) {
+  // States in a ring by threes, a path that crosses all ranks, and one alone.
+  constexpr std::size_t n = 41;
+  std::vector<std::vector<double>> rows(n, std::vector<double>(n, 0.0));
+  for (std::size_t i = 0; i < n; ++i) rows[i][i] = 0.5;
+  std::vector<double> wanted(n);
+  for (std::size_t i = 0; i < n - 1; ++i) {
+    if (i % 2 == 0) { // one way only: the even states from the last to the first
+      rows[i][i > 1 ? i - 2 : i] += 0.5;
+      wanted[i] = 0;
+    } else { // neighbours in pairs: {1, 3}, {5, 7}, ...
+      rows[i][i % 4 == 1 ? std::min(i + 2, n - 2) : i] += 0.5;
+      wanted[i] = static_cast<double>(i % 4 == 1 ? i : i - 2);
+    }
+  }
+  rows[n - 1][n - 1] = 1;
+  wanted[n - 1] = n - 1;
+  const Chain chain = assemble(input(rows));
+  const spaces::Grid grid = support::grid({support::axis("state", -0.5, n - 0.5, n)});
+  std::vector<double> names;
+  grid.for_each_cell([&](PetscInt, const spaces::Index& cell) {
+    names.push_back(static_cast<double>(grid.natural(cell)));
+  });
+
+  const auto parts = separate_parts(chain.transfer.matrix.get(), names);
+
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->count, 12); // the path, ten pairs, the one alone
+  EXPECT_EQ(support::gathered(grid, parts->first.get()), wanted);
 }
 
 TEST(Chain, closed_sets_are_what_is_never_left) {
