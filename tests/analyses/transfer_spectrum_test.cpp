@@ -374,7 +374,7 @@ TEST(TransferSpectrum, of_steps_that_permute_cells) {
     std::int64_t cells, by, pairs;
   };
   for (const auto& [cells, by, pairs] :
-       {Turn{600, 0, 10}, {600, 300, 6}, {200, 10, 14}, {200, 1, 7}, {60, 12, 24}, {40, 20, 25}}) {
+       {Turn{600, 0, 10}, {600, 300, 6}, {90, 10, 14}, {30, 1, 7}, {60, 12, 24}, {40, 20, 25}}) {
     MapCase turn(fmt::format("variables: [x], map: [x + {}/{}]", by, cells),
                  circle(static_cast<PetscInt>(cells)), {.samples = 1});
 
