@@ -34,10 +34,14 @@ def draw_chapman_kolmogorov(ax, result, i, j):
     group = "chapman_kolmogorov/"
     times = result.get(group + "steps") * result.attribute("chapman_kolmogorov", "lag", 1)
     predicted, estimated = (result.get(group + what)[:, i, j] for what in ("predicted", "estimated"))
-    ax.plot(times, predicted, color=ACCENT, label="predicted")
+    alone = len(times) == 1  # of a single number of steps there is no line
+    ax.plot(times, predicted, color=ACCENT, marker="_" if alone else None, markersize=18, label="predicted")
     if group + "predicted_lower" in result.file:
         low, high = (result.get(f"{group}predicted_{end}")[:, i, j] for end in ("lower", "upper"))
-        ax.fill_between(times, low, high, color=ACCENT, alpha=0.2, linewidth=0)
+        if alone:
+            ax.vlines(times, low, high, color=ACCENT, alpha=0.2, linewidth=12)
+        else:
+            ax.fill_between(times, low, high, color=ACCENT, alpha=0.2, linewidth=0)
         low, high = (result.get(f"{group}estimated_{end}")[:, i, j] for end in ("lower", "upper"))
         bars = np.maximum(0, [estimated - low, high - estimated])
         ax.errorbar(times, estimated, bars, color=WARM, fmt="o", markersize=3.5, capsize=2,

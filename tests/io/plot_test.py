@@ -22,7 +22,7 @@ if len(sys.argv) > 1 and sys.argv[1].endswith(".py"):
 PLOT = os.path.abspath(PLOT)
 sys.path.insert(0, os.path.dirname(PLOT))
 import plot  # noqa: E402
-from plots import densities, dictionary, drawing, network, spectrum  # noqa: E402
+from plots import densities, dictionary, drawing, network, series, spectrum  # noqa: E402
 
 
 def run_program(*arguments, python=(sys.executable,)):
@@ -259,6 +259,23 @@ class Plot(unittest.TestCase):
             figure, ax = plot.plt.subplots()
             spectrum.draw_spectrum(ax, drawing.Result(file))
             self.assertEqual([patch.radius for patch in ax.patches], [1])
+            plot.plt.close(figure)
+
+    def test_draws_a_prediction_of_a_single_number_of_steps(self):
+        path = self.path("ck.h5")
+        with h5py.File(path, "w") as file:
+            group = file.create_group("chapman_kolmogorov")
+            group["steps"], group["sets"] = [3], texts(["left", "right"])
+            for what, value in (("predicted", 0.6), ("estimated", 0.5)):
+                for end, shift in (("", 0), ("_lower", -0.1), ("_upper", 0.1)):
+                    group[what + end] = np.full((1, 2, 2), value + shift)
+        with h5py.File(path) as file:
+            figure, ax = plot.plt.subplots()
+            series.draw_chapman_kolmogorov(ax, drawing.Result(file), 0, 0)
+            self.assertNotIn(ax.lines[0].get_marker(), (None, "None", "", " "))
+            np.testing.assert_allclose(ax.lines[0].get_xydata(), [[3, 0.6]])
+            band, = (c for c in ax.collections if c.get_linewidth()[0] > 5)
+            np.testing.assert_allclose(band.get_segments(), [[[3, 0.5], [3, 0.7]]])
             plot.plt.close(figure)
 
     def test_obeys_show_and_output(self):
