@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -159,16 +160,36 @@ base::UniqueVec arrivals(TransferProblem& problem, const std::vector<base::Uniqu
   return arrived;
 }
 
-/// Where the steps keep volumes, mass that begins spread evenly stays so. Collective.
-void take_even(TransferProblem& problem, LeadingDensity& result) {
-  base::UniqueVec even = base::duplicate(problem.volumes());
-  check(VecCopy(problem.volumes(), even.get()));
-  normalise(even.get());
+/// Mass that begins spread evenly, where it stays so (steps that keep volumes) or soon comes to
+/// rest under half a step at a time. Unlike an eigenvector of a multiple eigenvalue it is nowhere
+/// below 0. Collective.
+void take_even(TransferProblem& problem, const TransferStationaryInput& input,
+               LeadingDensity& result) {
+  constexpr int most_steps = 1000;
+  base::UniqueVec masses = base::duplicate(problem.volumes());
+  const base::UniqueVec image = base::duplicate(problem.volumes());
+  check(VecCopy(problem.volumes(), masses.get()));
+  normalise(masses.get());
   const double value = problem.rates() ? 0 : 1;
-  if (!(residual_of(problem.transposed(), even.get(), value) <= 1e-13 * problem.norm())) return;
-  result.density = std::move(even);
+  // Volumes are differences of edges, which have fewer digits the more cells there are.
+  const double rounding =
+      1e-13 + 4 * std::numeric_limits<double>::epsilon() * problem.grid().cells();
+  double residual = residual_of(problem.transposed(), masses.get(), value);
+  int steps = 0;
+  for (; residual > rounding * problem.norm() && steps < most_steps; ++steps) {
+    check(MatMult(problem.transposed(), masses.get(), image.get()));
+    if (problem.rates()) {
+      check(VecAXPY(masses.get(), 0.5 / problem.norm(), image.get()));
+    } else {
+      check(VecAXPBY(masses.get(), 0.5, 0.5, image.get()));
+    }
+    residual = residual_of(problem.transposed(), masses.get(), value);
+  }
+  if (!(residual <= std::max(rounding, input.tolerance) * problem.norm())) return;
+  result.density = std::move(masses);
   result.eigenvalue = value;
-  result.method = "volumes are kept";
+  result.method =
+      steps == 0 ? "volumes are kept" : fmt::format("{} half steps of even mass", steps);
   describe(problem, result);
 }
 
@@ -179,7 +200,7 @@ void choose(TransferProblem& problem, const TransferStationaryInput& input,
   const std::optional<std::vector<base::UniqueVec>> sets =
       operators::closed_sets(problem.matrix(), problem.transposed(), most_searches);
   if (!sets) {
-    take_even(problem, result);
+    take_even(problem, input, result);
     return;
   }
   if (sets->size() < 2) return;

@@ -1,5 +1,6 @@
 #include "analyses/coarse_sets.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -67,9 +68,9 @@ TEST(CoarseSets, of_twelve_states_the_crispest_are_three) {
   EXPECT_THAT(sets.numbers, ElementsAre(2, 3, 5)); // 4 and 6 would split a pair
   EXPECT_TRUE(near(sets.crispness[0], .741514717000221, {1e-12, 0}));
   EXPECT_TRUE(near(sets.crispness[1], .815128047451789, {1e-10, 0}));
-  // The value published for five sets is where a search by simplices stops, in this basis and within
-  // 1e-4 of nowhere to go; its steps have carried rounding along. More is possible, and bounded by
-  // what three sets reach.
+  // The value published for five sets is where a search by simplices stops, in this basis and
+  // within 1e-4 of nowhere to go; its steps have carried rounding along. More is possible, and
+  // bounded by what three sets reach.
   EXPECT_TRUE(near(sets.searched[0], .741514717000221, {1e-12, 0}));
   EXPECT_TRUE(near(sets.searched[1], .815128047451789, {1e-10, 0}));
   EXPECT_TRUE(near(sets.searched[2], .385871540187622, {1e-9, 0}));
@@ -270,6 +271,21 @@ TEST(CoarseSets, that_never_meet_have_the_weights_of_mass_that_begins_spread_eve
     const std::vector<std::vector<double>> memberships = all(*chain, sets);
     EXPECT_TRUE(near(memberships[0][6], .13 / .29, {1e-8, 0}));
     EXPECT_TRUE(near(memberships[1][7], .09 / .29, {1e-8, 0}));
+  }
+}
+
+TEST(CoarseSets, a_set_that_no_cell_belongs_to_most_has_no_rate_of_leaving) {
+  // Of the identity every space is invariant, and the one that is met decides.
+  MapCase still("variables: [x], map: [x]",
+                {support::axis("x", 0, 1, 600, spaces::Boundary::periodic)}, {.samples = 1});
+
+  const CoarseSets sets = compute_coarse_sets(*still, number_of("3"));
+
+  const std::vector<double> assigned = support::gathered(still->grid(), sets.assignment.get());
+  for (std::size_t i = 0; i < sets.count(); ++i) {
+    const bool empty = std::count(assigned.begin(), assigned.end(), static_cast<double>(i)) == 0;
+    EXPECT_EQ(std::isnan(sets.leaving[i]), empty) << i;
+    EXPECT_TRUE(empty || near(sets.leaving[i], 0, {1e-12, 0})) << i;
   }
 }
 
