@@ -67,7 +67,8 @@ Eigen::VectorXd RowCloud::lowest(const Eigen::MatrixXd& directions) const {
 }
 
 Eigen::MatrixXd RowCloud::everywhere() const {
-  Eigen::MatrixXd all = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(grid_.cells()), dimension());
+  Eigen::MatrixXd all =
+      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(grid_.cells()), dimension());
   for (Eigen::Index i = 0; i < rows_.rows(); ++i) {
     all.row(static_cast<Eigen::Index>(naturals_[static_cast<std::size_t>(i)])) = rows_.row(i);
   }

@@ -17,6 +17,7 @@
 #include "linalg/solver.hpp"
 #include "operators/connectivity.hpp"
 #include "operators/csr.hpp"
+#include "operators/separate_parts.hpp"
 
 namespace komori::analyses {
 namespace {
@@ -162,8 +163,8 @@ base::UniqueVec arrivals(TransferProblem& problem, const std::vector<base::Uniqu
 
 /// Mass that begins spread evenly, where it stays so (steps that keep volumes) or soon comes to
 /// rest under half a step at a time. Unlike an eigenvector of a multiple eigenvalue it is nowhere
-/// below 0. Collective.
-void take_even(TransferProblem& problem, const TransferStationaryInput& input,
+/// below 0. Returns whether it does. Collective.
+bool take_even(TransferProblem& problem, const TransferStationaryInput& input,
                LeadingDensity& result) {
   constexpr int most_steps = 1000;
   base::UniqueVec masses = base::duplicate(problem.volumes());
@@ -185,22 +186,33 @@ void take_even(TransferProblem& problem, const TransferStationaryInput& input,
     }
     residual = residual_of(problem.transposed(), masses.get(), value);
   }
-  if (!(residual <= std::max(rounding, input.tolerance) * problem.norm())) return;
+  if (!(residual <= std::max(rounding, input.tolerance) * problem.norm())) return false;
   result.density = std::move(masses);
   result.eigenvalue = value;
   result.method =
       steps == 0 ? "volumes are kept" : fmt::format("{} half steps of even mass", steps);
   describe(problem, result);
+  return true;
 }
 
 /// Puts the one density that is told in place of some density of many. Collective.
 void choose(TransferProblem& problem, const TransferStationaryInput& input,
             LeadingDensity& result) {
   constexpr int most_searches = 500;
-  const std::optional<std::vector<base::UniqueVec>> sets =
-      operators::closed_sets(problem.matrix(), problem.transposed(), most_searches);
+  std::vector<double> names;
+  for (PetscInt i = 0; i < problem.grid().local_cells(); ++i) {
+    names.push_back(static_cast<double>(problem.grid().first() + i));
+  }
+  const auto apart = operators::separate_parts(problem.matrix(), names);
+  const bool many = apart && apart->count > most_searches; // each part takes a search at least
+  std::optional<std::vector<base::UniqueVec>> sets;
+  if (!many) {
+    sets = operators::closed_sets(problem.matrix(), problem.transposed(), most_searches);
+  }
   if (!sets) {
-    take_even(problem, input, result);
+    if (!take_even(problem, input, result) || !many) return;
+    result.parts = static_cast<std::size_t>(apart->count);
+    result.multiplicity = static_cast<double>(result.parts);
     return;
   }
   if (sets->size() < 2) return;

@@ -27,7 +27,8 @@ struct LeadingDensity {
   double minimum = 0;      ///< lowest density; below 0 only by numerical error
   double multiplicity =
       1; ///< eigenvalues within 1e-9 of the norm of the leading one, as far as found
-  std::size_t parts = 1; ///< closed sets of states that never meet; 1 also where not looked for
+  std::size_t parts = 1; ///< closed sets of states that never meet (of very many, those that hold
+                         ///< them); 1 also where not looked for
   std::string method;
 };
 
