@@ -91,11 +91,12 @@ private:
 
 } // namespace
 
-std::optional<Pole> find_pole(const config::Formula& formula,
+std::optional<Pole> find_pole(const config::Formula& formula, std::span<const std::string> names,
                               std::span<const models::Interval> box) {
   // Lines spread evenly (R_1 sequences of different square roots), none through a middle.
   const std::size_t lines = box.size() == 1 ? 1 : 16;
   for (std::size_t axis = 0; axis < box.size(); ++axis) {
+    if (!formula.uses(names[axis])) continue;
     for (std::size_t line = 0; line < lines; ++line) {
       std::vector<double> point;
       for (std::size_t k = 0; k < box.size(); ++k) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "config/formula.hpp"
@@ -17,10 +18,11 @@ struct Pole {
   double power = 0;
 };
 
-/// The first pole met on lines through the box along every variable. Values are bounded, or grow
+/// The first pole met on lines through the box along every variable that the formula uses; `names`
+/// are its variables. Values are bounded, or grow
 /// more slowly, where there is none: -0.5 ln|y| and 1/sqrt|y| have means. Sees poles on surfaces,
 /// as quotients have them, not at single points of a plane. The same on all ranks. Local.
-std::optional<Pole> find_pole(const config::Formula& formula,
+std::optional<Pole> find_pole(const config::Formula& formula, std::span<const std::string> names,
                               std::span<const models::Interval> box);
 
 } // namespace komori::analyses

@@ -21,6 +21,9 @@ config::Formula observable_formula(const models::Network& network,
 /// Throws InputError where points or layers do not fit the network. Local.
 void validate(const models::Network& network, const NetworkExpectationInput& input);
 void validate(const models::Network& network, const NetworkProbabilityInput& input);
+/// Throws InputError where the observable has a pole in the ranges of the outputs, and so no mean.
+/// Local.
+void require_mean(const models::Network& network, const NetworkObservableInput& input);
 /// The condition of the section `probability` as a formula of the outputs, by the names that the
 /// observable has for them. Throws InputError. Local.
 config::Formula probability_formula(const models::Network& network, const NetworkStudyInput& input);
@@ -29,8 +32,7 @@ inline bool holds(const config::Formula& set, std::span<const double> y) {
   const double value = set(y);
   return value < 0 || value > 0;
 }
-/// Throws InputError where a formula has no finite value at a point of its layer's grid or an
-/// observable no mean, a density
+/// Throws InputError where a formula has no finite value at a point of its layer's grid, a density
 /// is negative or 0 everywhere, or more values are asked for than a layer has points. Collective.
 void validate_on_grids(MPI_Comm comm, const models::Network& network,
                        const NetworkStudyInput& input, const std::vector<LayerPlan>& plan);

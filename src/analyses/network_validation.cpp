@@ -60,26 +60,6 @@ void require_finite_outputs(const operators::LayerSpace& outputs, const config::
       key_of(text) + " must be finite wherever the outputs can be");
 }
 
-/// Throws InputError where the mean of an observable does not exist.
-void require_mean(const models::Network& network, const config::Formula& formula,
-                  const config::FormulaText& text) {
-  const std::vector<models::Interval> outputs = models::ranges(network).back();
-  const std::optional<Pole> pole = find_pole(formula, outputs);
-  if (!pole) return;
-  const std::vector<std::string> names = network.variables(network.depth());
-  std::string place;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    // A place of 0 is found to rounding.
-    const double size = std::max(std::abs(outputs[k].from), std::abs(outputs[k].to));
-    const double y = std::abs(pole->place[k]) < 1e-12 * size ? 0 : pole->place[k];
-    place += fmt::format("{}{} = {:.6g}", k > 0 ? ", " : "", names[k], y);
-  }
-  throw InputError(fmt::format("{} has no mean: near {} it grows like 1/distance^{:.3g}, whose "
-                               "integral is infinite from power 1 on; cut it off there, as in "
-                               "min(100, max(-100, ...)), or observe another function",
-                               key_of(text), place, pole->power));
-}
-
 void require_density(const operators::LayerSpace& inputs, const config::Formula& formula,
                      const config::FormulaText& text) {
   const base::UniqueVec density = tested(
@@ -90,6 +70,26 @@ void require_density(const operators::LayerSpace& inputs, const config::Formula&
 }
 
 } // namespace
+
+void require_mean(const models::Network& network, const NetworkObservableInput& input) {
+  const std::vector<models::Interval> outputs = models::ranges(network).back();
+  const std::vector<std::string> names = network.variables(network.depth());
+  const std::optional<Pole> pole =
+      find_pole(observable_formula(network, input),
+                input.variables.empty() ? names : input.variables, outputs);
+  if (!pole) return;
+  std::string place;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    // A place of 0 is found to rounding.
+    const double size = std::max(std::abs(outputs[k].from), std::abs(outputs[k].to));
+    const double y = std::abs(pole->place[k]) < 1e-12 * size ? 0 : pole->place[k];
+    place += fmt::format("{}{} = {:.6g}", k > 0 ? ", " : "", names[k], y);
+  }
+  throw InputError(fmt::format("{} has no mean: near {} it grows like 1/distance^{:.3g}, whose "
+                               "integral is infinite from power 1 on; cut it off there, as in "
+                               "min(100, max(-100, ...)), or observe another function",
+                               key_of(input.formula), place, pole->power));
+}
 
 config::Formula probability_formula(const models::Network& network,
                                     const NetworkStudyInput& input) {
@@ -121,8 +121,6 @@ void validate_on_grids(MPI_Comm comm, const models::Network& network,
     if (input.observable) {
       require_finite_outputs(outputs, observable_formula(network, *input.observable),
                              input.observable->formula);
-      require_mean(network, observable_formula(network, *input.observable),
-                   input.observable->formula);
     }
     if (input.probability) {
       require_finite_outputs(outputs, probability_formula(network, input), input.probability->set);

@@ -203,6 +203,16 @@ class Network(DriverTest):
             self.assertLess(file["monte_carlo/values"].attrs["largest_deviation"], 4)
             file.close()
 
+    def test_observables_without_a_mean_on_wide_layers(self):
+        (self.folder / "input.yaml").write_text(WIDTHS.split("layers: {cells")[0] + "dictionary: {degree: 2, samples: 2000}\n"
+                                                "observable: {variables: [p, q], formula: q/(p - 0.7)}\n")
+        for ranks in (1, 2):
+            done = self.run_driver("input.yaml", "--quiet", ranks=ranks)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, r"input.yaml:\d+: 'observable.formula' has no mean: near x3_1 = 0.7, x3_2 = \S+ it "
+                                          r"grows like 1/distance\^1, whose integral")
+        self.succeed("input.yaml", "--check", "--set", "observable.formula=q/(p + 5)")
+
     def test_widths_that_change(self):
         (self.folder / "input.yaml").write_text(WIDTHS)
         results = []
