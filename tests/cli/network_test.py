@@ -212,6 +212,15 @@ class Network(DriverTest):
             self.assertRegex(done.stderr, r"input.yaml:\d+: 'observable.formula' has no mean: near x3_1 = 0.7, x3_2 = \S+ it "
                                           r"grows like 1/distance\^1, whose integral")
         self.succeed("input.yaml", "--check", "--set", "observable.formula=q/(p + 5)")
+        for setting, text in (
+                ("observable.formula=log(p - 1)",
+                 r"observable.formula=log\(p - 1\): 'observable.formula' must be finite wherever paths lead \(it is -?nan\) at "
+                 r"x3_1 = \S+, x3_2 = -?[0-9.e-]+\n"),
+                ("probability={set: p > 0}",
+                 "'probability' needs grids, so it does not go with 'dictionary'; remove it, and give its 'set' as")):
+            done = self.run_driver("input.yaml", "--quiet", "--set", setting, ranks=2)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, text)
 
     def test_widths_that_change(self):
         (self.folder / "input.yaml").write_text(WIDTHS)
