@@ -24,7 +24,7 @@ using base::InputError;
 
 /// Everything about the input that can be wrong, before any work.
 void validate(const models::Network& network, const NetworkStudyInput& input) {
-  if (input.observable) observable_formula(network, *input.observable);
+  if (input.observable) require_mean(network, *input.observable);
   if (input.expectation) validate(network, *input.expectation);
   if (input.probability) {
     validate(network, *input.probability);

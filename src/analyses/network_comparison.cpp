@@ -81,37 +81,65 @@ sums_in_parts(LayerProblem& problem, const std::string& phase, std::int64_t samp
   return total;
 }
 
-Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which) {
+namespace {
+
+/// Where paths that are compared begin, and what is taken of their ends.
+struct PathsFrom {
+  std::string phase;
+  std::uint64_t family = 0;
+  std::size_t layer = 0;
+  const std::vector<double>& point;
+  std::function<double(std::span<const double>)> value;
+};
+
+Sums from_one(LayerProblem& problem, const NetworkMonteCarloInput& asked, const PathsFrom& from) {
   const models::Network& network = problem.network();
-  const NetworkMonteCarloInput& asked = *input.monte_carlo;
-  const NetworkExpectationInput& expectation = *input.expectation;
-  const models::PathSampler sampler(network, static_cast<std::uint64_t>(asked.seed), which + 1);
-  const config::Formula formula = observable_formula(network, *input.observable);
-  const auto layer = static_cast<std::size_t>(expectation.layer);
+  const models::PathSampler sampler(network, static_cast<std::uint64_t>(asked.seed), from.family);
   const std::size_t outputs = network.width(network.depth());
   const auto of_paths = [&](std::int64_t begin, std::int64_t end) {
     std::vector<Sums> sums(1);
     std::vector<double> x;
     std::vector<double> next;
-    for_batches(
-        problem.session(), begin, end, path_batch, [&](std::uint64_t first, std::size_t count) {
-          x.clear();
-          for (std::size_t p = 0; p < count; ++p) {
-            x.insert(x.end(), expectation.points[which].begin(), expectation.points[which].end());
-          }
-          for (std::size_t n = layer; n < network.depth(); ++n) {
-            next.resize(count * network.width(n + 1));
-            sampler.step(n, first, count, x, next);
-            std::swap(x, next);
-          }
-          for (std::size_t p = 0; p < count; ++p) {
-            sums[0].add(1, formula(std::span<const double>(x.data() + p * outputs, outputs)));
-          }
-        });
+    for_batches(problem.session(), begin, end, path_batch,
+                [&](std::uint64_t first, std::size_t count) {
+                  x.clear();
+                  for (std::size_t p = 0; p < count; ++p) {
+                    x.insert(x.end(), from.point.begin(), from.point.end());
+                  }
+                  for (std::size_t n = from.layer; n < network.depth(); ++n) {
+                    next.resize(count * network.width(n + 1));
+                    sampler.step(n, first, count, x, next);
+                    std::swap(x, next);
+                  }
+                  for (std::size_t p = 0; p < count; ++p) {
+                    sums[0].add(1, from.value({x.data() + p * outputs, outputs}));
+                  }
+                });
     return sums;
   };
-  return sums_in_parts(problem, fmt::format("paths from point {}", which), asked.samples, 1,
-                       of_paths)[0];
+  return sums_in_parts(problem, from.phase, asked.samples, 1, of_paths)[0];
+}
+
+} // namespace
+
+Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which) {
+  const config::Formula formula = observable_formula(problem.network(), *input.observable);
+  return from_one(problem, *input.monte_carlo,
+                  {.phase = fmt::format("paths from point {}", which),
+                   .family = which + 1,
+                   .layer = static_cast<std::size_t>(input.expectation->layer),
+                   .point = input.expectation->points[which],
+                   .value = [&](std::span<const double> y) { return formula(y); }});
+}
+
+Sums share_from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which) {
+  const config::Formula set = probability_formula(problem.network(), input);
+  constexpr std::uint64_t families = std::uint64_t{1} << 32; // none of those of `from_point`
+  return from_one(problem, *input.monte_carlo,
+                  {.phase = fmt::format("paths to the set from point {}", which),
+                   .family = families + which,
+                   .point = input.probability->points[which],
+                   .value = [&](std::span<const double> y) { return holds(set, y) ? 1.0 : 0.0; }});
 }
 
 bool report_comparison(LayerProblem& problem, const std::vector<Comparison>& all,

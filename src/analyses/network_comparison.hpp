@@ -64,7 +64,8 @@ sums_in_parts(LayerProblem& problem, const std::string& phase, std::int64_t samp
 struct Comparison {
   std::string name{};
   int layer = 0;
-  bool bin = false; ///< the probability of a range of values, one of many: shown if it deviates
+  bool bin = false;   ///< the probability of a range of values, one of many: shown if it deviates
+  bool share = false; ///< a probability
   double operators = 0;
   double operators_error = 0; ///< of the grid, or of functions that are missing in a dictionary
   double sampled = 0;
@@ -86,6 +87,9 @@ void for_batches(base::Session& session, std::int64_t begin, std::int64_t end, s
 /// E[u | X_layer = x] at point number `which` of the section `expectation`, from paths that begin
 /// there. Collective.
 Sums from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which);
+/// The share of paths from point number `which` of the section `probability` that end in its set.
+/// Collective.
+Sums share_from_point(LayerProblem& problem, const NetworkStudyInput& input, std::size_t which);
 
 /// Prints and writes /monte_carlo; false where the two ways contradict each other, and a warning
 /// that says what to do. Collective.

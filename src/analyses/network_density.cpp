@@ -65,7 +65,9 @@ Moments moments(const operators::LayerSpace& space, Vec density) {
 UniqueVec indicator(const NetworkProblem& problem, const config::Formula& set) {
   const operators::LayerSpace& space = problem.space(problem.depth());
   const int d = space.dimension();
-  const int places = d == 1 ? 64 : d == 2 ? 8 : d == 3 ? 4 : 3;
+  const auto on_a_line = static_cast<int>(
+      std::clamp<PetscInt>(1'000'000 / std::max<PetscInt>(space.grid().cells(), 1), 64, 1024));
+  const int places = d == 1 ? on_a_line : d == 2 ? 8 : d == 3 ? 4 : 3;
   UniqueVec result = base::duplicate(space.weights());
   const base::WriteArray values(result.get());
   std::array<double, spaces::max_dimension> x{};
@@ -81,8 +83,7 @@ UniqueVec indicator(const NetworkProblem& problem, const config::Formula& set) {
         x[at(k)] =
             axis.edge(index[at(k)]) + axis.width(index[at(k)]) * (place[at(k)] + 0.5) / places;
       }
-      const double holds = set(point);
-      inside += holds < 0 || holds > 0 ? 1 : 0; // not where it has no value
+      inside += holds(set, point) ? 1 : 0;
       count += 1;
       int k = d - 1;
       while (k >= 0 && ++place[at(k)] == places) place[at(k--)] = 0;
@@ -237,24 +238,27 @@ bool density(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudy
   return true;
 }
 
+Probabilities probabilities(NetworkProblem& problem, const NetworkStudyInput& input) {
+  const UniqueVec u = indicator(problem, probability_formula(problem.network(), input));
+  Probabilities result;
+  result.functions = NetworkProblem::expectations(problem.shares(), u.get());
+  result.total = mean_over_inputs(problem, problem.shares(), operators::Integrand::shares,
+                                  input.density, result.functions);
+  result.at_points = probabilities_at(problem, result.functions, input.probability->points);
+  return result;
+}
+
 bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  io::ResultFile& file) {
   const NetworkProbabilityInput& asked = *input.probability;
-  const config::Formula set = probability_formula(problem.network(), input);
   base::Phase phase(problem.log(), "probability");
-  const UniqueVec u = indicator(problem, set);
-  const UniqueVec coarse_u = indicator(coarse, set);
-  const auto all = NetworkProblem::expectations(problem.shares(), u.get());
-  const auto others = NetworkProblem::expectations(coarse.shares(), coarse_u.get());
-  const auto mean = [&](NetworkProblem& one, const std::vector<UniqueVec>& functions) {
-    return mean_over_inputs(one, one.shares(), operators::Integrand::shares, input.density,
-                            functions);
-  };
-  const double total = mean(problem, all);
-  const double error = std::abs(total - mean(coarse, others));
+  const Probabilities own = probabilities(problem, input);
+  const Probabilities other = probabilities(coarse, input);
+  const double total = own.total;
+  const double error = std::abs(total - other.total);
   phase.finish();
   write_layer_axes(problem, 0, file);
-  const base::ReadArray values(all[0].get());
+  const base::ReadArray values(own.functions[0].get());
   file.write("/probability/layer_0", values.span(), problem.space(0).grid().slab(),
              {{"meaning", fmt::format("P({} | X_0 = x)", asked.set.text)},
               {"unit", "-"},
@@ -266,8 +270,8 @@ bool probability(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
   problem.log().line(
       fmt::format("  P({}) = {:.10g} (error of the grid {:.1e})", asked.set.text, total, error));
   if (asked.points.empty()) return true;
-  const std::vector<double> at_points = probabilities_at(problem, all, asked.points);
-  const std::vector<double> other_points = probabilities_at(coarse, others, asked.points);
+  const std::vector<double>& at_points = own.at_points;
+  const std::vector<double>& other_points = other.at_points;
   std::vector<double> flat;
   std::vector<double> errors;
   std::vector<std::vector<std::string>> rows;

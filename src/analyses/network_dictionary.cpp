@@ -27,13 +27,17 @@ std::vector<operators::PathFunction> wanted_functions(const models::Network& net
   const bool outputs =
       (input.data && input.data->labels) || (input.reduction && input.reduction->keep == "outputs");
   for (std::size_t k = 0; outputs && k < network.width(network.depth()); ++k) {
-    functions.push_back({.layer = last, .value = [k](std::span<const double> y) { return y[k]; }});
+    functions.push_back({.layer = last,
+                         .value = [k](std::span<const double> y) { return y[k]; },
+                         .name = fmt::format("output {}", k)});
   }
   if (!input.observable) return functions;
   const auto formula =
       std::make_shared<config::Formula>(observable_formula(network, *input.observable));
   functions.push_back(
-      {.layer = last, .value = [formula](std::span<const double> y) { return (*formula)(y); }});
+      {.layer = last,
+       .value = [formula](std::span<const double> y) { return (*formula)(y); },
+       .name = fmt::format("{}: 'observable.formula'", input.observable->formula.origin.text())});
   return functions;
 }
 

@@ -229,7 +229,12 @@ void declare(config::Declarer& declarer, NetworkStudyInput& input) {
   };
   only_grids(input.layers.has_value(), "layers");
   only_grids(input.density.has_value(), "density");
-  only_grids(input.probability.has_value(), "probability");
+  if (input.probability && input.dictionary) {
+    declarer.reject("probability",
+                    "needs grids, so it does not go with 'dictionary'; remove it, and "
+                    "give its 'set' as 'observable.formula': the mean of a condition "
+                    "is its probability");
+  }
   only_grids(input.spectrum.has_value(), "spectrum");
   only_grids(input.matrix != "auto", "operator");
   if (input.monte_carlo && input.dictionary && !input.observable) {

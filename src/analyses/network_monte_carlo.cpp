@@ -44,7 +44,8 @@ Bins bins_of(const NetworkProblem& problem) {
   return bins;
 }
 
-/// Means and bins of every variable of every layer, and the observable: operators' side.
+/// Means and bins of every variable of every layer, the observable and the probability: operators'
+/// side.
 std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
                                      const NetworkStudyInput& input) {
   std::vector<Comparison> all;
@@ -61,6 +62,7 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
         all.push_back({.name = fmt::format("bin {} of {}", b + 1, name),
                        .layer = n,
                        .bin = true,
+                       .share = true,
                        .operators = masses[b]});
       }
     }
@@ -75,6 +77,11 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
         {.name = "mean of the observable",
          .operators = mean_over_inputs(problem, problem.chain(), operators::Integrand::polynomials,
                                        input.density, functions)});
+  }
+  if (input.probability) {
+    all.push_back({.name = fmt::format("P({})", input.probability->set.text),
+                   .share = true,
+                   .operators = probabilities(problem, input).total});
   }
   return all;
 }
@@ -144,12 +151,15 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const Bins& bins,
   }
   std::optional<config::Formula> observable;
   if (input.observable) observable.emplace(observable_formula(network, *input.observable));
+  std::optional<config::Formula> set;
+  if (input.probability) set.emplace(probability_formula(network, input));
   std::vector<double> all_weights(path_batch, 1.0);
   std::vector<double> x;
   std::vector<double> next;
   const auto of_paths = [&](std::int64_t begin, std::int64_t end) {
     std::vector<VariableSums> variables(bins.begin(), bins.end());
     Sums of_observable;
+    Sums of_set;
     for_batches(problem.session(), begin, end, path_batch,
                 [&](std::uint64_t first, std::size_t count) {
                   const std::span<double> weights(all_weights.data(), count);
@@ -174,10 +184,15 @@ std::vector<Sums> by_paths(NetworkProblem& problem, const Bins& bins,
                   for (std::size_t p = 0; observable && p < count; ++p) {
                     of_observable.add(weights[p], (*observable)({x.data() + p * outputs, outputs}));
                   }
+                  for (std::size_t p = 0; set && p < count; ++p) {
+                    const std::span<const double> y(x.data() + p * outputs, outputs);
+                    of_set.add(weights[p], holds(*set, y) ? 1 : 0);
+                  }
                 });
     std::vector<Sums> sums;
     for (const VariableSums& one : variables) one.append_to(sums);
     if (observable) sums.push_back(of_observable);
+    if (set) sums.push_back(of_set);
     return sums;
   };
   return sums_in_parts(problem, "paths", balanced_paths(problem.data(), asked.samples), quantities,
@@ -198,7 +213,7 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
   for (std::size_t q = 0; q < all.size(); ++q) {
     all[q].sampled = sums[q].mean();
     all[q].standard_error = sums[q].error();
-    if (all[q].bin) {
+    if (all[q].share) {
       all[q].standard_error =
           std::max(all[q].standard_error, sums[q].share_error(all[q].operators));
     }
@@ -212,9 +227,23 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
          .sampled = one.mean(),
          .standard_error = one.error()});
   }
+  const std::size_t events = input.probability ? input.probability->points.size() : 0;
+  if (events > 0) {
+    const std::vector<double> own = probabilities(problem, input).at_points;
+    const std::vector<double> other = probabilities(coarse, input).at_points;
+    for (std::size_t i = 0; i < events; ++i) {
+      const Sums one = share_from_point(problem, input, i);
+      all.push_back({.name = fmt::format("P({} | x = {:g})", input.probability->set.text,
+                                         fmt::join(input.probability->points[i], ", ")),
+                     .operators = own[i],
+                     .operators_error = std::abs(own[i] - other[i]),
+                     .sampled = one.mean(),
+                     .standard_error = std::max(one.error(), one.share_error(own[i]))});
+    }
+  }
   const std::int64_t samples = balanced_paths(problem.data(), input.monte_carlo->samples);
   const double paths =
-      static_cast<double>(samples) * (1 + static_cast<double>(points.values.size()));
+      static_cast<double>(samples) * static_cast<double>(1 + points.values.size() + events);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begun;
   phase.finish(rate_text(paths, spent.count()));
   return report_comparison(problem, all, samples, "refine 'layers.cells'", file);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "analyses/network.hpp"
@@ -20,9 +21,17 @@ config::Formula observable_formula(const models::Network& network,
 /// Throws InputError where points or layers do not fit the network. Local.
 void validate(const models::Network& network, const NetworkExpectationInput& input);
 void validate(const models::Network& network, const NetworkProbabilityInput& input);
+/// Throws InputError where the observable has a pole in the ranges of the outputs, and so no mean.
+/// Local.
+void require_mean(const models::Network& network, const NetworkObservableInput& input);
 /// The condition of the section `probability` as a formula of the outputs, by the names that the
 /// observable has for them. Throws InputError. Local.
 config::Formula probability_formula(const models::Network& network, const NetworkStudyInput& input);
+/// Whether a point lies in that set: the formula is neither 0 nor without a value. Local.
+inline bool holds(const config::Formula& set, std::span<const double> y) {
+  const double value = set(y);
+  return value < 0 || value > 0;
+}
 /// Throws InputError where a formula has no finite value at a point of its layer's grid, a density
 /// is negative or 0 everywhere, or more values are asked for than a layer has points. Collective.
 void validate_on_grids(MPI_Comm comm, const models::Network& network,
@@ -57,6 +66,15 @@ PointValues point_values(NetworkProblem& problem, NetworkProblem& coarse,
 bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkStudyInput& input,
                  const PointValues& points, io::ResultFile& file);
 bool layer_spectrum(NetworkProblem& problem, const NetworkStudyInput& input, io::ResultFile& file);
+
+/// P(the outputs lie in the set of the section `probability` | X_n) on the grid of every layer,
+/// for the density of the inputs, and at the points of the section.
+struct Probabilities {
+  std::vector<base::UniqueVec> functions{};
+  double total = 0;
+  std::vector<double> at_points{};
+};
+Probabilities probabilities(NetworkProblem& problem, const NetworkStudyInput& input);
 
 /// The density of the inputs, of integral 1: that of the formula, or uniform. Throws InputError
 /// where it is negative or has no integral.

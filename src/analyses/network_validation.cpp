@@ -1,9 +1,12 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "analyses/formula_poles.hpp"
 #include "analyses/network_sections.hpp"
 #include "base/error.hpp"
 
@@ -67,6 +70,26 @@ void require_density(const operators::LayerSpace& inputs, const config::Formula&
 }
 
 } // namespace
+
+void require_mean(const models::Network& network, const NetworkObservableInput& input) {
+  const std::vector<models::Interval> outputs = models::ranges(network).back();
+  const std::vector<std::string> names = network.variables(network.depth());
+  const std::optional<Pole> pole =
+      find_pole(observable_formula(network, input),
+                input.variables.empty() ? names : input.variables, outputs);
+  if (!pole) return;
+  std::string place;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    // A place of 0 is found to rounding.
+    const double size = std::max(std::abs(outputs[k].from), std::abs(outputs[k].to));
+    const double y = std::abs(pole->place[k]) < 1e-12 * size ? 0 : pole->place[k];
+    place += fmt::format("{}{} = {:.6g}", k > 0 ? ", " : "", names[k], y);
+  }
+  throw InputError(fmt::format("{} has no mean: near {} it grows like 1/distance^{:.3g}, whose "
+                               "integral is infinite from power 1 on; cut it off there, as in "
+                               "min(100, max(-100, ...)), or observe another function",
+                               key_of(input.formula), place, pole->power));
+}
 
 config::Formula probability_formula(const models::Network& network,
                                     const NetworkStudyInput& input) {

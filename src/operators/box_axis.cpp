@@ -24,25 +24,27 @@ std::size_t BoxAxis::cell(double y) const {
   return cell;
 }
 
-BoxEnds BoxAxis::ends(double y) const {
-  const double high = clamped(y + reach_);
-  const double low = clamped(y - reach_);
-  BoxEnds ends{.high = cell(high), .low = cell(low), .weights = {}};
-  const double above = (high - (*edges_)[ends.high]) / widths_[ends.high];
-  const double below = (low - (*edges_)[ends.low]) / widths_[ends.low];
-  const double weight = 0.5 / reach_;
-  ends.weights[0] = weight * (1 - above);
-  ends.weights[1] = weight * above;
-  ends.weights[2] = -weight * (1 - below);
-  ends.weights[3] = -weight * below;
-  return ends;
+BoxMove BoxAxis::move(double from, double to) const {
+  const double middle = from + 0.5 * (to - from);
+  const double gained = middle + reach_;
+  const double lost = middle - reach_;
+  const double share = 0.5 * (to - from) / reach_;
+  return {.high = cell(clamped(gained)),
+          .low = cell(clamped(lost)),
+          .up = gained < edges_->back() ? share : 0,
+          .down = lost > edges_->front() ? share : 0};
 }
 
-void BoxAxis::cover(double from, double to) {
+void BoxAxis::cover(double from, double to, std::size_t multiple) {
   if (edges_ == nullptr) return;
+  const auto rounded_up = [multiple](std::size_t nodes) {
+    return (nodes + multiple - 1) / multiple * multiple;
+  };
   if (!noisy()) {
     first_ = cell(clamped(from));
-    nodes_ = cell(clamped(to)) - first_ + 2; // the last is only there to be multiplied by 0
+    kept_ = cell(clamped(to)) - first_ + 1;
+    distinct_ = kept_ + 1;
+    nodes_ = rounded_up(distinct_); // one more, only there to be multiplied by 0
     return;
   }
   std::vector<double> breaks;
@@ -61,31 +63,39 @@ void BoxAxis::cover(double from, double to) {
     if (y > where_.back() + apart && y < to - apart) where_.push_back(y);
   }
   where_.push_back(to);
-  nodes_ = where_.size();
-  ends_.clear();
-  for (const double y : where_) ends_.push_back(ends(y));
-  near_.assign(nodes_, 0);
-  parts_per_length_ = to > from ? static_cast<double>(nodes_) / (to - from) : 0;
+  const std::size_t nodes = distinct_ = where_.size();
+  nodes_ = rounded_up(nodes);
+  shares_.assign(cells_, 0.0);
+  for (std::size_t i = 0; i < cells_; ++i) {
+    const double overlap =
+        std::min(from + reach_, (*edges_)[i + 1]) - std::max(from - reach_, (*edges_)[i]);
+    shares_[i] = std::max(0.5 * overlap / reach_, 0.0);
+  }
+  moves_.assign(nodes_ - 1, {});
+  for (std::size_t j = 0; j + 1 < nodes; ++j) moves_[j] = move(where_[j], where_[j + 1]);
+  near_.assign(nodes, 0);
+  parts_per_length_ = to > from ? static_cast<double>(nodes) / (to - from) : 0;
   std::size_t node = 0;
-  for (std::size_t part = 0; part < nodes_; ++part) {
+  for (std::size_t part = 0; part < nodes; ++part) {
     near_[part] = node;
     const double end =
-        from + static_cast<double>(part + 1) / static_cast<double>(nodes_) * (to - from);
-    while (node + 2 < nodes_ && where_[node + 1] < end) ++node;
+        from + static_cast<double>(part + 1) / static_cast<double>(nodes) * (to - from);
+    while (node + 2 < nodes && where_[node + 1] < end) ++node;
   }
 }
 
 double BoxAxis::place(double y) const {
   if (edges_ == nullptr) return 0;
   if (!noisy()) return static_cast<double>(cell(clamped(y)) - first_);
+  const std::size_t nodes = distinct_;
   const double part = (y - where_.front()) * parts_per_length_;
-  std::size_t j = near_[std::min(static_cast<std::size_t>(std::max(part, 0.0)), nodes_ - 1)];
+  std::size_t j = near_[std::min(static_cast<std::size_t>(std::max(part, 0.0)), nodes - 1)];
   while (j > 0 && y < where_[j]) --j;
-  while (j + 2 < nodes_ && y >= where_[j + 1]) ++j;
+  while (j + 2 < nodes && y >= where_[j + 1]) ++j;
   const double gap = where_[j + 1] - where_[j];
   const double share = gap > 0 ? std::clamp((y - where_[j]) / gap, 0.0, 1.0) : 0;
   // The last node is an end of the last interval, never the beginning of one.
-  const double last = std::nextafter(static_cast<double>(nodes_ - 1), 0.0);
+  const double last = std::nextafter(static_cast<double>(nodes - 1), 0.0);
   return std::min(static_cast<double>(j) + share, last);
 }
 
@@ -107,66 +117,104 @@ double BoxAxis::squares(double y) const {
   return sum / (4 * reach_ * reach_);
 }
 
+BoxLines BoxAxis::lines() const {
+  return {.first = shares_.data(), .cells = cells_, .moves = moves_.data(), .nodes = nodes_};
+}
+
+namespace {
+
+/// Calls `visit(lines, first value of a cell, first value at a node)` for groups of lines.
 template <class Visit>
-void BoxAxis::for_groups(std::size_t before, std::size_t after, std::vector<double>& work,
-                         Visit&& visit) const {
-  // Sums of a group stay in the second cache; lines that do not lie side by side take a cache line
-  // of memory each.
-  constexpr std::size_t room = std::size_t{1} << 15;
-  constexpr std::size_t apart = 16;
-  if (before == 0 || after == 0) return;
-  const bool side_by_side = after > 1;
-  const std::size_t all = side_by_side ? after : before;
-  const std::size_t most =
-      std::min(all, side_by_side ? std::max<std::size_t>(room / (cells_ + 1) / 16, 1) * 16 : apart);
-  if (work.size() < (cells_ + 1) * most) work.resize((cells_ + 1) * most);
-  BoxLines lines{.widths = widths_.data(),
-                 .cells = cells_,
-                 .ends = ends_.data(),
-                 .nodes = nodes_,
-                 .cell_step = after,
-                 .cell_side = side_by_side ? 1 : cells_,
-                 .node_step = after,
-                 .node_side = side_by_side ? 1 : nodes_,
-                 .sums = work.data()};
-  for (std::size_t b = 0; b < (side_by_side ? before : 1); ++b) {
-    for (std::size_t line = 0; line < all; line += most) {
-      lines.lines = std::min(most, all - line);
-      visit(lines, b * cells_ * after + line * lines.cell_side,
-            b * nodes_ * after + line * lines.node_side);
-    }
+void for_groups(BoxLines lines, std::size_t before, std::size_t after, std::vector<double>& work,
+                Visit&& visit) {
+  const bool along_the_last = after == 1;
+  lines.cell_step = lines.node_step = after;
+  lines.cell_side = along_the_last ? lines.cells : 1;
+  lines.node_side = along_the_last ? lines.nodes : 1;
+  const std::size_t room = lines_at_once * (lines.cells + 4);
+  if (along_the_last && work.size() < room) work.resize(room);
+  lines.work = work.data();
+  const std::size_t most = along_the_last ? lines_at_once : after;
+  const std::size_t all = before * after;
+  for (std::size_t line = 0; line < all; line += most) {
+    lines.lines = std::min(most, all - line);
+    visit(lines, line * lines.cells, line * lines.nodes);
   }
 }
 
+} // namespace
+
 void BoxAxis::average(const double* values, std::size_t before, std::size_t after, double* at_nodes,
-                      std::vector<double>& work) const {
+                      std::vector<double>& work, bool stream) const {
   if (noisy()) {
-    for_groups(before, after, work, [&](const BoxLines& lines, std::size_t cell, std::size_t node) {
-      average_lines(lines, values + cell, at_nodes + node);
-    });
+    BoxLines all = lines();
+    all.stream = stream;
+    for_groups(all, before, after, work,
+               [&](const BoxLines& group, std::size_t cell, std::size_t node) {
+                 average_lines(group, values + cell, at_nodes + node);
+               });
     return;
   }
-  const std::size_t kept = edges_ == nullptr ? 1 : nodes_ - 1;
   for (std::size_t b = 0; b < before; ++b) {
     double* to = at_nodes + b * nodes_ * after;
-    std::copy_n(values + (b * cells_ + first_) * after, kept * after, to);
-    std::fill_n(to + kept * after, (nodes_ - kept) * after, 0.0);
+    std::copy_n(values + (b * cells_ + first_) * after, kept_ * after, to);
+    std::fill_n(to + kept_ * after, (nodes_ - kept_) * after, 0.0);
   }
 }
 
 void BoxAxis::spread(const double* at_nodes, std::size_t before, std::size_t after, double* values,
                      std::vector<double>& work) const {
   if (noisy()) {
-    for_groups(before, after, work, [&](const BoxLines& lines, std::size_t cell, std::size_t node) {
-      spread_lines(lines, at_nodes + node, values + cell);
-    });
+    for_groups(lines(), before, after, work,
+               [&](const BoxLines& group, std::size_t cell, std::size_t node) {
+                 spread_lines(group, at_nodes + node, values + cell);
+               });
     return;
   }
-  const std::size_t kept = edges_ == nullptr ? 1 : nodes_ - 1;
   for (std::size_t b = 0; b < before; ++b) {
     double* to = values + b * cells_ * after;
     std::fill_n(to, cells_ * after, 0.0);
-    std::copy_n(at_nodes + b * nodes_ * after, kept * after, to + first_ * after);
+    std::copy_n(at_nodes + b * nodes_ * after, kept_ * after, to + first_ * after);
+  }
+}
+
+void BoxAxis::begin(const double* values, std::size_t size, double* at_node) const {
+  if (!noisy()) {
+    std::copy_n(values + first_ * size, size, at_node);
+    return;
+  }
+  std::fill_n(at_node, size, 0.0);
+  for (std::size_t i = 0; i < cells_; ++i) {
+    if (shares_[i] != 0) add_share(shares_[i], values + i * size, size, at_node);
+  }
+}
+
+void BoxAxis::proceed(std::size_t node, const double* values, std::size_t size,
+                      const double* before, double* at_node) const {
+  if (noisy()) {
+    const BoxMove& move = moves_[node - 1];
+    move_plane(before, move, values + move.high * size, values + move.low * size, size, at_node);
+  } else if (node < kept_) {
+    std::copy_n(values + (first_ + node) * size, size, at_node);
+  } else {
+    std::fill_n(at_node, size, 0.0);
+  }
+}
+
+void BoxAxis::spread_node(std::size_t node, const double* at_node, std::size_t size, double* sum,
+                          double* values) const {
+  if (!noisy()) {
+    if (node < kept_) std::copy_n(at_node, size, values + (first_ + node) * size);
+    return;
+  }
+  if (node > 0) {
+    const BoxMove& move = moves_[node - 1];
+    move_back(at_node, move, size, sum, values + move.high * size, values + move.low * size);
+    return;
+  }
+  add_share(1, at_node, size, sum);
+  for (std::size_t i = 0; i < cells_; ++i) {
+    if (shares_[i] != 0) add_share(shares_[i], sum, size, values + i * size);
   }
 }
 

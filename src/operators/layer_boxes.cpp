@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
@@ -15,11 +16,12 @@
 
 namespace komori::operators {
 
-/// Each pass of a product reads from one table and writes to the other.
+/// Each exchange of a product reads from one table and writes to the other.
 struct BoxScratch {
   std::array<std::vector<double>, 2> tables{};
   spaces::BlockExchange::Messages messages{};
-  std::array<std::vector<double>, 2> rooms{}; ///< of groups of planes
+  std::array<std::vector<double>, 3> rooms{}; ///< of groups of planes
+  std::vector<double> sum{};                  ///< of planes
   std::vector<double> work{};
 };
 
@@ -44,8 +46,10 @@ void share_out(std::size_t count, int rank, int ranks, PetscInt& start, PetscInt
   its_count = static_cast<PetscInt>(all * (rank + 1) / ranks) - start;
 }
 
-/// Axes are averaged one after the other: all but the first on slabs of whole cells along the
-/// others, then the first on slabs of nodes along the second, so that lines are whole in each.
+/// Axes are averaged one after the other, in two stages so that lines are whole in each: all but
+/// the second on slabs of cells along it, then the second on slabs of nodes along the first. Both
+/// go node by node along the first axis, so that what lies between passes stays in caches; where
+/// slabs are those of the same rank, the second stage takes each plane from the first.
 class Boxes {
 public:
   Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to,
@@ -67,13 +71,19 @@ public:
       to_slabs_.fetch(u, slabs(), scratch_->messages);
       cells = slabs();
     }
-    for_planes([&](std::size_t first, std::size_t planes_of_group) {
-      average_planes(cells.data() + first * cells_per_plane_, planes_of_group,
-                     planes().data() + first * nodes_per_plane_);
-    });
-    if (!to_lines_.trivial()) to_lines_.fetch(planes(), lines(), scratch_->messages);
-    axes_[0].average(lines().data(), 1, lines().size() / axes_[0].cells(), nodes().data(),
-                     scratch_->work);
+    if (to_planes_.trivial()) {
+      for_planes([&](std::size_t node, std::size_t count) {
+        double* const between = room(0, count * between_per_plane_);
+        average_slab(cells, node, count, between);
+        average_second(between, count, nodes().data() + node * nodes_per_plane_);
+      });
+    } else {
+      for_planes([&](std::size_t node, std::size_t count) {
+        average_slab(cells, node, count, between().data() + node * between_per_plane_);
+      });
+      to_planes_.fetch(between(), planes(), scratch_->messages);
+      average_second(planes().data(), planes_here_, nodes().data());
+    }
     if (!to_points_.trivial()) to_points_.fetch(nodes(), near(), scratch_->messages);
     points_.gather(near(), v);
   }
@@ -82,13 +92,23 @@ public:
     std::fill(near().begin(), near().end(), 0.0);
     points_.scatter(p, near());
     if (!to_points_.trivial()) to_points_.sum_back(near(), nodes(), scratch_->messages);
-    axes_[0].spread(nodes().data(), 1, lines().size() / axes_[0].cells(), lines().data(),
-                    scratch_->work);
-    if (!to_lines_.trivial()) to_lines_.sum_back(lines(), planes(), scratch_->messages);
+    if (!to_planes_.trivial()) {
+      spread_second(nodes().data(), planes_here_, planes().data());
+      to_planes_.sum_back(planes(), between(), scratch_->messages);
+    }
     const std::span<double> cells = to_slabs_.trivial() ? q : slabs();
-    for_planes([&](std::size_t first, std::size_t planes_of_group) {
-      spread_planes(planes().data() + first * nodes_per_plane_, planes_of_group,
-                    cells.data() + first * cells_per_plane_);
+    std::fill(cells.begin(), cells.end(), 0.0);
+    scratch_->sum.assign(slab_plane_, 0.0);
+    for_planes_back([&](std::size_t node, std::size_t count) {
+      const double* planes = nullptr;
+      if (to_planes_.trivial()) {
+        double* const second = room(0, count * between_per_plane_);
+        spread_second(nodes().data() + node * nodes_per_plane_, count, second);
+        planes = second;
+      } else {
+        planes = between().data() + node * between_per_plane_;
+      }
+      spread_slab(planes, node, count, cells);
     });
     if (!to_slabs_.trivial()) to_slabs_.sum_back(slabs(), q, scratch_->messages);
   }
@@ -153,21 +173,20 @@ private:
     MPI_Allreduce(MPI_IN_PLACE, extremes.data(), static_cast<int>(extremes.size()), MPI_DOUBLE,
                   MPI_MAX, comm());
     for (std::size_t k = 0; k < neurons_; ++k) {
-      axes_[k].cover(-extremes[k], extremes[most_axes + k]);
+      // Whole cache lines along the last of several axes.
+      axes_[k].cover(-extremes[k], extremes[most_axes + k], k > 1 && k + 1 == neurons_ ? 8 : 1);
       const std::span<double> places = points_.coordinates(k);
       for (double& place : places) place = axes_[k].place(place);
       if (places.empty()) continue;
       const auto [low, high] = std::minmax_element(places.begin(), places.end());
       near_block_.start[k] = static_cast<PetscInt>(*low);
-      near_block_.count[k] = static_cast<PetscInt>(*high) + 2 - near_block_.start[k];
+      const std::size_t past = static_cast<std::size_t>(*high) + 2;
+      near_block_.count[k] =
+          static_cast<PetscInt>(past < axes_[k].distinct() ? past : axes_[k].nodes()) -
+          near_block_.start[k];
       for (double& place : places) place -= static_cast<double>(near_block_.start[k]);
     }
-    points_.arrange();
-    std::size_t stride = 1;
-    for (std::size_t k = neurons_; k-- > 0;) {
-      points_.set_stride(k, stride);
-      stride *= at(near_block_.count[k]);
-    }
+    points_.arrange({near_block_.count.data(), neurons_});
   }
 
   /// Shares slabs out, and makes room for their values.
@@ -181,99 +200,146 @@ private:
     if (grid.local_cells() > 0 && neurons_ == 1) own.count[1] = 1;
     if (points_.count() > 0 && neurons_ == 1) near_block_.count[1] = 1;
     spaces::Block slab;
+    spaces::Block between;
     spaces::Block plane;
-    spaces::Block line;
     spaces::Block node;
     for (std::size_t k = 0; k < axes_.size(); ++k) {
       slab.count[k] = static_cast<PetscInt>(axes_[k].cells());
-      node.count[k] = static_cast<PetscInt>(axes_[k].nodes());
-      plane.count[k] = line.count[k] = node.count[k];
+      between.count[k] = plane.count[k] = node.count[k] = static_cast<PetscInt>(axes_[k].nodes());
     }
-    share_out(axes_[0].cells(), rank, ranks, slab.start[0], slab.count[0]);
-    plane.start[0] = slab.start[0];
-    plane.count[0] = slab.count[0];
-    line.count[0] = static_cast<PetscInt>(axes_[0].cells());
-    share_out(axes_[1].nodes(), rank, ranks, line.start[1], line.count[1]);
-    node.start[1] = line.start[1];
-    node.count[1] = line.count[1];
+    share_out(axes_[1].cells(), rank, ranks, slab.start[1], slab.count[1]);
+    between.start[1] = slab.start[1];
+    between.count[1] = slab.count[1];
+    share_out(axes_[0].nodes(), rank, ranks, plane.start[0], plane.count[0]);
+    plane.count[1] = static_cast<PetscInt>(axes_[1].cells());
+    node.start[0] = plane.start[0];
+    node.count[0] = plane.count[0];
     to_slabs_ = spaces::BlockExchange(comm(), dimension, own, slab);
-    to_lines_ = spaces::BlockExchange(comm(), dimension, plane, line);
+    to_planes_ = spaces::BlockExchange(comm(), dimension, between, plane);
     to_points_ = spaces::BlockExchange(comm(), dimension, node, near_block_);
-    for (const auto room :
-         {&Boxes::slabs, &Boxes::planes, &Boxes::lines, &Boxes::nodes, &Boxes::near}) {
-      (this->*room)(); // memory that is touched for the first time takes long
-    }
-    for (const spaces::BlockExchange* exchange : {&to_slabs_, &to_lines_, &to_points_}) {
-      exchange->make_room(scratch_->messages);
-    }
-    planes_here_ = at(slab.count[0]);
-    for (std::size_t k = 1; k < axes_.size(); ++k) {
-      cells_per_plane_ *= axes_[k].cells();
+    rows_here_ = at(slab.count[1]);
+    planes_here_ = at(plane.count[0]);
+    slab_plane_ = between_per_plane_ = rows_here_;
+    nodes_per_plane_ = axes_[1].nodes();
+    for (std::size_t k = 2; k < axes_.size(); ++k) {
+      slab_plane_ *= axes_[k].cells();
+      between_per_plane_ *= axes_[k].nodes();
       nodes_per_plane_ *= axes_[k].nodes();
+      after_second_ *= axes_[k].nodes();
+    }
+    constexpr std::size_t cached = std::size_t{1} << 20;
+    stream_ = axes_.size() > 2 && planes_here_ * nodes_per_plane_ > cached;
+    for (const auto table :
+         {&Boxes::slabs, &Boxes::between, &Boxes::planes, &Boxes::nodes, &Boxes::near}) {
+      (this->*table)(); // memory that is touched for the first time takes long
+    }
+    for (const spaces::BlockExchange* exchange : {&to_slabs_, &to_planes_, &to_points_}) {
+      exchange->make_room(scratch_->messages);
     }
   }
 
-  /// The first values of one of the two tables, which is made as large as that.
+  /// The first values of one of the two tables, which is made as large as that, from a multiple of
+  /// 64 bytes on.
   std::span<double> table(std::size_t which, std::size_t size) {
+    constexpr std::size_t line = 8;
     std::vector<double>& values = scratch_->tables[which];
-    if (values.size() < size) {
+    if (values.size() < size + line) {
       std::vector<double>().swap(values); // nothing in it is worth a copy
-      values.resize(size);
+      values.resize(size + line);
     }
-    return {values.data(), size};
+    const auto address = reinterpret_cast<std::uintptr_t>(values.data()) / sizeof(double);
+    return {values.data() + (line - address % line) % line, size};
   }
   /// Cells along all axes, where vectors are cut in another way.
   std::span<double> slabs() { return table(0, to_slabs_.trivial() ? 0 : to_slabs_.wanted()); }
-  /// Cells along the first axis, nodes along the others.
-  std::span<double> planes() { return table(1, to_lines_.held()); }
-  /// The same, cut along the second.
-  std::span<double> lines() { return table(to_lines_.trivial() ? 1 : 0, to_lines_.wanted()); }
+  /// Cells along the second axis, nodes along the others, cut along the second.
+  std::span<double> between() { return table(1, to_planes_.trivial() ? 0 : to_planes_.held()); }
+  /// The same, cut along the first.
+  std::span<double> planes() { return table(0, to_planes_.trivial() ? 0 : to_planes_.wanted()); }
   /// Nodes along all.
-  std::span<double> nodes() { return table(to_lines_.trivial() ? 0 : 1, to_points_.held()); }
+  std::span<double> nodes() { return table(1, to_points_.held()); }
   /// Those around this rank's points.
-  std::span<double> near() {
-    const bool first = to_lines_.trivial() == to_points_.trivial();
-    return table(first ? 0 : 1, to_points_.wanted());
+  std::span<double> near() { return table(to_points_.trivial() ? 1 : 0, to_points_.wanted()); }
+
+  double* room(std::size_t which, std::size_t size) {
+    std::vector<double>& values = scratch_->rooms[which];
+    if (values.size() < size) values.resize(size);
+    return values.data();
   }
 
-  /// Calls `visit(first, count)` for groups of planes across the first axis that caches hold.
+  /// Planes across the first axis that are worked on at a time: caches hold them.
+  std::size_t group() const {
+    constexpr std::size_t cached = std::size_t{1} << 13;
+    return std::max<std::size_t>(cached / std::max<std::size_t>(slab_plane_, 1), 1);
+  }
+  /// Calls `visit(first, count)` for groups of the planes of this rank's slab.
   template <class Visit> void for_planes(Visit&& visit) const {
-    constexpr std::size_t room = std::size_t{1} << 14;
-    const std::size_t most = std::max<std::size_t>(room / cells_per_plane_, 1);
-    for (std::size_t first = 0; first < planes_here_; first += most) {
-      visit(first, std::min(most, planes_here_ - first));
+    const std::size_t all = slab_plane_ > 0 ? axes_[0].nodes() : 0;
+    const std::size_t most = group();
+    for (std::size_t first = 0; first < all; first += most) {
+      visit(first, std::min(most, all - first));
+    }
+  }
+  template <class Visit> void for_planes_back(Visit&& visit) const {
+    const std::size_t most = group();
+    for (std::size_t past = slab_plane_ > 0 ? axes_[0].nodes() : 0; past > 0;) {
+      const std::size_t count = std::min(most, past);
+      past -= count;
+      visit(past, count);
     }
   }
 
-  /// All axes but the first, from the last one on.
-  void average_planes(const double* values, std::size_t planes, double* at_nodes) {
-    std::size_t before = planes * cells_per_plane_;
+  /// Planes at `count` nodes of the first axis, averaged along all axes but the second. Groups come
+  /// in order: each begins where the one before has ended.
+  void average_slab(std::span<const double> cells, std::size_t node, std::size_t count,
+                    double* to) {
+    const bool averaged = axes_.size() == 2;
+    std::vector<double>& last = scratch_->sum; // plane of the node before
+    last.resize(slab_plane_);
+    double* const means = averaged ? to : room(1, count * slab_plane_);
+    for (std::size_t j = 0; j < count; ++j) {
+      double* const mean = means + j * slab_plane_;
+      const double* const before = j == 0 ? last.data() : mean - slab_plane_;
+      if (node + j == 0) {
+        axes_[0].begin(cells.data(), slab_plane_, mean);
+      } else {
+        axes_[0].proceed(node + j, cells.data(), slab_plane_, before, mean);
+      }
+    }
+    std::copy_n(means + (count - 1) * slab_plane_, slab_plane_, last.begin());
+    const double* values = means;
+    std::size_t before = count * slab_plane_;
     std::size_t after = 1;
-    for (std::size_t k = axes_.size() - 1; k >= 1; --k) {
+    for (std::size_t k = axes_.size() - 1; k >= 2; --k) {
       before /= axes_[k].cells();
-      const std::size_t size = before * axes_[k].nodes() * after;
-      std::vector<double>& room = scratch_->rooms[k % 2];
-      if (k > 1 && room.size() < size) room.resize(size);
-      double* const result = k > 1 ? room.data() : at_nodes;
+      double* const result = k == 2 ? to : room(1 + k % 2, before * axes_[k].nodes() * after);
       axes_[k].average(values, before, after, result, scratch_->work);
       values = result;
       after *= axes_[k].nodes();
     }
   }
-  void spread_planes(const double* at_nodes, std::size_t planes, double* values) {
-    std::size_t before = planes;
-    std::size_t after = nodes_per_plane_;
-    for (std::size_t k = 1; k < axes_.size(); ++k) {
+  void spread_slab(const double* from, std::size_t node, std::size_t count,
+                   std::span<double> cells) {
+    std::size_t before = count * rows_here_;
+    std::size_t after = after_second_;
+    for (std::size_t k = 2; k < axes_.size(); ++k) {
       after /= axes_[k].nodes();
-      const std::size_t size = before * axes_[k].cells() * after;
-      std::vector<double>& room = scratch_->rooms[k % 2];
-      const bool last = k + 1 == axes_.size();
-      if (!last && room.size() < size) room.resize(size);
-      double* const result = last ? values : room.data();
-      axes_[k].spread(at_nodes, before, after, result, scratch_->work);
-      at_nodes = result;
+      double* const result = room(1 + k % 2, before * axes_[k].cells() * after);
+      axes_[k].spread(from, before, after, result, scratch_->work);
+      from = result;
       before *= axes_[k].cells();
     }
+    for (std::size_t j = count; j-- > 0;) {
+      axes_[0].spread_node(node + j, from + j * slab_plane_, slab_plane_, scratch_->sum.data(),
+                           cells.data());
+    }
+  }
+  /// Whole planes, along the second axis.
+  void average_second(const double* values, std::size_t planes, double* at_nodes) {
+    axes_[1].average(values, planes, after_second_, at_nodes, scratch_->work, stream_);
+  }
+  void spread_second(const double* at_nodes, std::size_t planes, double* values) {
+    axes_[1].spread(at_nodes, planes, after_second_, values, scratch_->work);
   }
 
   const models::NetworkLayer& layer_;
@@ -285,11 +351,15 @@ private:
   spaces::Block near_block_; ///< the nodes around this rank's points
 
   spaces::BlockExchange to_slabs_; ///< from the blocks of vectors
-  spaces::BlockExchange to_lines_;
+  spaces::BlockExchange to_planes_;
   spaces::BlockExchange to_points_;
-  std::size_t planes_here_ = 0;
-  std::size_t cells_per_plane_ = 1;
-  std::size_t nodes_per_plane_ = 1;
+  std::size_t rows_here_ = 0;         ///< cells along the second axis, of this rank's slab
+  std::size_t planes_here_ = 0;       ///< nodes along the first
+  std::size_t slab_plane_ = 0;        ///< cells of a plane of the slab
+  std::size_t between_per_plane_ = 0; ///< averaged along all axes but the second
+  std::size_t nodes_per_plane_ = 0;
+  std::size_t after_second_ = 1; ///< nodes along the axes after the second
+  bool stream_ = false;          ///< tables of nodes are larger than caches
   std::shared_ptr<BoxScratch> scratch_;
 };
 

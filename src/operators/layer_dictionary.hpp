@@ -74,6 +74,7 @@ private:
 struct PathFunction {
   int layer = 0;
   std::function<double(std::span<const double>)> value; ///< of X_layer
+  std::string name{};                                   ///< for messages
 };
 
 /// The chain of operators on orthonormal functions. `weights` of the chain are 1.

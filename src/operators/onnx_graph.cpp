@@ -4,7 +4,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -96,6 +98,35 @@ std::vector<double> entries(const onnx::TensorProto& tensor, const Field& field)
   return {numbers.begin(), numbers.end()};
 }
 
+/// A binary number of 16 bits with so many of them for the exponent: IEEE's half has 5, bfloat16 8.
+double of_16_bits(unsigned bits, int exponent_bits) {
+  const int fraction_bits = 15 - exponent_bits;
+  const int largest = (1 << exponent_bits) - 1;
+  const int exponent = static_cast<int>(bits >> fraction_bits) & largest;
+  const auto fraction = static_cast<int>(bits & ((1U << fraction_bits) - 1));
+  const int bias = largest / 2;
+  double size = 0;
+  if (exponent == largest) {
+    size = fraction == 0 ? std::numeric_limits<double>::infinity()
+                         : std::numeric_limits<double>::quiet_NaN();
+  } else if (exponent == 0) {
+    size = std::ldexp(fraction, 1 - bias - fraction_bits);
+  } else {
+    size = std::ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+  }
+  return (bits & 0x8000U) != 0 ? -size : size;
+}
+
+/// Such numbers stand as bits in `int32_data`, or as raw bytes.
+std::vector<double> entries_of_16_bits(const onnx::TensorProto& tensor, int exponent_bits) {
+  std::vector<double> values = entries<std::uint16_t>(tensor, tensor.int32_data());
+  for (double& value : values) {
+    const auto bits = static_cast<std::int64_t>(value);
+    value = of_16_bits(static_cast<unsigned>(bits & 0xffff), exponent_bits);
+  }
+  return values;
+}
+
 OnnxTensor constant(const onnx::TensorProto& tensor, const std::string& name) {
   const std::string what = fmt::format("tensor '{}'", name);
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0) {
@@ -121,16 +152,23 @@ OnnxTensor constant(const onnx::TensorProto& tensor, const std::string& name) {
   case onnx::TensorProto::DOUBLE:
     result.values = entries<double>(tensor, tensor.double_data());
     break;
+  case onnx::TensorProto::FLOAT16:
+    result.values = entries_of_16_bits(tensor, 5);
+    break;
+  case onnx::TensorProto::BFLOAT16:
+    result.values = entries_of_16_bits(tensor, 8);
+    break;
   case onnx::TensorProto::INT64:
     result.values = entries<std::int64_t>(tensor, tensor.int64_data());
     break;
   default:
-    throw runtime_error(
-        fmt::format("{} has the element type {}, but only float, double and int64 are read", what,
-                    onnx::TensorProto::DataType_IsValid(tensor.data_type())
-                        ? onnx::TensorProto::DataType_Name(
-                              static_cast<onnx::TensorProto::DataType>(tensor.data_type()))
-                        : std::to_string(tensor.data_type())));
+    throw runtime_error(fmt::format(
+        "{} has the element type {}, but only float, double, float16, bfloat16 and int64 are read",
+        what,
+        onnx::TensorProto::DataType_IsValid(tensor.data_type())
+            ? onnx::TensorProto::DataType_Name(
+                  static_cast<onnx::TensorProto::DataType>(tensor.data_type()))
+            : std::to_string(tensor.data_type())));
   }
   if (static_cast<double>(result.values.size()) != count) {
     throw runtime_error(fmt::format("{} has the shape {}, but holds {} numbers", what, shape,

@@ -1,6 +1,7 @@
 #include "operators/path_grams.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -90,9 +91,12 @@ public:
       eta_[n].resize(index(rows), index(dictionary.size()));
       dictionary.evaluate(rows, x_[n], images,
                           {eta_[n].data(), static_cast<std::size_t>(eta_[n].size())});
-      if (!eta_[n].allFinite()) return fmt::format("a function of layer {} is not finite", n);
+      if (!eta_[n].allFinite()) {
+        return fmt::format("dictionary: a function of layer {} is not finite", n);
+      }
       if (n < depth) sampler_.add_noise(n, first, rows, x_[n + 1]);
-      if (!add_functions(n, rows, grams)) return "the observable is not finite on a sampled path";
+      std::string problem = add_functions(n, rows, grams);
+      if (!problem.empty()) return problem;
     }
     for (std::size_t n = 0; n <= depth; ++n) {
       grams.same[n].selfadjointView<Eigen::Lower>().rankUpdate(eta_[n].transpose());
@@ -102,19 +106,34 @@ public:
   }
 
 private:
-  bool add_functions(std::size_t n, std::size_t rows, PathGrams& grams) const {
+  std::string add_functions(std::size_t n, std::size_t rows, PathGrams& grams) const {
     const std::size_t width = pass_.network.width(n);
     for (std::size_t f = 0; f < pass_.functions.size(); ++f) {
       if (pass_.functions[f].layer != static_cast<int>(n)) continue;
       Eigen::VectorXd values(index(rows));
       for (std::size_t p = 0; p < rows; ++p) {
-        values[index(p)] = pass_.functions[f].value({x_[n].data() + p * width, width});
+        const std::span<const double> x(x_[n].data() + p * width, width);
+        values[index(p)] = pass_.functions[f].value(x);
+        if (!std::isfinite(values[index(p)])) {
+          return fmt::format("{} must be finite wherever paths lead (it is {:.6g}) at {}",
+                             pass_.functions[f].name, values[index(p)], place_text(n, x));
+        }
       }
-      if (!values.allFinite()) return false;
       grams.functions.col(index(f)).head(eta_[n].cols()) += eta_[n].transpose() * values;
       grams.squares(0, index(f)) += values.squaredNorm();
     }
-    return true;
+    return {};
+  }
+
+  /// "x2_1 = 0.5, x2_2 = -1, ..."
+  std::string place_text(std::size_t n, std::span<const double> x) const {
+    constexpr std::size_t most = 4;
+    const std::vector<std::string> names = pass_.network.variables(n);
+    std::string text;
+    for (std::size_t k = 0; k < std::min(most, x.size()); ++k) {
+      text += fmt::format("{}{} = {:.6g}", k > 0 ? ", " : "", names[k], x[k]);
+    }
+    return x.size() > most ? text + ", ..." : text;
   }
 
   const PathPass& pass_;
@@ -139,7 +158,7 @@ PathGrams part(base::Session& session, const PathPass& pass, Batch& batch, std::
     }
   }
   problem = base::first_text(session.comm(), problem);
-  if (!problem.empty()) throw base::InputError("dictionary: " + problem);
+  if (!problem.empty()) throw base::InputError(problem);
   for_each_matrix(grams, [&](Eigen::MatrixXd& matrix) { add_up(session.comm(), matrix); });
   return grams;
 }

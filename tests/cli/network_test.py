@@ -75,6 +75,11 @@ SETS = {
         "'observable.formula' has an unknown name 'z'",
     "observable.formula=log(y)":
         "'observable.formula' must be finite wherever the outputs can be (it is ",
+    "observable.formula=1/y":
+        "'observable.formula' has no mean: near x2_1 = 0 it grows like 1/distance^1, whose integral is infinite from "
+        "power 1 on; cut it off there, as in min(100, max(-100, ...)), or observe another function",
+    "observable.formula=tan(y)^2":
+        "'observable.formula' has no mean: near x2_1 = -1.5708 it grows like 1/distance^2",
     "probability={set: z > 0}":
         "'probability.set' has an unknown name 'z' at position 1 of 'z > 0'. Known: y",
     "probability={set: log(y)}":
@@ -162,6 +167,60 @@ class Network(DriverTest):
         (self.folder / "input.yaml").write_text(
             TWO_LAYERS + "observable: {variables: [y], formula: y}\n")
         self.assertIn("mean over the inputs: 0.0811705731", self.succeed("input.yaml", ranks=2))
+
+    def test_observables_that_grow_slowly_have_means(self):
+        (self.folder / "input.yaml").write_text(TWO_LAYERS + "observable: {variables: [y], formula: y}\n")
+        for formula in ("log(abs(y))", "abs(y)^-0.9", "1/(y^2 + 1e-6)", "min(100, max(-100, 1/y))", "sin(y)/y", "sign(y)*cos(70*y)"):
+            self.succeed("input.yaml", "--check", "--set", f"observable.formula={formula}")
+
+    def test_probabilities_against_paths_and_the_exact_ones(self):
+        (self.folder / "input.yaml").write_text(
+            TWO_LAYERS + "probability: {set: x2_1 > 1 && x2_1 < 2.3, points: [[0], [0.5]]}\nmonte_carlo: {samples: 400000}\n")
+
+        def from_first(x):
+            middle = numpy.tanh(2 * x - 1)
+            return numpy.maximum(numpy.minimum(middle + 3, 2.3) - numpy.maximum(middle - 3, 1), 0) / 6
+
+        def from_input(x):
+            centre = numpy.tanh(x + 1)
+            places = centre - 2 + 4 * (numpy.arange(200000) + 0.5) / 200000
+            return from_first(places).mean()
+
+        exact = [from_input(0), from_input(0.5)]
+        exact.append(numpy.mean([from_input(-1 + 2 * (i + 0.5) / 400) for i in range(400)]))
+        for ranks in (1, 3):
+            file = self.result("--overwrite", ranks=ranks)
+            found = [*file["probability/values"][:], file["probability/total"][()]]
+            # A boundary cuts a cell at one of 1024 places; the rest is the step of shares.
+            numpy.testing.assert_allclose(found, exact, atol=3e-4)
+            names = file["monte_carlo/names"][:].astype(str).tolist()
+            for own, name in zip(found, ("P(x2_1 > 1 && x2_1 < 2.3 | x = 0)", "P(x2_1 > 1 && x2_1 < 2.3 | x = 0.5)",
+                                         "P(x2_1 > 1 && x2_1 < 2.3)")):
+                row = file["monte_carlo/values"][names.index(name)]
+                self.assertEqual(row[0], own)
+                self.assertLess(abs(row[2] - row[0]), 4 * row[3] + row[1])
+                self.assertAlmostEqual(row[3], (own * (1 - own) / 400000)**0.5, 5)
+            self.assertLess(file["monte_carlo/values"].attrs["largest_deviation"], 4)
+            file.close()
+
+    def test_observables_without_a_mean_on_wide_layers(self):
+        (self.folder / "input.yaml").write_text(WIDTHS.split("layers: {cells")[0] + "dictionary: {degree: 2, samples: 2000}\n"
+                                                "observable: {variables: [p, q], formula: q/(p - 0.7)}\n")
+        for ranks in (1, 2):
+            done = self.run_driver("input.yaml", "--quiet", ranks=ranks)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, r"input.yaml:\d+: 'observable.formula' has no mean: near x3_1 = 0.7, x3_2 = \S+ it "
+                                          r"grows like 1/distance\^1, whose integral")
+        self.succeed("input.yaml", "--check", "--set", "observable.formula=q/(p + 5)")
+        for setting, text in (
+                ("observable.formula=log(p - 1)",
+                 r"observable.formula=log\(p - 1\): 'observable.formula' must be finite wherever paths lead \(it is -?nan\) at "
+                 r"x3_1 = \S+, x3_2 = -?[0-9.e-]+\n"),
+                ("probability={set: p > 0}",
+                 "'probability' needs grids, so it does not go with 'dictionary'; remove it, and give its 'set' as")):
+            done = self.run_driver("input.yaml", "--quiet", "--set", setting, ranks=2)
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, text)
 
     def test_widths_that_change(self):
         (self.folder / "input.yaml").write_text(WIDTHS)

@@ -1,5 +1,6 @@
 #include "operators/network_file.hpp"
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -323,10 +324,44 @@ TEST_F(NetworkFiles, tensors_that_are_not_what_they_say_are_refused) {
   EXPECT_THAT(refusal(with({1'000'000'000, 1'000'000'000'000}, real_type + part(9, ""))),
               HasSubstr("but at most"));
   EXPECT_THAT(refusal(with({-3}, real_type)), HasSubstr("has the extent -3"));
-  EXPECT_THAT(refusal(with({1}, number(2, OnnxBytes::type_half) + part(9, "ab"))),
-              HasSubstr("has the element type FLOAT16, but only float, double and int64"));
+  EXPECT_THAT(refusal(with({1}, number(2, OnnxBytes::type_int8) + part(9, "a"))),
+              HasSubstr("has the element type INT8, but only float, double, float16, bfloat16 and "
+                        "int64 are read"));
+  const std::string half_type = number(2, OnnxBytes::type_half);
+  EXPECT_THAT(refusal(with({1}, half_type + part(9, "abc"))), HasSubstr("but holds 0 numbers"));
+  EXPECT_THAT(refusal(with({1}, half_type + part(9, std::string("\x00\xfc", 2)))),
+              HasSubstr("tensor 'c' holds -inf at entry 0"));
   EXPECT_THAT(refusal(with({1}, real_type + number(14, 1) + part(13, part(1, "location")))),
               HasSubstr("keeps its values in another file"));
+}
+
+TEST_F(NetworkFiles, numbers_of_16_bits_are_read) {
+  // IEEE 754: 1.5, the largest, the smallest normal and the smallest of all; bfloat16 is the upper
+  // half of a float.
+  struct Case {
+    int type;
+    std::array<int, 3> bits;
+    Numbers values;
+  };
+  for (const Case& one :
+       {Case{OnnxBytes::type_half, {0x3e00, 0xfbff, 0x0400}, {1.5, -65504, 0x1p-14}},
+        Case{OnnxBytes::type_half, {0x8001, 0x0000, 0x3555}, {-0x1p-24, 0, 1365.0 / 4096}},
+        Case{OnnxBytes::type_bfloat, {0x3fc0, 0xc2f7, 0x0001}, {1.5, -123.5, 0x1p-133}}}) {
+    std::string raw_bytes;
+    std::string typed;
+    for (const int bits : one.bits) {
+      raw_bytes += static_cast<char>(bits & 0xff);
+      raw_bytes += static_cast<char>(bits >> 8);
+      typed += varint(static_cast<std::uint64_t>(bits));
+    }
+    for (const std::string& data : {part(9, raw_bytes), part(5, typed)}) {
+      OnnxBytes file({-1, 2});
+      file.tensor("w1", {3, 2}, flat(w1), OnnxBytes::type_float);
+      file.tensor_part("b", {3}, number(2, one.type) + data);
+      file.node("Gemm", {"x", "w1", "b"}, "y", {whole("transB", 1)});
+      EXPECT_EQ(read(file).at(0).bias, one.values);
+    }
+  }
 }
 
 TEST_F(NetworkFiles, more_weights_than_a_network_has_are_refused) {

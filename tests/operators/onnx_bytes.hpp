@@ -46,9 +46,11 @@ inline std::string graph_within(const std::string& name) {
 class OnnxBytes {
 public:
   static constexpr int type_float = 1;
+  static constexpr int type_int8 = 3;
   static constexpr int type_int64 = 7;
   static constexpr int type_half = 10;
   static constexpr int type_double = 11;
+  static constexpr int type_bfloat = 16;
 
   /// Extents below 0 are written as names.
   explicit OnnxBytes(const std::vector<std::int64_t>& shape) { value(11, "x", shape); }

@@ -1,0 +1,69 @@
+#include "operators/box_loops.hpp"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "base/vector_width.hpp"
+
+namespace komori::operators {
+namespace {
+
+// A compiler takes operations on vectors apart where it reads a function for a machine that has
+// none as wide, before it puts one function into another: each machine has functions of its own.
+namespace plain {
+#include "operators/box_loops.ipp"
+} // namespace plain
+
+#ifdef __x86_64__
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace wide {
+#include "operators/box_loops.ipp"
+} // namespace wide
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#else
+namespace wide = plain;
+#endif
+
+const bool is_wide = base::vector_width() != base::VectorWidth::plain;
+
+} // namespace
+
+void average_lines(const BoxLines& lines, const double* values, double* at_nodes) {
+  is_wide ? wide::average(lines, values, at_nodes) : plain::average(lines, values, at_nodes);
+}
+void spread_lines(const BoxLines& lines, const double* at_nodes, double* values) {
+  is_wide ? wide::spread(lines, at_nodes, values) : plain::spread(lines, at_nodes, values);
+}
+void move_plane(const double* from, const BoxMove& move, const double* high, const double* low,
+                std::size_t size, double* to) {
+  is_wide ? wide::move_plane(from, move, high, low, size, to)
+          : plain::move_plane(from, move, high, low, size, to);
+}
+void move_back(const double* values, const BoxMove& move, std::size_t size, double* sum,
+               double* high, double* low) {
+  is_wide ? wide::move_back(values, move, size, sum, high, low)
+          : plain::move_back(values, move, size, sum, high, low);
+}
+void add_share(double share, const double* values, std::size_t size, double* to) {
+  is_wide ? wide::add_share(share, values, size, to) : plain::add_share(share, values, size, to);
+}
+void gather_rows(const BoxRows& points, const double* table, double* const* values) {
+  is_wide ? wide::by_axes<wide::Gather>(points, table, values)
+          : plain::by_axes<plain::Gather>(points, table, values);
+}
+void scatter_rows(const BoxRows& points, const double* const* values, double* table) {
+  is_wide ? wide::by_axes<wide::Scatter>(points, values, table)
+          : plain::by_axes<plain::Scatter>(points, values, table);
+}
+
+} // namespace komori::operators
