@@ -106,11 +106,8 @@ bool norms(LayerProblem& problem, LayerProblem& coarse, const NetworkNormsInput&
     file.write_small(
         "/norms/products", ordered.flat, {d, c},
         {{"meaning", "largest singular values of M(n,L), n = 0 .. L-1"}, {"unit", "-"}});
-    std::vector<double> schmidt_products;
-    for (int n = 0; n < depth; ++n) {
-      const auto one = operators::product_hilbert_schmidt(problem.chain(), n, depth);
-      schmidt_products.push_back(one.value_or(std::numeric_limits<double>::quiet_NaN()));
-    }
+    const std::vector<double> schmidt_products =
+        operators::product_hilbert_schmidt(problem.chain(), depth);
     file.write_small("/norms/hilbert_schmidt_products", schmidt_products, {d},
                      {{"meaning", "Hilbert-Schmidt norms of M(n,L), n = 0 .. L-1; nan where the "
                                   "outputs have more than 1024 points"},

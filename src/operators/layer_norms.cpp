@@ -103,13 +103,15 @@ double hilbert_schmidt(const LayerChain& chain, int n) {
   return norm;
 }
 
-std::optional<double> product_hilbert_schmidt(const LayerChain& chain, int first, int last) {
+std::vector<double> product_hilbert_schmidt(const LayerChain& chain, int last) {
   constexpr PetscInt most_columns = 1024;
-  if (last == first + 1) return hilbert_schmidt(chain, first);
+  std::vector<double> norms(static_cast<std::size_t>(last),
+                            std::numeric_limits<double>::quiet_NaN());
+  norms.back() = hilbert_schmidt(chain, last - 1);
   PetscInt columns = 0;
   check(VecGetSize(chain.weight(last), &columns));
-  if (columns > most_columns) return std::nullopt;
-  double sum = 0;
+  if (columns > most_columns || last == 1) return norms;
+  std::vector<double> sums(norms.size() - 1, 0.0);
   for (PetscInt j = 0; j < columns; ++j) {
     UniqueVec v = base::duplicate(chain.weight(last));
     check(VecSet(v.get(), 0));
@@ -122,13 +124,20 @@ std::optional<double> product_hilbert_schmidt(const LayerChain& chain, int first
       const auto local = static_cast<std::size_t>(j - begin);
       own[local] = 1 / std::sqrt(weights[local]);
     }
-    for (int n = last - 1; n >= first; --n) v = chain.compose(n, v.get());
-    const base::ReadArray own(v.get());
-    const base::ReadArray weights(chain.weight(first));
-    for (std::size_t i = 0; i < own.size(); ++i) sum += weights[i] * own[i] * own[i];
+    for (int n = last - 1; n >= 0; --n) {
+      v = chain.compose(n, v.get());
+      if (n == last - 1) continue;
+      const base::ReadArray own(v.get());
+      const base::ReadArray weights(chain.weight(n));
+      double& sum = sums[static_cast<std::size_t>(n)];
+      for (std::size_t i = 0; i < own.size(); ++i) sum += weights[i] * own[i] * own[i];
+    }
   }
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, chain.comm);
-  return std::sqrt(sum);
+  MPI_Allreduce(MPI_IN_PLACE, sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM,
+                chain.comm);
+  std::transform(sums.begin(), sums.end(), norms.begin(),
+                 [](double sum) { return std::sqrt(sum); });
+  return norms;
 }
 
 double log_contraction(const models::NetworkLayer& layer,

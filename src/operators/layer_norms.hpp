@@ -1,7 +1,6 @@
 /// Norms of the operators between layers, and the bounds that noise alone gives.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "base/log.hpp"
@@ -20,9 +19,10 @@ linalg::SingularTriplets product_values(const LayerChain& chain, int first, int 
 
 /// The Hilbert-Schmidt norm of M(n,n+1): sqrt(sum w_i M_ij^2 / w_j). Collective.
 double hilbert_schmidt(const LayerChain& chain, int n);
-/// That of the product M(first,last), column by column; nothing where the last layer has more than
-/// 1024 points, of which each would take a product with all steps. Collective.
-std::optional<double> product_hilbert_schmidt(const LayerChain& chain, int first, int last);
+/// Those of the products M(n,last), n = 0 .. last - 1, column by column; all but the last one are
+/// NaN where the last layer has more than 1024 points, of which each takes a product with all
+/// steps. Collective.
+std::vector<double> product_hilbert_schmidt(const LayerChain& chain, int last);
 
 /// ln K_n = ln(volume of the range of layer n) + sum over neurons of ln of the integral of rho^2:
 /// K_n bounds ||M(n,n+1)||^2 whatever the weights (Venturi and Li 2023). Infinite without noise.
