@@ -135,17 +135,8 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
     declarer.reject("sampling", "belongs to a 'dictionary'; add one, or remove it");
   }
   check_grid(declarer, kind, !input.grid.empty());
-  const bool steps = kind == "map" || kind == "flow";
-  if (input.ulam && !steps) {
-    declarer.reject("ulam", fmt::format("belongs to a model of kind 'map' or 'flow', but "
-                                        "'model.kind' is '{}'; remove it",
-                                        kind));
-  }
-  if (input.cover && !steps) {
-    declarer.reject("cover", fmt::format("belongs to a model of kind 'map' or 'flow', but "
-                                         "'model.kind' is '{}'; remove it",
-                                         kind));
-  }
+  check_kind(declarer, "ulam", input.ulam.has_value(), kind, {"map", "flow"});
+  check_kind(declarer, "cover", input.cover.has_value(), kind, {"map", "flow"});
   if (input.cover && input.ulam) {
     declarer.reject("cover", "stands in place of 'ulam'; give one of them");
   }
@@ -153,12 +144,12 @@ void declare(config::Declarer& declarer, KoopmanInput& input) {
     declarer.reject("coherent_sets", "belongs to a model of kind 'map', 'flow', 'chain' or "
                                      "'trajectory', but 'model.kind' is 'sde'; remove it");
   }
-  check_kind(declarer, "scheme", input.scheme.has_value(), kind, "sde");
-  check_kind(declarer, "counts", input.counts.has_value(), kind, "trajectory");
-  check_kind(declarer, "time_scales", input.time_scales.has_value(), kind, "trajectory");
+  check_kind(declarer, "scheme", input.scheme.has_value(), kind, {"sde"});
+  check_kind(declarer, "counts", input.counts.has_value(), kind, {"trajectory"});
+  check_kind(declarer, "time_scales", input.time_scales.has_value(), kind, {"trajectory"});
   check_kind(declarer, "chapman_kolmogorov", input.chapman_kolmogorov.has_value(), kind,
-             "trajectory");
-  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, "trajectory");
+             {"trajectory"});
+  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, {"trajectory"});
   if (input.chapman_kolmogorov && input.chapman_kolmogorov->coarse && !input.coarse_sets) {
     declarer.reject("chapman_kolmogorov", "has 'coarse: true', which needs 'coarse_sets'; add e.g. "
                                           "'coarse_sets: {sets: 3}'");

@@ -156,14 +156,10 @@ void declare(config::Declarer& declarer, MoriZwanzigInput& input) {
   const std::string& kind = input.model.kind;
   const bool data = kind == "trajectory";
   if (!data || !input.grid.empty()) check_grid(declarer, kind, !input.grid.empty());
-  if (input.ulam && kind != "map" && kind != "flow") {
-    declarer.reject("ulam", fmt::format("belongs to a model of kind 'map' or 'flow', but "
-                                        "'model.kind' is '{}'; remove it",
-                                        kind));
-  }
-  check_kind(declarer, "scheme", input.scheme.has_value(), kind, "sde");
-  check_kind(declarer, "counts", input.counts.has_value(), kind, "trajectory");
-  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, "trajectory");
+  check_kind(declarer, "ulam", input.ulam.has_value(), kind, {"map", "flow"});
+  check_kind(declarer, "scheme", input.scheme.has_value(), kind, {"sde"});
+  check_kind(declarer, "counts", input.counts.has_value(), kind, {"trajectory"});
+  check_kind(declarer, "bootstrap", input.bootstrap.has_value(), kind, {"trajectory"});
   if (data && input.counts && input.grid.empty()) {
     declarer.reject("counts", "belongs to a grid, on which transitions are counted; add 'grid', or "
                               "remove it");

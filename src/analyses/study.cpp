@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/collective.hpp"
 #include "base/error.hpp"
@@ -85,11 +86,11 @@ void check_grid(config::Declarer& declarer, const std::string& kind, bool given)
 }
 
 void check_kind(config::Declarer& declarer, const char* key, bool given, const std::string& kind,
-                const std::string& wanted) {
-  if (!given || kind == wanted) return;
+                const std::vector<std::string>& wanted) {
+  if (!given || std::find(wanted.begin(), wanted.end(), kind) != wanted.end()) return;
   declarer.reject(key, fmt::format("belongs to a model of kind '{}', but 'model.kind' is '{}'; "
                                    "remove it",
-                                   wanted, kind));
+                                   fmt::join(wanted, "' or '"), kind));
 }
 
 int stop_at_check(const Run& run) {

