@@ -69,21 +69,20 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
   const double penalty = 4 * system.norm + (system.norm == 0 ? 1 : 0);
   const base::UniqueMat shell = operators::orthogonal_dynamics(system.matrix, projection, penalty);
   const MatrixXd matrix = gathered(system, shell.get());
-  linalg::EigenBasis basis;
+  linalg::GeneralPairs all;
   if (system.reversible) {
     const Eigen::VectorXd root = gathered(system, system.weights.get()).cwiseSqrt();
     const Eigen::VectorXd inverse =
         (root.array() > 1e-100).select(root.cwiseInverse(), 0.0).matrix();
     const MatrixXd scaled = root.asDiagonal() * matrix * inverse.asDiagonal();
-    const linalg::SymmetricPairs pairs =
-        linalg::symmetric_pairs(0.5 * (scaled + scaled.transpose()));
-    basis.values.assign(pairs.values.begin(), pairs.values.end());
-    basis.vectors = inverse.asDiagonal() * pairs.vectors;
-    basis.inverse = pairs.vectors.transpose() * root.asDiagonal();
+    all = linalg::as_general(linalg::symmetric_pairs(0.5 * (scaled + scaled.transpose())));
+    all.right = inverse.asDiagonal() * all.right;
+    all.left = root.asDiagonal() * all.left;
   } else {
-    basis = linalg::eigen_basis(matrix);
+    // Not the inverse of all right vectors: chains have nilpotent parts, whose vectors are one.
+    all = linalg::general_pairs(matrix);
   }
-  const std::vector<std::complex<double>>& values = basis.values;
+  const std::vector<std::complex<double>>& values = all.values;
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -96,11 +95,11 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
     const auto k = static_cast<Index>(i);
     OrthogonalPair pair;
     pair.value = values[i];
-    pair.right = spread(system, basis.vectors.col(k));
-    pair.left = spread(system, basis.inverse.row(k).transpose());
-    if (values[i].imag() > 0) {
-      pair.right_im = spread(system, basis.vectors.col(k + 1));
-      pair.left_im = spread(system, -basis.inverse.row(k + 1).transpose());
+    pair.right = spread(system, all.right.col(k));
+    pair.left = spread(system, all.left.col(k));
+    if (values[i].imag() > 0) { // left vectors count without conjugation
+      pair.right_im = spread(system, all.right.col(k + 1));
+      pair.left_im = spread(system, -all.left.col(k + 1));
     }
     found.pairs.push_back(std::move(pair));
   }

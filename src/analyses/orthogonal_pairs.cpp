@@ -234,8 +234,10 @@ void find_residuals(OrthogonalPair& pair, Mat matrix, Mat transposed) {
 }
 
 /// left^T A right / left^T right errs by the product of both sides' residuals; taken, and true,
-/// where it lies within what the residual allows.
+/// where both are small and it lies within what the residual allows.
 bool refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
+  const double open = pair.condition * std::max(pair.residual, pair.left_residual);
+  if (!(open <= 0.1 * std::abs(pair.value))) return false;
   const base::UniqueVec image = base::duplicate(pair.right.get());
   check(MatMult(matrix, pair.right.get(), image.get()));
   base::UniqueVec image_im;

@@ -57,5 +57,35 @@ TEST(Dense, basis_that_does_not_exist_has_no_finite_inverse) {
   EXPECT_EQ(eigen_basis(MatrixXd(0, 0)).values.size(), 0);
 }
 
+TEST(Dense, PairsOfGradedMatricesHoldInTheMatrixItself) {
+  // Q T Q of a chain that never comes back to its last states, whose weights are 1e-200: a matrix
+  // that is scaled for its eigenvalues has vectors of its own.
+  constexpr Index n = 30;
+  const auto visited = [](Index i) { return i % 3 == 1; };
+  MatrixXd steps = MatrixXd::Zero(n, n);
+  Eigen::VectorXd weights = Eigen::VectorXd::Constant(n, 1e-200);
+  for (Index j = 0; j < n; ++j) {
+    if (!visited(j)) continue;
+    weights[j] = 3.0 / n;
+    for (Index i = 0; i < n; ++i) {
+      steps(i, j) = 1 + std::sin(static_cast<double>(7 * i + j * j));
+    }
+  }
+  steps = steps.rowwise().sum().cwiseInverse().asDiagonal() * steps;
+  const MatrixXd rest = MatrixXd::Identity(n, n) - Eigen::VectorXd::Ones(n) * weights.transpose();
+  const MatrixXd matrix = rest * steps * rest;
+  const GeneralPairs pairs = general_pairs(matrix);
+  int large = 0;
+  for (std::size_t i = 0; i < pairs.values.size(); ++i) {
+    if (std::abs(pairs.values[i]) < 1e-3) continue; // one of many at 0
+    ++large;
+    const Eigen::VectorXcd right = complex_column(pairs.values, pairs.right, i);
+    const Eigen::VectorXcd left = complex_column(pairs.values, pairs.left, i);
+    EXPECT_LE((matrix * right - pairs.values[i] * right).norm(), 1e-14) << i;
+    EXPECT_LE((left.adjoint() * matrix - pairs.values[i] * left.adjoint()).norm(), 1e-14) << i;
+  }
+  EXPECT_GE(large, 2);
+}
+
 } // namespace
 } // namespace komori::linalg
