@@ -23,7 +23,7 @@ namespace plain {
 #pragma GCC target("avx2,fma")
 #endif
 namespace wide {
-#include "operators/box_loops.ipp"
+#include "operators/box_loops.ipp" // NOLINT(readability-duplicate-include): for this machine
 } // namespace wide
 #ifdef __clang__
 #pragma clang attribute pop

@@ -38,11 +38,8 @@ using LooseTwo = double __attribute__((vector_size(16), aligned(8), may_alias));
 /// Values of `lines_at_once` lines, in registers.
 struct Group {
   static constexpr std::size_t fours = lines_at_once / 4;
-  Four four[fours];
+  Four four[fours] = {};
 
-  [[gnu::always_inline]] void clear() {
-    for (std::size_t g = 0; g < fours; ++g) four[g] = Four{};
-  }
   [[gnu::always_inline]] void add(double share, const double* values) {
     for (std::size_t g = 0; g < fours; ++g) {
       Four value;
@@ -80,7 +77,6 @@ struct Group {
 template <bool stream>
 inline void average_group(const BoxLines& a, const double* values, double* at_nodes) {
   Group mean;
-  mean.clear();
   for (std::size_t i = 0; i < a.cells; ++i) {
     if (a.first[i] != 0) mean.add(a.first[i], values + i * a.cell_step);
   }
@@ -100,10 +96,8 @@ inline void average_group(const BoxLines& a, const double* values, double* at_no
 
 inline void spread_group(const BoxLines& a, const double* at_nodes, double* values) {
   Group zero;
-  zero.clear();
   for (std::size_t i = 0; i < a.cells; ++i) zero.put(values + i * a.cell_step);
   Group sum;
-  sum.clear();
   for (std::size_t j = a.nodes; --j > 0;) {
     sum.add(1, at_nodes + j * a.node_step);
     const BoxMove& move = a.moves[j - 1];
@@ -154,7 +148,6 @@ inline void average_rows(const BoxLines& a, const double* values, double* at_nod
   turn(values, a.cell_side, a.lines, a.cells, a.work);
   double* const four = a.work + a.cells * n; // nodes
   Group mean;
-  mean.clear();
   for (std::size_t i = 0; i < a.cells; ++i) {
     if (a.first[i] != 0) mean.add(a.first[i], a.work + i * n);
   }
@@ -176,7 +169,6 @@ inline void spread_rows(const BoxLines& a, const double* at_nodes, double* value
   for (std::size_t i = 0; i < a.cells * n; ++i) a.work[i] = 0;
   double* const four = a.work + a.cells * n; // nodes
   Group sum;
-  sum.clear();
   for (std::size_t j = a.nodes; j-- > 0;) {
     if (j % 4 == 3 || j + 1 == a.nodes) {
       turn(at_nodes + j / 4 * 4, a.node_side, a.lines, j % 4 + 1, four);
