@@ -44,10 +44,11 @@ Bins bins_of(const NetworkProblem& problem) {
   return bins;
 }
 
-/// Means and bins of every variable of every layer, the observable and the probability: operators'
-/// side.
+/// Means and bins of every variable of every layer, the observable and the probability, if there is
+/// one: operators' side.
 std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
-                                     const NetworkStudyInput& input) {
+                                     const NetworkStudyInput& input,
+                                     const Probabilities& probability) {
   std::vector<Comparison> all;
   auto edges = bins.begin();
   const std::vector<UniqueVec> densities = all_densities(problem, input.density);
@@ -81,7 +82,7 @@ std::vector<Comparison> by_operators(NetworkProblem& problem, const Bins& bins,
   if (input.probability) {
     all.push_back({.name = fmt::format("P({})", input.probability->set.text),
                    .share = true,
-                   .operators = probabilities(problem, input).total});
+                   .operators = probability.total});
   }
   return all;
 }
@@ -205,8 +206,14 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
                  const PointValues& points, io::ResultFile& file) {
   base::Phase phase(problem.log(), "monte carlo");
   const Bins bins = bins_of(problem);
-  std::vector<Comparison> all = by_operators(problem, bins, input);
-  const std::vector<Comparison> others = by_operators(coarse, bins, input);
+  Probabilities own;
+  Probabilities other;
+  if (input.probability) {
+    own = probabilities(problem, input);
+    other = probabilities(coarse, input);
+  }
+  std::vector<Comparison> all = by_operators(problem, bins, input, own);
+  const std::vector<Comparison> others = by_operators(coarse, bins, input, other);
   const auto begun = std::chrono::steady_clock::now();
   const std::vector<Sums> sums = by_paths(problem, bins, input, all.size());
   estimate_errors(all, others);
@@ -228,18 +235,15 @@ bool monte_carlo(NetworkProblem& problem, NetworkProblem& coarse, const NetworkS
          .standard_error = one.error()});
   }
   const std::size_t events = input.probability ? input.probability->points.size() : 0;
-  if (events > 0) {
-    const std::vector<double> own = probabilities(problem, input).at_points;
-    const std::vector<double> other = probabilities(coarse, input).at_points;
-    for (std::size_t i = 0; i < events; ++i) {
-      const Sums one = share_from_point(problem, input, i);
-      all.push_back({.name = fmt::format("P({} | x = {:g})", input.probability->set.text,
-                                         fmt::join(input.probability->points[i], ", ")),
-                     .operators = own[i],
-                     .operators_error = std::abs(own[i] - other[i]),
-                     .sampled = one.mean(),
-                     .standard_error = std::max(one.error(), one.share_error(own[i]))});
-    }
+  for (std::size_t i = 0; i < events; ++i) {
+    const Sums one = share_from_point(problem, input, i);
+    const double found = own.at_points[i];
+    all.push_back({.name = fmt::format("P({} | x = {:g})", input.probability->set.text,
+                                       fmt::join(input.probability->points[i], ", ")),
+                   .operators = found,
+                   .operators_error = std::abs(found - other.at_points[i]),
+                   .sampled = one.mean(),
+                   .standard_error = std::max(one.error(), one.share_error(found))});
   }
   const std::int64_t samples = balanced_paths(problem.data(), input.monte_carlo->samples);
   const double paths =

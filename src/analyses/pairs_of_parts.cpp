@@ -56,16 +56,6 @@ void add(Mat matrix, double value, base::UniqueVec vector, linalg::EigenPairs& p
   pairs.vectors.push_back(std::move(vector));
 }
 
-/// Every row of a step sums to 1. Collective.
-bool every_cell_goes_on(const TransferProblem& problem) {
-  if (problem.rates()) return true;
-  const base::UniqueVec sums = base::duplicate(problem.volumes());
-  check(MatGetRowSum(problem.matrix(), sums.get()));
-  PetscReal least = 0;
-  check(VecMin(sums.get(), nullptr, &least));
-  return least > 0.5;
-}
-
 /// The stationary masses of the part. Collective.
 base::UniqueVec stationary_masses(TransferProblem& problem, Vec inside, double value,
                                   double tolerance) {
@@ -85,7 +75,7 @@ base::UniqueVec stationary_masses(TransferProblem& problem, Vec inside, double v
 
 std::optional<PartPairs> pairs_of_parts(TransferProblem& problem, std::int64_t wanted, bool left,
                                         double tolerance) {
-  if (wanted < 2 || !problem.closed() || !every_cell_goes_on(problem)) return {};
+  if (wanted < 2 || !problem.closed() || !every_row_leads_on(problem)) return {};
   const std::vector<double> names = naturals(problem.grid());
   const auto found = operators::separate_parts(problem.matrix(), names);
   if (!found || found->count < wanted) return {};

@@ -236,7 +236,8 @@ void choose(TransferProblem& problem, const TransferStationaryInput& input,
   describe(problem, result);
 }
 
-/// Cells that no path of the data is in lead nowhere.
+} // namespace
+
 bool every_row_leads_on(const TransferProblem& problem) {
   if (problem.rates()) return true;
   const base::UniqueVec sums = base::duplicate(problem.volumes());
@@ -245,8 +246,6 @@ bool every_row_leads_on(const TransferProblem& problem) {
   check(VecMin(sums.get(), nullptr, &least));
   return least > 0.5;
 }
-
-} // namespace
 
 void declare(config::Declarer& declarer, TransferStationaryInput& input) {
   declarer.real("tolerance", input.tolerance,

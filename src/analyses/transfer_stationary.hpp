@@ -32,6 +32,9 @@ struct LeadingDensity {
   std::string method;
 };
 
+/// Every row of a step sums to 1: cells that no path of the data is in lead nowhere. Collective.
+bool every_row_leads_on(const TransferProblem& problem);
+
 /// Where several closed sets make it one of many, the density that mass which begins spread evenly
 /// over the volume comes to, on average over time: so much of each set's own as ends there. Throws
 /// ConvergenceError. Collective.
