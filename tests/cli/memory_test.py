@@ -33,8 +33,8 @@ model:
   {kind: map, variables: [x, z], map: [x + 0.3*sin(2*pi*z), z + 0.2*sin(2*pi*x) + 0.1],
    noise: {kind: gaussian, sigma: 0.05}}
 grid:
-  {x: {from: 0, to: 1, cells: 64, boundary: periodic},
-   z: {from: 0, to: 1, cells: 64, boundary: periodic}}
+  {x: {from: 0, to: 1, cells: 36, boundary: periodic},
+   z: {from: 0, to: 1, cells: 36, boundary: periodic}}
 ulam: {samples: 2}
 projection:
   {kind: observables,
@@ -46,8 +46,8 @@ model:
   {kind: flow, variables: [x, y], parameters: {push: 0},
    drift: [1 + 0.5*sin(2*pi*y) + push*t, 0.7 + 0.4*sin(2*pi*x)], lag: 0.5}
 grid:
-  {x: {from: 0, to: 1, cells: 110, boundary: periodic},
-   y: {from: 0, to: 1, cells: 110, boundary: periodic}}
+  {x: {from: 0, to: 1, cells: 48, boundary: periodic},
+   y: {from: 0, to: 1, cells: 48, boundary: periodic}}
 ulam: {samples: 25}
 projection: {kind: observables, observables: [cos(2*pi*x), sin(2*pi*x)]}
 memory: {lags: 4, rates: 0}
@@ -210,7 +210,7 @@ class Memory(DriverTest):
     def test_flow_stopped_while_its_matrix_is_made(self):
         (self.folder / "input.yaml").write_text(FLOW)
         whole, _ = self.finished()
-        code, stderr = self.interrupt(None, "--overwrite", at="of 12100 cells")
+        code, stderr = self.interrupt(None, "--overwrite", at="of 2304 cells")
         self.assertEqual(code, 75, stderr)
         parts, resumed = self.finished("--restart", "auto", ranks=2)
         self.assertEqual(resumed, 1)
