@@ -74,7 +74,7 @@ double condition_of(const EigenPairs& right, const std::vector<std::size_t>& rig
   }
   const Eigen::MatrixXcd overlap =
       whitening(left, lefts).transpose() * mixed * whitening(right, rights);
-  const Eigen::BDCSVD<Eigen::MatrixXcd> svd(overlap);
+  const Eigen::JacobiSVD<Eigen::MatrixXcd> svd(overlap);
   const double least = svd.singularValues().minCoeff();
   return least > 0 ? std::max(1.0, 1 / least) : std::numeric_limits<double>::infinity();
 }
