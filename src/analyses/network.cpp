@@ -200,8 +200,8 @@ int on_dictionaries(const Study& study, const models::Network& network,
   OpenResult result(study.run, study.opening.output, config::resolved(input), study.opening.policy);
   entitle(study, result);
   SampledChains chains = sampled_chains(session, network, data, input, &result.checkpoints);
-  DictionaryProblem problem(session, network, data, input, std::move(chains.whole));
-  DictionaryProblem half(session, network, data, input, std::move(chains.half));
+  LayerDictionaryProblem problem(session, network, data, input, std::move(chains.whole));
+  LayerDictionaryProblem half(session, network, data, input, std::move(chains.half));
   problem.use(&result.checkpoints);
   sampling.finish(fmt::format("{} paths", paths));
   std::vector<ResultSection> sections;

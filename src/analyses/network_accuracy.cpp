@@ -62,7 +62,7 @@ Accuracy accuracy_of(const operators::NetworkData& data, const models::Network& 
                      });
 }
 
-Accuracy accuracy_of(const DictionaryProblem& problem,
+Accuracy accuracy_of(const LayerDictionaryProblem& problem,
                      const std::vector<base::UniqueVec>& functions) {
   using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const operators::LayerDictionary& dictionary = problem.sampled().dictionaries[0];

@@ -28,7 +28,7 @@ Accuracy accuracy_of(const operators::NetworkData& data, std::size_t classes,
 /// Of a network without noise. Collective.
 Accuracy accuracy_of(const operators::NetworkData& data, const models::Network& network);
 /// Of functions of the inputs, one per class, on dictionaries. Collective.
-Accuracy accuracy_of(const DictionaryProblem& problem,
+Accuracy accuracy_of(const LayerDictionaryProblem& problem,
                      const std::vector<base::UniqueVec>& functions);
 
 /// Columns of a table: its header, and the entries of a row.

@@ -49,10 +49,11 @@ UniqueVec copy_of(Vec vec) {
 
 } // namespace
 
-DictionaryProblem::DictionaryProblem(base::Session& its_session, const models::Network& its_network,
-                                     const operators::NetworkData* its_data,
-                                     const NetworkStudyInput& input,
-                                     operators::SampledChain sampled)
+LayerDictionaryProblem::LayerDictionaryProblem(base::Session& its_session,
+                                               const models::Network& its_network,
+                                               const operators::NetworkData* its_data,
+                                               const NetworkStudyInput& input,
+                                               operators::SampledChain sampled)
     : LayerProblem(its_session, its_network, its_data), degree_(input.dictionary->degree),
       sampled_(std::move(sampled)) {}
 
@@ -71,7 +72,7 @@ SampledChains sampled_chains(base::Session& session, const models::Network& netw
   return {.half = std::move(chains[0]), .whole = std::move(chains[1])};
 }
 
-io::Slab DictionaryProblem::slab(int n) const {
+io::Slab LayerDictionaryProblem::slab(int n) const {
   PetscInt size = 0;
   PetscInt begin = 0;
   PetscInt end = 0;
@@ -81,11 +82,11 @@ io::Slab DictionaryProblem::slab(int n) const {
   return {.shape = {entries(size)}, .start = {entries(begin)}, .count = {entries(end - begin)}};
 }
 
-UniqueVec DictionaryProblem::observable(const NetworkObservableInput&) const {
+UniqueVec LayerDictionaryProblem::observable(const NetworkObservableInput&) const {
   return copy_of(sampled_.functions.back().get());
 }
 
-std::vector<UniqueVec> DictionaryProblem::outputs() const {
+std::vector<UniqueVec> LayerDictionaryProblem::outputs() const {
   std::vector<UniqueVec> all;
   for (std::size_t k = 0; k < network().width(at(depth())); ++k) {
     all.push_back(copy_of(sampled_.functions[k].get()));
@@ -93,14 +94,14 @@ std::vector<UniqueVec> DictionaryProblem::outputs() const {
   return all;
 }
 
-UniqueVec DictionaryProblem::initial(const std::optional<NetworkDensityInput>&) const {
+UniqueVec LayerDictionaryProblem::initial(const std::optional<NetworkDensityInput>&) const {
   // Relative to the inputs that paths start from their density is 1, the first function.
   const auto size = static_cast<Eigen::Index>(sampled_.dictionaries[0].size());
   return operators::coefficients(sampled_, 0, Eigen::VectorXd::Unit(size, 0));
 }
 
 std::vector<std::unique_ptr<operators::LayerProjection>>
-DictionaryProblem::projections(const NetworkProjectionInput& input) const {
+LayerDictionaryProblem::projections(const NetworkProjectionInput& input) const {
   std::vector<std::unique_ptr<operators::LayerProjection>> projections;
   const auto kept = kept_variables(network(), input);
   for (int n = 0; n <= depth(); ++n) {
@@ -122,12 +123,13 @@ DictionaryProblem::projections(const NetworkProjectionInput& input) const {
   return projections;
 }
 
-std::vector<double> DictionaryProblem::losses(int n, const std::vector<Vec>& functions,
-                                              const std::function<void(double share)>& look) const {
+std::vector<double>
+LayerDictionaryProblem::losses(int n, const std::vector<Vec>& functions,
+                               const std::function<void(double share)>& look) const {
   return operators::neuron_losses(sampled_, n, functions, least_independent, look);
 }
 
-bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
+bool wide_expectation(LayerDictionaryProblem& problem, LayerDictionaryProblem& half,
                       const NetworkStudyInput& input, io::ResultFile& file) {
   base::Phase phase(problem.log(), "expectation");
   const UniqueVec u = problem.observable(*input.observable);

@@ -8,12 +8,12 @@
 namespace komori::analyses {
 
 /// Dictionaries of all layers and the operators between them, from paths.
-class DictionaryProblem final : public LayerProblem {
+class LayerDictionaryProblem final : public LayerProblem {
 public:
   /// The inner product of a layer is the mean over the network's own paths. Local.
-  DictionaryProblem(base::Session& session, const models::Network& network,
-                    const operators::NetworkData* data, const NetworkStudyInput& input,
-                    operators::SampledChain sampled);
+  LayerDictionaryProblem(base::Session& session, const models::Network& network,
+                         const operators::NetworkData* data, const NetworkStudyInput& input,
+                         operators::SampledChain sampled);
 
   const operators::SampledChain& sampled() const noexcept { return sampled_; }
   const operators::LayerChain& chain() const noexcept override { return sampled_.chain; }
@@ -50,10 +50,10 @@ SampledChains sampled_chains(base::Session& session, const models::Network& netw
 
 /// The section `monte_carlo` of such a problem: the mean of the observable, how far E[u | X_0] on
 /// the dictionary is from the true one, and its values at points. Collective.
-bool wide_monte_carlo(DictionaryProblem& problem, DictionaryProblem& half,
+bool wide_monte_carlo(LayerDictionaryProblem& problem, LayerDictionaryProblem& half,
                       const NetworkStudyInput& input, io::ResultFile& file);
 /// The section `expectation` of such a problem. Collective.
-bool wide_expectation(DictionaryProblem& problem, DictionaryProblem& half,
+bool wide_expectation(LayerDictionaryProblem& problem, LayerDictionaryProblem& half,
                       const NetworkStudyInput& input, io::ResultFile& file);
 
 } // namespace komori::analyses

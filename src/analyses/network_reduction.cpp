@@ -27,7 +27,7 @@ using base::UniqueVec;
 std::vector<Accuracy> accuracies_by_lags(const LayerProblem& problem,
                                          const NetworkStudyInput& input,
                                          const operators::ReducedChain& reduced) {
-  const auto* wide = dynamic_cast<const DictionaryProblem*>(&problem);
+  const auto* wide = dynamic_cast<const LayerDictionaryProblem*>(&problem);
   const bool classes = problem.data() && problem.data()->labelled();
   if (!classes || wide == nullptr || input.reduction->keep != "outputs") return {};
   std::vector<Accuracy> accuracies;

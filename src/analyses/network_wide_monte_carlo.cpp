@@ -22,14 +22,14 @@ constexpr std::uint64_t fresh_family = 1'000'000;
 struct Expectation {
   std::vector<UniqueVec> functions;
   Eigen::VectorXd weights; ///< of the dictionary of the inputs
-  Expectation(const DictionaryProblem& problem, const NetworkStudyInput& input)
+  Expectation(const LayerDictionaryProblem& problem, const NetworkStudyInput& input)
       : functions(NetworkProblem::expectations(problem.chain(),
                                                problem.observable(*input.observable).get())),
         weights(operators::dictionary_weights(problem.sampled(), 0, functions[0].get())) {}
-  double mean_square(const DictionaryProblem& problem) const {
+  double mean_square(const LayerDictionaryProblem& problem) const {
     return problem.chain().dot(0, functions[0].get(), functions[0].get());
   }
-  double mean(const DictionaryProblem& problem, const NetworkStudyInput& input) const {
+  double mean(const LayerDictionaryProblem& problem, const NetworkStudyInput& input) const {
     const UniqueVec one = problem.initial(input.density);
     return problem.chain().dot(0, one.get(), functions[0].get());
   }
@@ -56,7 +56,7 @@ std::vector<double> ends(const models::Network& network, const models::PathSampl
 
 } // namespace
 
-bool wide_monte_carlo(DictionaryProblem& problem, DictionaryProblem& half,
+bool wide_monte_carlo(LayerDictionaryProblem& problem, LayerDictionaryProblem& half,
                       const NetworkStudyInput& input, io::ResultFile& file) {
   base::Phase phase(problem.log(), "monte carlo");
   const models::Network& network = problem.network();

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""House rules a compiler does not check: who includes whom, file lengths, no function-like macros.
+"""House rules a compiler does not check: who includes whom, file lengths, no function-like macros, no two types of
+one name.
 
     layering.py [SOURCE_DIR]
 
@@ -25,6 +26,8 @@ SOURCE_LINES = 500
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 MACRO = re.compile(r"^\s*#\s*define\s+\w+\(")
+# At the left margin of a header: one of the namespace of its folder, which no other file may define.
+TYPE = re.compile(r"^(?:struct|class|enum class|enum|union)\s+(\w+)[^;]*$")
 
 
 def include_problem(folder, bracket, target, root):
@@ -71,9 +74,17 @@ def check(root):
         if folder.name not in LOWER:
             found.append(f"src/{folder.name}: is in no layer; add it to {pathlib.Path(__file__).name}")
     files = [p for top in ("src", "drivers", "tests") for p in (root / top).rglob("*.?pp")]
+    types = {}
     for path in sorted(files):
         for line, problem in problems_of(path, root):
             found.append(f"{path.relative_to(root)}:{line}: {problem}")
+        if path.suffix != ".hpp" or not path.is_relative_to(root / "src"):
+            continue
+        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = TYPE.match(text)
+            where = match and types.setdefault((path.parent, match[1]), path)
+            if where and where != path:
+                found.append(f"{path.relative_to(root)}:{line}: defines {match[1]}, as {where.relative_to(root)} does")
     return found
 
 

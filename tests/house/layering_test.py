@@ -69,6 +69,14 @@ class Tree(unittest.TestCase):
             ],
         )
 
+    def test_finds_two_types_of_one_name(self):
+        files = {
+            "src/io/a.hpp": "#pragma once\nclass Twice {\n};\nclass Told;\n",
+            "src/io/b.hpp": "#pragma once\nclass Told {\n};\nstruct Twice final : Told {\n};\n",
+            "src/base/c.hpp": "#pragma once\nclass Twice {\n};\n",
+        }
+        self.assertEqual(self.problems(files), ["src/io/b.hpp:4: defines Twice, as src/io/a.hpp does"])
+
     def test_the_sources_pass(self):
         self.assertEqual(layering.check(ROOT), [])
 
