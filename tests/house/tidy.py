@@ -27,9 +27,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 UNNAMED = re.compile(r"^namespace \{$(.*?)^\} // namespace$", re.MULTILINE | re.DOTALL)
-# A definition at the left margin: struct Name, using Name =, double name(, constexpr int name =.
+# A definition at the left margin: struct Name, double name(, constexpr int name =.
 DEFINED = re.compile(
-    r"^(?:(?:struct|class|enum class|enum|using)\s+(\w+)|\w[^;={}()#\n]*?\b(\w+)\s*[(={;])", re.MULTILINE)
+    r"^(?!using\b)(?:(?:struct|class|enum class|enum)\s+(\w+)|\w[^;={}()#\n]*?\b(\w+)\s*[(={;])", re.MULTILINE)
+# using name = other; using space::name; these may be said again.
+USED = re.compile(r"^using\s+(?:(\w+)\s*=\s*([^;]+)|([\w:]*::)(\w+));", re.MULTILINE)
 FILES_PER_RUN = 12
 CACHE = pathlib.Path(os.environ.get("KOMORI_TIDY_CACHE") or pathlib.Path(
     os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "komori" / "tidy")
@@ -71,24 +73,31 @@ def state_of(path, options, version):
 
 
 def names_of(path):
-    """What would clash with another file of the same namespace: the content of unnamed namespaces."""
-    text = path.read_text(encoding="utf-8")
-    found = [pair for block in UNNAMED.findall(text) for pair in DEFINED.findall(block)]
-    return {(path.parent.name, name) for pair in found for name in pair if name}
+    """What would clash with another file of the same namespace, unless it means the same: the content of unnamed
+    namespaces, as {(namespace, name): meaning}."""
+    names = {}
+    for block in UNNAMED.findall(path.read_text(encoding="utf-8")):
+        for alias, other, space, name in USED.findall(block):
+            names[path.parent.name, alias or name] = other or space
+        for pair in DEFINED.findall(block):
+            names.update({(path.parent.name, name): path for name in pair if name})
+    if path.parent.name == "drivers":
+        names["main"] = path
+    return names
 
 
 def runs_of(files):
-    """Files in groups of which no two define the same name; programs stay by themselves."""
+    """Files in groups of which no two mean different things by the same name."""
     groups = []
     for path in sorted(files, key=lambda file: len(names_of(file)), reverse=True):
-        names = names_of(path) | ({"main"} if path.parent.name == "drivers" else set())
+        names = names_of(path)
         group = next((group for group in groups if len(group["files"]) < FILES_PER_RUN
-                      and "main" not in names | group["names"] and not names & group["names"]), None)
+                      and all(group["names"].get(name, means) == means for name, means in names.items())), None)
         if group is None:
-            group = {"files": [], "names": set()}
+            group = {"files": [], "names": {}}
             groups.append(group)
         group["files"].append(path)
-        group["names"] |= names
+        group["names"].update(names)
     return [group["files"] for group in groups]
 
 
