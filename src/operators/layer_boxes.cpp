@@ -94,6 +94,18 @@ public:
     if (!to_planes_.trivial()) to_planes_.sum_back(planes(), q, scratch_->messages);
   }
 
+  double product_bytes() const {
+    double nodes = 1;
+    double cells = 1;
+    for (const BoxAxis& axis : axes_) {
+      nodes *= static_cast<double>(axis.distinct());
+      cells *= static_cast<double>(axis.cells());
+    }
+    const auto points = static_cast<double>(from_.grid().cells());
+    const auto place = static_cast<double>(neurons_ * sizeof(double) + sizeof(PetscInt));
+    return sizeof(double) * (points + cells + 2 * nodes) + points * place;
+  }
+
   double hilbert_schmidt_squared() const {
     const base::ReadArray weights(from_.weights());
     double sum = 0;
@@ -362,6 +374,10 @@ bool is_box_layer(Mat matrix) {
   const char* name = nullptr;
   check(PetscObjectGetName(reinterpret_cast<PetscObject>(matrix), &name));
   return name != nullptr && std::string(name) == box_type_name;
+}
+
+double box_product_bytes(Mat matrix) {
+  return boxes_of(matrix).product_bytes();
 }
 
 double box_hilbert_schmidt_squared(Mat matrix) {
