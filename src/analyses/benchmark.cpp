@@ -204,7 +204,7 @@ void declare(config::Declarer& declarer, BenchmarkInput& input) {
                    {.help = "Measurements of which the median counts; solves run once."},
                    Range::between(1, 1000));
   declarer.boolean("compare", input.compare,
-                   {.help = "Measure eigenpairs and series on assembled matrices, too."});
+                   {.help = "Measure eigenpairs, series and layers on assembled matrices, too."});
 }
 
 Driver benchmark_driver() {
