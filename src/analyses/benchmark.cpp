@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "analyses/benchmark_dense.hpp"
+#include "analyses/benchmark_layers.hpp"
 #include "analyses/problem.hpp"
 #include "base/collective.hpp"
 #include "base/error.hpp"
@@ -30,13 +30,14 @@ namespace {
 using base::check;
 
 /// Runs all parts and keeps what they took.
-class Benchmark : public BenchmarkDense {
+class Benchmark : public BenchmarkLayers {
 public:
-  using BenchmarkDense::BenchmarkDense;
+  using BenchmarkLayers::BenchmarkLayers;
 
   void run() {
     base::Phase phase(session_.log(), "benchmark");
     products();
+    layer_products();
     generation();
     ulam();
     dictionary_pass();
@@ -51,56 +52,6 @@ public:
   }
 
 private:
-  /// What is timed beside the triad, and the least bytes it moves: every coefficient, index and
-  /// vector entry once.
-  struct Product {
-    std::string name;
-    Mat matrix;
-    double bytes;
-  };
-
-  /// a = b + s c, 24 bytes per entry counted (McCalpin's STREAM), over arrays as long as the
-  /// vectors of the products, and these, in turn: each product is held against the triad just
-  /// before it, for the bandwidth of a machine that others use comes and goes.
-  void triad_and(const std::vector<Product>& products, Vec x, Vec y) {
-    const auto size = static_cast<std::size_t>(input_.product_cells / session_.size() + 1);
-    std::vector<double> a(size, 0);
-    std::vector<double> b(size, 1);
-    std::vector<double> c(size, 2);
-    const auto triad = [&] {
-      for (std::size_t i = 0; i < size; ++i) a[i] = b[i] + 3 * c[i];
-      sink_ += a[size / 2];
-    };
-    const auto all = static_cast<double>(size) * session_.size();
-    const int rounds = std::max(repeats(), 15);
-    std::vector<double> triads;
-    std::vector<std::vector<double>> seconds(products.size());
-    std::vector<std::vector<double>> shares(products.size());
-    triad(); // what is written first is mapped first
-    for (int round = 0; round < rounds; ++round) {
-      base::stop_if_asked(session_.comm(), "the remaining measurements were not made");
-      for (std::size_t k = 0; k < products.size(); ++k) {
-        triads.push_back(once(triad));
-        seconds[k].push_back(once([&] { check(MatMult(products[k].matrix, x, y)); }));
-        const double bandwidth = 24 * all / triads.back();
-        shares[k].push_back(100 * products[k].bytes / seconds[k].back() / bandwidth);
-      }
-    }
-    const double usual = median_of(triads);
-    add({.name = "triad bandwidth, all ranks",
-         .seconds = usual,
-         .value = 24 * all / usual / 1e9,
-         .unit = "GB/s",
-         .note = fmt::format("arrays of {:.0f} entries", all)});
-    for (std::size_t k = 0; k < products.size(); ++k) {
-      add({.name = products[k].name,
-           .seconds = median_of(seconds[k]),
-           .value = median_of(shares[k]),
-           .unit = "% of triad",
-           .note = fmt::format("{} per product", base::bytes_text(products[k].bytes))});
-    }
-  }
-
   void products() {
     const models::Sde model = sde(false);
     Problem problem(session_, model, grid(static_cast<double>(input_.product_cells), -2.5, 2.5),
@@ -114,12 +65,16 @@ private:
     constexpr double entry = sizeof(PetscScalar) + sizeof(PetscInt);
     base::UniqueMat sell;
     check(MatConvert(entries.matrix.get(), MATSELL, MAT_INITIAL_MATRIX, sell.put()));
-    triad_and({{"product, matrix-free, symmetrised", problem.symmetrised().matrix.get(),
-                n * 8 * (dimension + 1 + 2)},
-               {"product, assembled (AIJ)", entries.matrix.get(),
-                nonzeros * entry + n * (sizeof(PetscInt) + 16)},
-               {"product, assembled (SELL)", sell.get(), nonzeros * entry + n * 16}},
-              x.get(), y.get());
+    const auto times = [&](Mat matrix) {
+      return [&, matrix] { check(MatMult(matrix, x.get(), y.get())); };
+    };
+    beside_triad("triad bandwidth, all ranks",
+                 {{"product, matrix-free, symmetrised", times(problem.symmetrised().matrix.get()),
+                   n * 8 * (dimension + 1 + 2)},
+                  {"product, assembled (AIJ)", times(entries.matrix.get()),
+                   nonzeros * entry + n * (sizeof(PetscInt) + 16)},
+                  {"product, assembled (SELL)", times(sell.get()), nonzeros * entry + n * 16}},
+                 static_cast<double>(input_.product_cells));
     const auto& all = results_;
     add({.name = "matrix-free over AIJ",
          .value = all[all.size() - 2].seconds / all[all.size() - 3].seconds,
@@ -183,8 +138,6 @@ private:
          .unit = "million points/s/rank",
          .note = fmt::format("standard map, 100 points per cell, {:.0f} nonzeros", nonzeros)});
   }
-
-  double sink_ = 0; ///< keeps the triad from being optimised away
 };
 
 double load_average() {
@@ -239,6 +192,10 @@ void declare(config::Declarer& declarer, BenchmarkInput& input) {
                    {.help = "Cells of the largest eigensolve whose iterations are compared with "
                             "those of a tenth of solve_cells."},
                    Range::between(1000, 1e10));
+  declarer.integer("layer_cells", input.layer_cells,
+                   {.help = "Cells along each variable of a layer of three neurons that is applied "
+                            "without a matrix."},
+                   Range::between(4, 1000));
   declarer.integer("dictionary_functions", input.dictionary_functions,
                    {.help = "Functions of the dictionary, about."}, Range::between(3, 10'000));
   declarer.integer("dictionary_samples", input.dictionary_samples,
@@ -247,7 +204,7 @@ void declare(config::Declarer& declarer, BenchmarkInput& input) {
                    {.help = "Measurements of which the median counts; solves run once."},
                    Range::between(1, 1000));
   declarer.boolean("compare", input.compare,
-                   {.help = "Measure eigenpairs and series on assembled matrices, too."});
+                   {.help = "Measure eigenpairs, series and layers on assembled matrices, too."});
 }
 
 Driver benchmark_driver() {

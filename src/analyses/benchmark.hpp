@@ -15,6 +15,7 @@ struct BenchmarkInput {
   std::int64_t product_cells = 8'000'000;
   std::int64_t solve_cells = 1'000'000;
   std::int64_t largest_cells = 8'000'000;
+  std::int64_t layer_cells = 160;
   std::int64_t dictionary_functions = 500;
   std::int64_t dictionary_samples = 1'000'000;
   std::int64_t repeats = 5;

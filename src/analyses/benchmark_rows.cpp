@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/memory.hpp"
 #include "base/signals.hpp"
 #include "io/blas.hpp"
 #include "io/run_record.hpp"
@@ -17,7 +18,7 @@ namespace {
 constexpr std::array<const char*, 4> axis_names{"x", "y", "z", "u"};
 
 /// The sizes that a target was stated for.
-enum class At { products, solves, solves_on_two_ranks, sizes };
+enum class At { products, layers, solves, solves_on_two_ranks, sizes };
 
 struct Stated {
   const char* row = "";
@@ -26,10 +27,11 @@ struct Stated {
 };
 
 /// On two cores that share 25 GB/s; shares and ratios carry over to other machines.
-constexpr std::array<Stated, 10> stated{{
+constexpr std::array<Stated, 11> stated{{
     {"product, matrix-free, symmetrised", At::products, {80, 85}},
     {"product, assembled (AIJ)", At::products, {70, 80}},
     {"product, assembled (SELL)", At::products, {75, 85}},
+    {"layer, M v without a matrix", At::layers, {70, 80}},
     {"generation of rates", At::solves, {90, 150}},
     {"re-assembly", At::solves, {300, 400}},
     {"the same on the assembled matrix", At::solves, {3, 5}},
@@ -53,7 +55,9 @@ const Target* BenchmarkRows::target_of(const std::string& name) const {
   constexpr std::int64_t many_products = 7'900'000; // grids are rounded to whole lines
   constexpr std::int64_t many = 990'000;
   const bool solves = input_.solve_cells >= many;
+  constexpr std::int64_t many_layer_cells = 160;
   const bool holds = found->at == At::products ? input_.product_cells >= many_products
+                     : found->at == At::layers ? input_.layer_cells >= many_layer_cells
                      : found->at == At::solves ? solves
                      : found->at == At::sizes  ? solves && input_.largest_cells >= many_products
                                                : solves && session_.size() == 2;
@@ -82,6 +86,46 @@ double BenchmarkRows::once(const std::function<void()>& body) const {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, session_.comm());
   return seconds;
+}
+
+void BenchmarkRows::beside_triad(const std::string& triad, const std::vector<Product>& products,
+                                 double entries) {
+  const auto size = static_cast<std::size_t>(entries / session_.size() + 1);
+  std::vector<double> a(size, 0);
+  std::vector<double> b(size, 1);
+  std::vector<double> c(size, 2);
+  const auto run_triad = [&] {
+    for (std::size_t i = 0; i < size; ++i) a[i] = b[i] + 3 * c[i];
+    sink_ += a[size / 2];
+  };
+  const auto all = static_cast<double>(size) * session_.size();
+  const int rounds = std::max(repeats(), 15);
+  std::vector<double> triads;
+  std::vector<std::vector<double>> seconds(products.size());
+  std::vector<std::vector<double>> shares(products.size());
+  run_triad(); // what is written first is mapped first
+  for (int round = 0; round < rounds; ++round) {
+    base::stop_if_asked(session_.comm(), "the remaining measurements were not made");
+    for (std::size_t k = 0; k < products.size(); ++k) {
+      triads.push_back(once(run_triad));
+      seconds[k].push_back(once(products[k].run));
+      const double bandwidth = 24 * all / triads.back();
+      shares[k].push_back(100 * products[k].bytes / seconds[k].back() / bandwidth);
+    }
+  }
+  const double usual = median_of(triads);
+  add({.name = triad,
+       .seconds = usual,
+       .value = 24 * all / usual / 1e9,
+       .unit = "GB/s",
+       .note = fmt::format("arrays of {:.0f} entries", all)});
+  for (std::size_t k = 0; k < products.size(); ++k) {
+    add({.name = products[k].name,
+         .seconds = median_of(seconds[k]),
+         .value = median_of(shares[k]),
+         .unit = "% of triad",
+         .note = fmt::format("{} per product", base::bytes_text(products[k].bytes))});
+  }
 }
 
 void BenchmarkRows::add(Measurement measurement) {
@@ -166,10 +210,11 @@ std::string json_of(const BenchmarkRows& rows, double load) {
   std::string text = fmt::format(
       "{{\n  \"version\": {},\n  \"blas\": {},\n  \"reference_blas\": {},\n  \"load\": {:.2f},\n"
       "  \"ranks\": {},\n  \"dimension\": {},\n  \"product_cells\": {},\n  \"solve_cells\": {},\n"
-      "  \"largest_cells\": {},\n  \"repeats\": {},\n  \"measurements\": [\n",
+      "  \"largest_cells\": {},\n  \"layer_cells\": {},\n  \"repeats\": {},\n  \"measurements\": "
+      "[\n",
       base::json_string(io::version_text()), base::json_string(io::blas_library()),
       io::reference_blas(), load, rows.session().size(), input.dimension, input.product_cells,
-      input.solve_cells, input.largest_cells, input.repeats);
+      input.solve_cells, input.largest_cells, input.layer_cells, input.repeats);
   for (std::size_t i = 0; i < rows.results().size(); ++i) {
     const Measurement& m = rows.results()[i];
     const Target* const target = rows.target_of(m.name);

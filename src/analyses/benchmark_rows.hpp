@@ -48,6 +48,17 @@ protected:
   double median(const std::function<void()>& body, int repeats) const;
   double once(const std::function<void()>& body) const;
   static double median_of(std::vector<double> values);
+  /// What is timed beside the triad, and the least bytes it moves: every coefficient, index and
+  /// vector entry once.
+  struct Product {
+    std::string name;
+    std::function<void()> run;
+    double bytes = 0;
+  };
+  /// a = b + s c, 24 bytes per entry counted (McCalpin's STREAM), over arrays of `entries` on all
+  /// ranks, which stands in the line `triad`, and products, in turn: each product is held against
+  /// the triad just before it, for the bandwidth of a machine that others use comes and goes.
+  void beside_triad(const std::string& triad, const std::vector<Product>& products, double entries);
   int repeats() const { return static_cast<int>(input_.repeats); }
   void add(Measurement measurement);
   /// About so many cells, alike on all axes.
@@ -60,6 +71,9 @@ protected:
   base::Session& session_;
   const BenchmarkInput& input_;
   std::vector<Measurement> results_;
+
+private:
+  double sink_ = 0; ///< keeps the triad from being optimised away
 };
 
 /// The table on the terminal, and all of it as JSON. Local.

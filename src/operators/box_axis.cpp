@@ -7,8 +7,9 @@
 namespace komori::operators {
 
 BoxAxis::BoxAxis(const std::vector<double>& edges, double reach)
-    : edges_(&edges), reach_(reach), cells_(edges.size() - 1) {
-  inverse_width_ = static_cast<double>(cells_) / (edges.back() - edges.front());
+    : edges_(&edges), reach_(reach),
+      inverse_width_(static_cast<double>(edges.size() - 1) / (edges.back() - edges.front())),
+      cells_(edges.size() - 1) {
   for (std::size_t i = 0; i < cells_; ++i) widths_.push_back(edges[i + 1] - edges[i]);
 }
 
@@ -24,6 +25,12 @@ std::size_t BoxAxis::cell(double y) const {
   return cell;
 }
 
+double BoxAxis::share(std::size_t cell, double y) const {
+  const double overlap =
+      std::min(y + reach_, (*edges_)[cell + 1]) - std::max(y - reach_, (*edges_)[cell]);
+  return std::max(0.5 * overlap / reach_, 0.0);
+}
+
 BoxMove BoxAxis::move(double from, double to) const {
   const double middle = from + 0.5 * (to - from);
   const double gained = middle + reach_;
@@ -36,7 +43,6 @@ BoxMove BoxAxis::move(double from, double to) const {
 }
 
 void BoxAxis::cover(double from, double to, std::size_t multiple) {
-  if (edges_ == nullptr) return;
   const auto rounded_up = [multiple](std::size_t nodes) {
     return (nodes + multiple - 1) / multiple * multiple;
   };
@@ -65,14 +71,6 @@ void BoxAxis::cover(double from, double to, std::size_t multiple) {
   where_.push_back(to);
   const std::size_t nodes = distinct_ = where_.size();
   nodes_ = rounded_up(nodes);
-  shares_.assign(cells_, 0.0);
-  for (std::size_t i = 0; i < cells_; ++i) {
-    const double overlap =
-        std::min(from + reach_, (*edges_)[i + 1]) - std::max(from - reach_, (*edges_)[i]);
-    shares_[i] = std::max(0.5 * overlap / reach_, 0.0);
-  }
-  moves_.assign(nodes_ - 1, {});
-  for (std::size_t j = 0; j + 1 < nodes; ++j) moves_[j] = move(where_[j], where_[j + 1]);
   near_.assign(nodes, 0);
   parts_per_length_ = to > from ? static_cast<double>(nodes) / (to - from) : 0;
   std::size_t node = 0;
@@ -85,7 +83,6 @@ void BoxAxis::cover(double from, double to, std::size_t multiple) {
 }
 
 double BoxAxis::place(double y) const {
-  if (edges_ == nullptr) return 0;
   if (!noisy()) return static_cast<double>(cell(clamped(y)) - first_);
   const std::size_t nodes = distinct_;
   const double part = (y - where_.front()) * parts_per_length_;
@@ -105,7 +102,6 @@ double BoxAxis::inside(double y) const {
 }
 
 double BoxAxis::squares(double y) const {
-  if (edges_ == nullptr) return 1;
   if (!noisy()) return 1 / widths_[cell(clamped(y))];
   const double from = clamped(y - reach_);
   const double to = clamped(y + reach_);
@@ -117,105 +113,43 @@ double BoxAxis::squares(double y) const {
   return sum / (4 * reach_ * reach_);
 }
 
-BoxLines BoxAxis::lines() const {
-  return {.first = shares_.data(), .cells = cells_, .moves = moves_.data(), .nodes = nodes_};
+BoxPass BoxAxis::pass() const {
+  BoxPass pass{
+      .noisy = noisy(), .cells = cells_, .nodes = nodes_, .skipped = first_, .kept = kept_};
+  if (!noisy()) return pass;
+  for (std::size_t i = 0; i < cells_; ++i) pass.shares.push_back(share(i, where_.front()));
+  for (std::size_t j = 0; j + 1 < distinct_; ++j) {
+    pass.moves.push_back(move(where_[j], where_[j + 1]));
+  }
+  pass.moves.resize(nodes_ - 1);
+  pass.order_by_cells();
+  return pass;
 }
 
-namespace {
-
-/// Calls `visit(lines, first value of a cell, first value at a node)` for groups of lines.
-template <class Visit>
-void for_groups(BoxLines lines, std::size_t before, std::size_t after, std::vector<double>& work,
-                Visit&& visit) {
-  const bool along_the_last = after == 1;
-  lines.cell_step = lines.node_step = after;
-  lines.cell_side = along_the_last ? lines.cells : 1;
-  lines.node_side = along_the_last ? lines.nodes : 1;
-  const std::size_t room = lines_at_once * (lines.cells + 4);
-  if (along_the_last && work.size() < room) work.resize(room);
-  lines.work = work.data();
-  const std::size_t most = along_the_last ? lines_at_once : after;
-  const std::size_t all = before * after;
-  for (std::size_t line = 0; line < all; line += most) {
-    lines.lines = std::min(most, all - line);
-    visit(lines, line * lines.cells, line * lines.nodes);
-  }
-}
-
-} // namespace
-
-void BoxAxis::average(const double* values, std::size_t before, std::size_t after, double* at_nodes,
-                      std::vector<double>& work, bool stream) const {
-  if (noisy()) {
-    BoxLines all = lines();
-    all.stream = stream;
-    for_groups(all, before, after, work,
-               [&](const BoxLines& group, std::size_t cell, std::size_t node) {
-                 average_lines(group, values + cell, at_nodes + node);
-               });
-    return;
-  }
-  for (std::size_t b = 0; b < before; ++b) {
-    double* to = at_nodes + b * nodes_ * after;
-    std::copy_n(values + (b * cells_ + first_) * after, kept_ * after, to);
-    std::fill_n(to + kept_ * after, (nodes_ - kept_) * after, 0.0);
-  }
-}
-
-void BoxAxis::spread(const double* at_nodes, std::size_t before, std::size_t after, double* values,
-                     std::vector<double>& work) const {
-  if (noisy()) {
-    for_groups(lines(), before, after, work,
-               [&](const BoxLines& group, std::size_t cell, std::size_t node) {
-                 spread_lines(group, at_nodes + node, values + cell);
-               });
-    return;
-  }
-  for (std::size_t b = 0; b < before; ++b) {
-    double* to = values + b * cells_ * after;
-    std::fill_n(to, cells_ * after, 0.0);
-    std::copy_n(at_nodes + b * nodes_ * after, kept_ * after, to + first_ * after);
-  }
-}
-
-void BoxAxis::begin(const double* values, std::size_t size, double* at_node) const {
+BoxPass BoxAxis::pass(std::size_t first, std::size_t count) const {
+  BoxPass part = pass();
+  part.nodes = count;
   if (!noisy()) {
-    std::copy_n(values + first_ * size, size, at_node);
-    return;
+    part.first_cell = first_ + first;
+    part.skipped = 0;
+    part.cells = part.kept = std::min(count, kept_ - first);
+    return part;
   }
-  std::fill_n(at_node, size, 0.0);
-  for (std::size_t i = 0; i < cells_; ++i) {
-    if (shares_[i] != 0) add_share(shares_[i], values + i * size, size, at_node);
+  const std::size_t last = std::min(first + count, distinct_) - 1;
+  part.first_cell = cell(clamped(where_[first] - reach_));
+  part.cells = cell(clamped(where_[last] + reach_)) + 1 - part.first_cell;
+  part.shares.resize(part.cells);
+  for (std::size_t i = 0; i < part.cells; ++i) {
+    part.shares[i] = share(part.first_cell + i, where_[first]);
   }
-}
-
-void BoxAxis::proceed(std::size_t node, const double* values, std::size_t size,
-                      const double* before, double* at_node) const {
-  if (noisy()) {
-    const BoxMove& move = moves_[node - 1];
-    move_plane(before, move, values + move.high * size, values + move.low * size, size, at_node);
-  } else if (node < kept_) {
-    std::copy_n(values + (first_ + node) * size, size, at_node);
-  } else {
-    std::fill_n(at_node, size, 0.0);
+  part.moves.assign(part.moves.begin() + static_cast<std::ptrdiff_t>(first),
+                    part.moves.begin() + static_cast<std::ptrdiff_t>(first + count - 1));
+  for (BoxMove& move : part.moves) {
+    move.high = move.up != 0 ? move.high - part.first_cell : 0;
+    move.low = move.down != 0 ? move.low - part.first_cell : 0;
   }
-}
-
-void BoxAxis::spread_node(std::size_t node, const double* at_node, std::size_t size, double* sum,
-                          double* values) const {
-  if (!noisy()) {
-    if (node < kept_) std::copy_n(at_node, size, values + (first_ + node) * size);
-    return;
-  }
-  if (node > 0) {
-    const BoxMove& move = moves_[node - 1];
-    move_back(at_node, move, size, sum, values + move.high * size, values + move.low * size);
-    return;
-  }
-  add_share(1, at_node, size, sum);
-  for (std::size_t i = 0; i < cells_; ++i) {
-    if (shares_[i] != 0) add_share(shares_[i], sum, size, values + i * size);
-  }
+  part.order_by_cells();
+  return part;
 }
 
 } // namespace komori::operators

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "operators/box_loops.hpp"
+#include "operators/box_pass.hpp"
 
 namespace komori::operators {
 
@@ -17,8 +17,6 @@ namespace komori::operators {
 /// "between" two nodes is the value of the first. All functions are local.
 class BoxAxis {
 public:
-  /// An axis of one cell and one node, which takes no part.
-  BoxAxis() = default;
   /// Edges of cells of equal width, ascending; the noise is uniform on [-reach, reach], or 0. The
   /// edges must outlive the axis.
   BoxAxis(const std::vector<double>& edges, double reach);
@@ -38,33 +36,22 @@ public:
   /// sum over cells of (probability of the cell)^2 / width, around y.
   double squares(double y) const;
 
-  /// From values per cell, [before][cells()][after], to values per node, [before][nodes()][after].
-  /// `work` is made as large as it must be; `stream` is that of `BoxLines`.
-  void average(const double* values, std::size_t before, std::size_t after, double* at_nodes,
-               std::vector<double>& work, bool stream = false) const;
-  /// The transposed.
-  void spread(const double* at_nodes, std::size_t before, std::size_t after, double* values,
-              std::vector<double>& work) const;
-
-  /// The same for the first axis of [cells()][size], node by node: values at the first one, ...
-  void begin(const double* values, std::size_t size, double* at_node) const;
-  /// ... and those at node `node` > 0 from those at the one before.
-  void proceed(std::size_t node, const double* values, std::size_t size, const double* before,
-               double* at_node) const;
-  /// The transposed, from the last node to the first: adds to `values`. `sum` holds zeros at first.
-  void spread_node(std::size_t node, const double* at_node, std::size_t size, double* sum,
-                   double* values) const;
+  /// From values of all cells to values at all nodes.
+  BoxPass pass() const;
+  /// From the cells that the nodes first, ..., first + count - 1 take, to values at these.
+  BoxPass pass(std::size_t first, std::size_t count) const;
 
 private:
-  BoxLines lines() const;
+  /// The share of a cell in the interval around y.
+  double share(std::size_t cell, double y) const;
   double clamped(double y) const;
   std::size_t cell(double y) const;
   BoxMove move(double from, double to) const;
 
-  const std::vector<double>* edges_ = nullptr;
-  double reach_ = 0;
-  double inverse_width_ = 0;
-  std::size_t cells_ = 1;
+  const std::vector<double>* edges_;
+  double reach_;
+  double inverse_width_;
+  std::size_t cells_;
   std::size_t nodes_ = 1;
   std::size_t distinct_ = 1;
   std::size_t first_ = 0;         ///< the cell of the first node, without noise
@@ -73,8 +60,6 @@ private:
   std::vector<double> where_;     ///< the nodes, ascending
   std::vector<std::size_t> near_; ///< a node before all y of one of as many equal parts
   double parts_per_length_ = 0;   ///< of these parts
-  std::vector<double> shares_;    ///< of the cells in the interval around the first node
-  std::vector<BoxMove> moves_;    ///< from every node to the next
 };
 
 } // namespace komori::operators

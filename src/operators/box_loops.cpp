@@ -1,5 +1,7 @@
 #include "operators/box_loops.hpp"
 
+#include <algorithm>
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -44,18 +46,11 @@ void average_lines(const BoxLines& lines, const double* values, double* at_nodes
 void spread_lines(const BoxLines& lines, const double* at_nodes, double* values) {
   is_wide ? wide::spread(lines, at_nodes, values) : plain::spread(lines, at_nodes, values);
 }
-void move_plane(const double* from, const BoxMove& move, const double* high, const double* low,
-                std::size_t size, double* to) {
-  is_wide ? wide::move_plane(from, move, high, low, size, to)
-          : plain::move_plane(from, move, high, low, size, to);
+void average_lines_in_place(const BoxLines& lines, double* table) {
+  is_wide ? wide::average_in_place(lines, table) : plain::average_in_place(lines, table);
 }
-void move_back(const double* values, const BoxMove& move, std::size_t size, double* sum,
-               double* high, double* low) {
-  is_wide ? wide::move_back(values, move, size, sum, high, low)
-          : plain::move_back(values, move, size, sum, high, low);
-}
-void add_share(double share, const double* values, std::size_t size, double* to) {
-  is_wide ? wide::add_share(share, values, size, to) : plain::add_share(share, values, size, to);
+void spread_lines_in_place(const BoxLines& lines, double* table) {
+  is_wide ? wide::spread_in_place(lines, table) : plain::spread_in_place(lines, table);
 }
 void gather_rows(const BoxRows& points, const double* table, double* const* values) {
   is_wide ? wide::by_axes<wide::Gather>(points, table, values)

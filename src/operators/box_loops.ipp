@@ -14,25 +14,25 @@ using LooseTwo = double __attribute__((vector_size(16), aligned(8), may_alias));
   *reinterpret_cast<LooseFour*>(to) = from;
 }
 
-/// to[4][4] = the transposed of rows[4][4], each with its own distance of rows.
+/// Two numbers from one place, and two from another.
+[[gnu::always_inline]] inline void load_pairs(const double* one, const double* other, Four& to) {
+  const Two a = *reinterpret_cast<const LooseTwo*>(one);
+  const Two b = *reinterpret_cast<const LooseTwo*>(other);
+  to = __builtin_shufflevector(a, b, 0, 1, 2, 3);
+}
+
+/// to[4][4] = the transposed of rows[4][4], each with its own distance of rows. Halves of vectors
+/// change places in memory, not in registers.
 [[gnu::always_inline]] inline void transpose(const double* const* rows, std::size_t first,
                                              double* to, std::size_t step) {
-  Four p;
-  Four q;
-  Four r;
-  Four s;
-  load(rows[0] + first, p);
-  load(rows[1] + first, q);
-  load(rows[2] + first, r);
-  load(rows[3] + first, s);
-  const Four a = __builtin_shufflevector(p, q, 0, 4, 2, 6);
-  const Four b = __builtin_shufflevector(p, q, 1, 5, 3, 7);
-  const Four c = __builtin_shufflevector(r, s, 0, 4, 2, 6);
-  const Four d = __builtin_shufflevector(r, s, 1, 5, 3, 7);
-  store(__builtin_shufflevector(a, c, 0, 1, 4, 5), to);
-  store(__builtin_shufflevector(b, d, 0, 1, 4, 5), to + step);
-  store(__builtin_shufflevector(a, c, 2, 3, 6, 7), to + 2 * step);
-  store(__builtin_shufflevector(b, d, 2, 3, 6, 7), to + 3 * step);
+  for (std::size_t half = 0; half < 4; half += 2) {
+    Four p;
+    Four q;
+    load_pairs(rows[0] + first + half, rows[2] + first + half, p);
+    load_pairs(rows[1] + first + half, rows[3] + first + half, q);
+    store(__builtin_shufflevector(p, q, 0, 4, 2, 6), to + half * step);
+    store(__builtin_shufflevector(p, q, 1, 5, 3, 7), to + (half + 1) * step);
+  }
 }
 
 /// Values of `lines_at_once` lines, in registers.
@@ -62,15 +62,6 @@ struct Group {
     put(to);
 #endif
   }
-  /// to += share * these
-  [[gnu::always_inline]] void add_to(double share, double* to) const {
-    for (std::size_t g = 0; g < fours; ++g) {
-      Four sum;
-      load(to + 4 * g, sum);
-      sum += share * four[g];
-      store(sum, to + 4 * g);
-    }
-  }
 };
 
 /// `lines_at_once` lines next to each other.
@@ -94,19 +85,53 @@ inline void average_group(const BoxLines& a, const double* values, double* at_no
   }
 }
 
-inline void spread_group(const BoxLines& a, const double* at_nodes, double* values) {
-  Group zero;
-  for (std::size_t i = 0; i < a.cells; ++i) zero.put(values + i * a.cell_step);
+/// sums[nodes][lines_at_once]: of the values at each node and all after it.
+inline void sum_from_the_last(const BoxLines& a, const double* at_nodes, std::size_t step,
+                              double* sums) {
   Group sum;
-  for (std::size_t j = a.nodes; --j > 0;) {
-    sum.add(1, at_nodes + j * a.node_step);
-    const BoxMove& move = a.moves[j - 1];
-    sum.add_to(move.up, values + move.high * a.cell_step);
-    sum.add_to(-move.down, values + move.low * a.cell_step);
+  for (std::size_t j = a.nodes; j-- > 0;) {
+    sum.add(1, at_nodes + j * step);
+    sum.put(sums + j * lines_at_once);
   }
-  sum.add(1, at_nodes);
-  for (std::size_t i = 0; i < a.cells; ++i) {
-    if (a.first[i] != 0) sum.add_to(a.first[i], values + i * a.cell_step);
+}
+
+/// What a cell is given: its parts of such sums.
+[[gnu::always_inline]] inline Group given(const BoxLines& a, std::size_t cell, const double* sums) {
+  Group all;
+  if (a.first[cell] != 0) all.add(a.first[cell], sums);
+  for (std::size_t t = a.begins[cell]; t < a.begins[cell + 1]; ++t) {
+    all.add(a.terms[t].share, sums + a.terms[t].node * lines_at_once);
+  }
+  return all;
+}
+
+inline void spread_group(const BoxLines& a, const double* at_nodes, double* values) {
+  sum_from_the_last(a, at_nodes, a.node_step, a.work);
+  for (std::size_t i = 0; i < a.cells; ++i) given(a, i, a.work).put(values + i * a.cell_step);
+}
+
+/// `count` columns of a table, and zeros beside them, as lines next to each other; and back.
+inline void take_columns(const double* table, std::size_t step, std::size_t rows, std::size_t count,
+                         double* to) {
+  constexpr std::size_t n = lines_at_once;
+  constexpr std::size_t ahead = 4 * n;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const double* const row = table + i * step;
+    if (count == n) {
+      __builtin_prefetch(row + ahead, 1);
+      __builtin_prefetch(row + ahead + n / 2, 1);
+      Group group;
+      group.add(1, row);
+      group.put(to + i * n);
+    } else {
+      for (std::size_t l = 0; l < n; ++l) to[i * n + l] = l < count ? row[l] : 0;
+    }
+  }
+}
+inline void put_columns(const double* from, std::size_t rows, std::size_t count, double* table,
+                        std::size_t step) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t l = 0; l < count; ++l) table[i * step + l] = from[i * lines_at_once + l];
   }
 }
 
@@ -166,23 +191,15 @@ inline void average_rows(const BoxLines& a, const double* values, double* at_nod
 
 inline void spread_rows(const BoxLines& a, const double* at_nodes, double* values) {
   constexpr std::size_t n = lines_at_once;
-  for (std::size_t i = 0; i < a.cells * n; ++i) a.work[i] = 0;
-  double* const four = a.work + a.cells * n; // nodes
-  Group sum;
-  for (std::size_t j = a.nodes; j-- > 0;) {
-    if (j % 4 == 3 || j + 1 == a.nodes) {
-      turn(at_nodes + j / 4 * 4, a.node_side, a.lines, j % 4 + 1, four);
-    }
-    sum.add(1, four + j % 4 * n);
-    if (j == 0) break;
-    const BoxMove& move = a.moves[j - 1];
-    sum.add_to(move.up, a.work + move.high * n);
-    sum.add_to(-move.down, a.work + move.low * n);
-  }
+  turn(at_nodes, a.node_side, a.lines, a.nodes, a.work);
+  sum_from_the_last(a, a.work, n, a.work);
+  double* const four = a.work + a.nodes * n; // cells
   for (std::size_t i = 0; i < a.cells; ++i) {
-    if (a.first[i] != 0) sum.add_to(a.first[i], a.work + i * n);
+    given(a, i, a.work).put(four + i % 4 * n);
+    if (i % 4 == 3 || i + 1 == a.cells) {
+      turn_back(four, i % 4 + 1, values + i / 4 * 4, a.cell_side, a.lines);
+    }
   }
-  turn_back(a.work, a.cells, values, a.cell_side, a.lines);
 }
 
 /// Fewer lines than vectors are made for, one by one.
@@ -218,11 +235,40 @@ inline void spread_few(const BoxLines& a, const double* at_nodes, double* values
   }
 }
 
-/// Two neighbours in the table for one point, and two for another.
-[[gnu::always_inline]] inline void load_pairs(const double* one, const double* other, Four& to) {
-  const Two a = *reinterpret_cast<const LooseTwo*>(one);
-  const Two b = *reinterpret_cast<const LooseTwo*>(other);
-  to = __builtin_shufflevector(a, b, 0, 1, 2, 3);
+/// Where values at nodes take the place of those of cells, and the other way round.
+inline void average_in_place(const BoxLines& a, double* table) {
+  constexpr std::size_t n = lines_at_once;
+  if (a.lines < n) {
+    std::copy_n(table, a.cells * a.lines, a.work);
+    return average_few(a, a.work, table);
+  }
+  BoxLines group = a;
+  group.cell_step = n;
+  double* const few = a.work + a.cells * n;
+  for (std::size_t l = 0; l < a.lines; l += n) {
+    const std::size_t count = l + n <= a.lines ? n : a.lines - l;
+    take_columns(table + l, a.cell_step, a.cells, count, a.work);
+    group.node_step = count == n ? a.node_step : n;
+    average_group<false>(group, a.work, count == n ? table + l : few);
+    if (count < n) put_columns(few, a.nodes, count, table + l, a.node_step);
+  }
+}
+inline void spread_in_place(const BoxLines& a, double* table) {
+  constexpr std::size_t n = lines_at_once;
+  if (a.lines < n) {
+    std::copy_n(table, a.nodes * a.lines, a.work);
+    return spread_few(a, a.work, table);
+  }
+  BoxLines group = a;
+  group.node_step = n;
+  double* const few = a.work + a.nodes * n;
+  for (std::size_t l = 0; l < a.lines; l += n) {
+    const std::size_t count = l + n <= a.lines ? n : a.lines - l;
+    take_columns(table + l, a.node_step, a.nodes, count, a.work);
+    group.cell_step = count == n ? a.cell_step : n;
+    spread_group(group, a.work, count == n ? table + l : few);
+    if (count < n) put_columns(few, a.cells, count, table + l, a.cell_step);
+  }
 }
 
 /// Of two points: values at two neighbours along the last axis, interpolated along the others.
@@ -242,6 +288,16 @@ template <int K, int axis> struct Pairs {
     }
   }
 };
+
+/// Asks for what a later point is interpolated from.
+template <int K> [[gnu::always_inline]] inline void prefetch(const BoxRows& a, std::size_t point, const double* table) {
+  const double* const node = table + a.first[point];
+  for (std::size_t corner = 0; corner < std::size_t{1} << (K - 1); ++corner) {
+    std::size_t place = 0;
+    for (std::size_t k = 0; k + 1 < K; ++k) place += (corner >> k & 1) != 0 ? a.stride[k] : 0;
+    __builtin_prefetch(node + place);
+  }
+}
 
 template <int K> struct Gather {
   /// Of four points, 0 and 2, or 1 and 3.
@@ -265,6 +321,8 @@ template <int K> struct Gather {
       const std::size_t begin = row * a.length;
       std::size_t i = 0;
       for (; i + 4 <= a.length; i += 4) {
+        prefetch<K>(a, begin + i + points_ahead, table);
+        prefetch<K>(a, begin + i + points_ahead + 2, table);
         Four even;
         Four odd;
         two<0>(a, begin + i, table, even);
@@ -303,15 +361,28 @@ template <int K> struct Scatter {
     }
   }
 
+  [[gnu::always_inline]] static void one(const BoxRows& a, std::size_t point, double value,
+                                         double* table) {
+    const double second = a.share[K - 1][point] * value;
+    add<0>(a, point, Two{value - second, second}, table + a.first[point]);
+  }
+
+  /// Neighbours in a row add to places that overlap, and would wait for each other: rows take
+  /// turns that are far apart.
   static void run(const BoxRows& rows, const double* const* values, double* table) {
     const BoxRows a = rows;
-    for (std::size_t row = 0; row < a.rows; ++row) {
-      const double* const from = values[row];
+    constexpr std::size_t turns = 4;
+    const std::size_t apart = a.rows / turns;
+    for (std::size_t row = 0; row < apart; ++row) {
       for (std::size_t i = 0; i < a.length; ++i) {
-        const std::size_t point = row * a.length + i;
-        const double second = a.share[K - 1][point] * from[i];
-        add<0>(a, point, Two{from[i] - second, second}, table + a.first[point]);
+        for (std::size_t turn = 0; turn < turns; ++turn) {
+          const std::size_t its = row + turn * apart;
+          one(a, its * a.length + i, values[its][i], table);
+        }
       }
+    }
+    for (std::size_t row = turns * apart; row < a.rows; ++row) {
+      for (std::size_t i = 0; i < a.length; ++i) one(a, row * a.length + i, values[row][i], table);
     }
   }
 };
@@ -349,24 +420,4 @@ inline void spread(const BoxLines& a, const double* at_nodes, double* values) {
     const std::size_t first = l + lines_at_once <= a.lines ? l : a.lines - lines_at_once;
     spread_group(a, at_nodes + first, values + first);
   }
-}
-
-inline void move_plane(const double* from, const BoxMove& move, const double* high,
-                       const double* low, std::size_t size, double* to) {
-  const double up = move.up;
-  const double down = move.down;
-  for (std::size_t i = 0; i < size; ++i) to[i] = (from[i] + up * high[i]) - down * low[i];
-}
-inline void move_back(const double* values, const BoxMove& move, std::size_t size, double* sum,
-                      double* high, double* low) {
-  const double up = move.up;
-  const double down = move.down;
-  for (std::size_t i = 0; i < size; ++i) {
-    sum[i] += values[i];
-    high[i] += up * sum[i];
-    low[i] -= down * sum[i];
-  }
-}
-inline void add_share(double share, const double* values, std::size_t size, double* to) {
-  for (std::size_t i = 0; i < size; ++i) to[i] += share * values[i];
 }

@@ -77,7 +77,7 @@ void BoxPoints::arrange(std::span<const PetscInt> extents) {
                     "than an index of {} bits numbers; use more ranks",
                     nodes, 8 * sizeof(PetscInt)));
   }
-  first_.assign(count_, 0);
+  first_.assign(count_ + points_ahead + 4, 0); // nodes of points past the last, too
   std::vector<double> natural(count_);
   for (std::size_t axis = 0; axis < axes_; ++axis) {
     const std::span<double> places = coordinates(axis);

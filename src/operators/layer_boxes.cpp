@@ -16,12 +16,11 @@
 
 namespace komori::operators {
 
-/// Each exchange of a product reads from one table and writes to the other.
+/// Values between two passes, and those that come from other ranks.
 struct BoxScratch {
   std::array<std::vector<double>, 2> tables{};
   spaces::BlockExchange::Messages messages{};
-  std::array<std::vector<double>, 3> rooms{}; ///< of groups of planes
-  std::vector<double> sum{};                  ///< of planes
+  std::array<std::vector<double>, 2> rooms{}; ///< of a plane
   std::vector<double> work{};
 };
 
@@ -47,17 +46,15 @@ void share_out(std::size_t count, int rank, int ranks, PetscInt& start, PetscInt
 }
 
 /// Axes are averaged one after the other, in two stages so that lines are whole in each: all but
-/// the second on slabs of cells along it, then the second on slabs of nodes along the first. Both
-/// go node by node along the first axis, so that what lies between passes stays in caches; where
-/// slabs are those of the same rank, the second stage takes each plane from the first.
+/// the first in planes of cells across it, of which each rank has some, and which caches hold from
+/// pass to pass; then the first, by each rank for the nodes around its own points.
 class Boxes {
 public:
   Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to,
         std::shared_ptr<BoxScratch> scratch)
-      : layer_(layer), from_(from), neurons_(at(to.dimension())),
-        axes_(std::max<std::size_t>(neurons_, 2)), scratch_(std::move(scratch)) {
+      : layer_(layer), from_(from), neurons_(at(to.dimension())), scratch_(std::move(scratch)) {
     for (std::size_t k = 0; k < neurons_; ++k) {
-      axes_[k] = BoxAxis(to.grid().axis(static_cast<int>(k)).edges(), layer.noise_at(k).reach());
+      axes_.emplace_back(to.grid().axis(static_cast<int>(k)).edges(), layer.noise_at(k).reach());
     }
     place_points();
     cut(to.grid());
@@ -67,50 +64,46 @@ public:
 
   void multiply(std::span<const double> u, std::span<double> v) {
     std::span<const double> cells = u;
-    if (!to_slabs_.trivial()) {
-      to_slabs_.fetch(u, slabs(), scratch_->messages);
-      cells = slabs();
+    if (!to_planes_.trivial()) {
+      to_planes_.fetch(u, planes(), scratch_->messages);
+      cells = planes();
     }
-    if (to_planes_.trivial()) {
-      for_planes([&](std::size_t node, std::size_t count) {
-        double* const between = room(0, count * between_per_plane_);
-        average_slab(cells, node, count, between);
-        average_second(between, count, nodes().data() + node * nodes_per_plane_);
-      });
-    } else {
-      for_planes([&](std::size_t node, std::size_t count) {
-        average_slab(cells, node, count, between().data() + node * between_per_plane_);
-      });
-      to_planes_.fetch(between(), planes(), scratch_->messages);
-      average_second(planes().data(), planes_here_, nodes().data());
-    }
-    if (!to_points_.trivial()) to_points_.fetch(nodes(), near(), scratch_->messages);
-    points_.gather(near(), v);
+    for_planes([&](std::size_t first, std::size_t count) {
+      average_planes(cells.data() + first * cells_per_plane_, count,
+                     between().data() + first * nodes_per_plane_);
+    });
+    if (!to_points_.trivial()) to_points_.fetch(between(), near(), scratch_->messages);
+    if (points_.count() == 0) return;
+    first_pass_.average_in_place(near().data(), near_per_plane_, scratch_->work);
+    points_.gather(near().first(nodes_here_), v);
   }
 
   void multiply_transposed(std::span<const double> p, std::span<double> q) {
-    std::fill(near().begin(), near().end(), 0.0);
-    points_.scatter(p, near());
-    if (!to_points_.trivial()) to_points_.sum_back(near(), nodes(), scratch_->messages);
-    if (!to_planes_.trivial()) {
-      spread_second(nodes().data(), planes_here_, planes().data());
-      to_planes_.sum_back(planes(), between(), scratch_->messages);
+    if (points_.count() > 0) {
+      const std::span<double> nodes = near().first(nodes_here_);
+      std::fill(nodes.begin(), nodes.end(), 0.0);
+      points_.scatter(p, nodes);
+      first_pass_.spread_in_place(nodes.data(), near_per_plane_, scratch_->work);
     }
-    const std::span<double> cells = to_slabs_.trivial() ? q : slabs();
-    std::fill(cells.begin(), cells.end(), 0.0);
-    scratch_->sum.assign(slab_plane_, 0.0);
-    for_planes_back([&](std::size_t node, std::size_t count) {
-      const double* planes = nullptr;
-      if (to_planes_.trivial()) {
-        double* const second = room(0, count * between_per_plane_);
-        spread_second(nodes().data() + node * nodes_per_plane_, count, second);
-        planes = second;
-      } else {
-        planes = between().data() + node * between_per_plane_;
-      }
-      spread_slab(planes, node, count, cells);
+    if (!to_points_.trivial()) to_points_.sum_back(near(), between(), scratch_->messages);
+    const std::span<double> cells = to_planes_.trivial() ? q : planes();
+    for_planes([&](std::size_t first, std::size_t count) {
+      spread_planes(between().data() + first * nodes_per_plane_, count,
+                    cells.data() + first * cells_per_plane_);
     });
-    if (!to_slabs_.trivial()) to_slabs_.sum_back(slabs(), q, scratch_->messages);
+    if (!to_planes_.trivial()) to_planes_.sum_back(planes(), q, scratch_->messages);
+  }
+
+  double product_bytes() const {
+    double nodes = 1;
+    double cells = 1;
+    for (const BoxAxis& axis : axes_) {
+      nodes *= static_cast<double>(axis.distinct());
+      cells *= static_cast<double>(axis.cells());
+    }
+    const auto points = static_cast<double>(from_.grid().cells());
+    const auto place = static_cast<double>(neurons_ * sizeof(double) + sizeof(PetscInt));
+    return sizeof(double) * (points + cells + 2 * nodes) + points * place;
   }
 
   double hilbert_schmidt_squared() const {
@@ -189,51 +182,46 @@ private:
     points_.arrange({near_block_.count.data(), neurons_});
   }
 
-  /// Shares slabs out, and makes room for their values.
+  /// Shares planes out, and makes room for their values.
   void cut(const spaces::Grid& grid) {
     int rank = 0;
     int ranks = 0;
     MPI_Comm_rank(comm(), &rank);
     MPI_Comm_size(comm(), &ranks);
-    const int dimension = static_cast<int>(axes_.size());
-    spaces::Block own = grid.local_cells() > 0 ? grid.block() : spaces::Block{};
-    if (grid.local_cells() > 0 && neurons_ == 1) own.count[1] = 1;
-    if (points_.count() > 0 && neurons_ == 1) near_block_.count[1] = 1;
-    spaces::Block slab;
+    const int dimension = static_cast<int>(neurons_);
+    spaces::Block planes; // of cells
     spaces::Block between;
-    spaces::Block plane;
-    spaces::Block node;
-    for (std::size_t k = 0; k < axes_.size(); ++k) {
-      slab.count[k] = static_cast<PetscInt>(axes_[k].cells());
-      between.count[k] = plane.count[k] = node.count[k] = static_cast<PetscInt>(axes_[k].nodes());
+    for (std::size_t k = 0; k < neurons_; ++k) {
+      planes.count[k] = static_cast<PetscInt>(axes_[k].cells());
+      between.count[k] = static_cast<PetscInt>(axes_[k].nodes());
+      if (k > 0) passes_.push_back(axes_[k].pass());
     }
-    share_out(axes_[1].cells(), rank, ranks, slab.start[1], slab.count[1]);
-    between.start[1] = slab.start[1];
-    between.count[1] = slab.count[1];
-    share_out(axes_[0].nodes(), rank, ranks, plane.start[0], plane.count[0]);
-    plane.count[1] = static_cast<PetscInt>(axes_[1].cells());
-    node.start[0] = plane.start[0];
-    node.count[0] = plane.count[0];
-    to_slabs_ = spaces::BlockExchange(comm(), dimension, own, slab);
-    to_planes_ = spaces::BlockExchange(comm(), dimension, between, plane);
-    to_points_ = spaces::BlockExchange(comm(), dimension, node, near_block_);
-    rows_here_ = at(slab.count[1]);
-    planes_here_ = at(plane.count[0]);
-    slab_plane_ = between_per_plane_ = rows_here_;
-    nodes_per_plane_ = axes_[1].nodes();
-    for (std::size_t k = 2; k < axes_.size(); ++k) {
-      slab_plane_ *= axes_[k].cells();
-      between_per_plane_ *= axes_[k].nodes();
+    share_out(axes_[0].cells(), rank, ranks, planes.start[0], planes.count[0]);
+    between.start[0] = planes.start[0];
+    between.count[0] = planes.count[0];
+    planes_here_ = at(planes.count[0]);
+    spaces::Block near = near_block_;
+    if (points_.count() > 0) {
+      first_pass_ = axes_[0].pass(at(near.start[0]), at(near.count[0]));
+      near.start[0] = static_cast<PetscInt>(first_pass_.first_cell);
+      near.count[0] = static_cast<PetscInt>(first_pass_.cells);
+      nodes_here_ = first_pass_.nodes;
+    }
+    for (std::size_t k = 1; k < neurons_; ++k) {
+      cells_per_plane_ *= axes_[k].cells();
       nodes_per_plane_ *= axes_[k].nodes();
-      after_second_ *= axes_[k].nodes();
+      near_per_plane_ *= at(near.count[k]);
     }
+    nodes_here_ *= near_per_plane_;
+    to_planes_ = spaces::BlockExchange(
+        comm(), dimension, grid.local_cells() > 0 ? grid.block() : spaces::Block{}, planes);
+    to_points_ = spaces::BlockExchange(comm(), dimension, between, near);
     constexpr std::size_t cached = std::size_t{1} << 20;
-    stream_ = axes_.size() > 2 && planes_here_ * nodes_per_plane_ > cached;
-    for (const auto table :
-         {&Boxes::slabs, &Boxes::between, &Boxes::planes, &Boxes::nodes, &Boxes::near}) {
+    stream_ = neurons_ > 2 && planes_here_ * nodes_per_plane_ > cached;
+    for (const auto table : {&Boxes::planes, &Boxes::between, &Boxes::near}) {
       (this->*table)(); // memory that is touched for the first time takes long
     }
-    for (const spaces::BlockExchange* exchange : {&to_slabs_, &to_planes_, &to_points_}) {
+    for (const spaces::BlockExchange* exchange : {&to_planes_, &to_points_}) {
       exchange->make_room(scratch_->messages);
     }
   }
@@ -251,15 +239,15 @@ private:
     return {values.data() + (line - address % line) % line, size};
   }
   /// Cells along all axes, where vectors are cut in another way.
-  std::span<double> slabs() { return table(0, to_slabs_.trivial() ? 0 : to_slabs_.wanted()); }
-  /// Cells along the second axis, nodes along the others, cut along the second.
-  std::span<double> between() { return table(1, to_planes_.trivial() ? 0 : to_planes_.held()); }
-  /// The same, cut along the first.
   std::span<double> planes() { return table(0, to_planes_.trivial() ? 0 : to_planes_.wanted()); }
-  /// Nodes along all.
-  std::span<double> nodes() { return table(1, to_points_.held()); }
-  /// Those around this rank's points.
-  std::span<double> near() { return table(to_points_.trivial() ? 1 : 0, to_points_.wanted()); }
+  /// Cells along the first axis, nodes along the others, cut along the first.
+  std::span<double> between() {
+    return table(1, std::max(to_points_.held(), to_points_.trivial() ? nodes_here_ : 0));
+  }
+  /// Those for this rank's points, and the nodes that take their place.
+  std::span<double> near() {
+    return to_points_.trivial() ? between() : table(0, std::max(to_points_.wanted(), nodes_here_));
+  }
 
   double* room(std::size_t which, std::size_t size) {
     std::vector<double>& values = scratch_->rooms[which];
@@ -267,99 +255,62 @@ private:
     return values.data();
   }
 
-  /// Planes across the first axis that are worked on at a time: caches hold them.
-  std::size_t group() const {
-    constexpr std::size_t cached = std::size_t{1} << 13;
-    return std::max<std::size_t>(cached / std::max<std::size_t>(slab_plane_, 1), 1);
-  }
-  /// Calls `visit(first, count)` for groups of the planes of this rank's slab.
+  /// Calls `visit(first, count)` for groups of this rank's planes, which caches hold.
   template <class Visit> void for_planes(Visit&& visit) const {
-    const std::size_t all = slab_plane_ > 0 ? axes_[0].nodes() : 0;
-    const std::size_t most = group();
-    for (std::size_t first = 0; first < all; first += most) {
-      visit(first, std::min(most, all - first));
-    }
-  }
-  template <class Visit> void for_planes_back(Visit&& visit) const {
-    const std::size_t most = group();
-    for (std::size_t past = slab_plane_ > 0 ? axes_[0].nodes() : 0; past > 0;) {
-      const std::size_t count = std::min(most, past);
-      past -= count;
-      visit(past, count);
+    constexpr std::size_t cached = std::size_t{1} << 13;
+    const std::size_t most = std::max<std::size_t>(cached / cells_per_plane_, 1);
+    for (std::size_t first = 0; first < planes_here_; first += most) {
+      visit(first, std::min(most, planes_here_ - first));
     }
   }
 
-  /// Planes at `count` nodes of the first axis, averaged along all axes but the second. Groups come
-  /// in order: each begins where the one before has ended.
-  void average_slab(std::span<const double> cells, std::size_t node, std::size_t count,
-                    double* to) {
-    const bool averaged = axes_.size() == 2;
-    std::vector<double>& last = scratch_->sum; // plane of the node before
-    last.resize(slab_plane_);
-    double* const means = averaged ? to : room(1, count * slab_plane_);
-    for (std::size_t j = 0; j < count; ++j) {
-      double* const mean = means + j * slab_plane_;
-      const double* const before = j == 0 ? last.data() : mean - slab_plane_;
-      if (node + j == 0) {
-        axes_[0].begin(cells.data(), slab_plane_, mean);
-      } else {
-        axes_[0].proceed(node + j, cells.data(), slab_plane_, before, mean);
-      }
-    }
-    std::copy_n(means + (count - 1) * slab_plane_, slab_plane_, last.begin());
-    const double* values = means;
-    std::size_t before = count * slab_plane_;
+  /// Planes of cells, averaged along all their axes from the last to the first.
+  void average_planes(const double* values, std::size_t count, double* to) {
+    if (passes_.empty()) std::copy_n(values, count, to);
+    std::size_t before = count * cells_per_plane_;
     std::size_t after = 1;
-    for (std::size_t k = axes_.size() - 1; k >= 2; --k) {
-      before /= axes_[k].cells();
-      double* const result = k == 2 ? to : room(1 + k % 2, before * axes_[k].nodes() * after);
-      axes_[k].average(values, before, after, result, scratch_->work);
+    for (std::size_t k = passes_.size(); k-- > 0;) {
+      const BoxPass& pass = passes_[k];
+      before /= pass.cells;
+      double* const result = k == 0 ? to : room(k % 2, before * pass.nodes * after);
+      pass.average(values, before, after, result, scratch_->work, k == 0 && stream_);
       values = result;
-      after *= axes_[k].nodes();
+      after *= pass.nodes;
     }
   }
-  void spread_slab(const double* from, std::size_t node, std::size_t count,
-                   std::span<double> cells) {
-    std::size_t before = count * rows_here_;
-    std::size_t after = after_second_;
-    for (std::size_t k = 2; k < axes_.size(); ++k) {
-      after /= axes_[k].nodes();
-      double* const result = room(1 + k % 2, before * axes_[k].cells() * after);
-      axes_[k].spread(from, before, after, result, scratch_->work);
-      from = result;
-      before *= axes_[k].cells();
+  void spread_planes(const double* values, std::size_t count, double* to) {
+    if (passes_.empty()) std::copy_n(values, count, to);
+    std::size_t before = count;
+    std::size_t after = nodes_per_plane_;
+    for (std::size_t k = 0; k < passes_.size(); ++k) {
+      const BoxPass& pass = passes_[k];
+      after /= pass.nodes;
+      double* const result =
+          k + 1 == passes_.size() ? to : room(k % 2, before * pass.cells * after);
+      pass.spread(values, before, after, result, scratch_->work);
+      values = result;
+      before *= pass.cells;
     }
-    for (std::size_t j = count; j-- > 0;) {
-      axes_[0].spread_node(node + j, from + j * slab_plane_, slab_plane_, scratch_->sum.data(),
-                           cells.data());
-    }
-  }
-  /// Whole planes, along the second axis.
-  void average_second(const double* values, std::size_t planes, double* at_nodes) {
-    axes_[1].average(values, planes, after_second_, at_nodes, scratch_->work, stream_);
-  }
-  void spread_second(const double* at_nodes, std::size_t planes, double* values) {
-    axes_[1].spread(at_nodes, planes, after_second_, values, scratch_->work);
   }
 
   const models::NetworkLayer& layer_;
   const LayerSpace& from_;
   std::size_t neurons_;
-  std::vector<BoxAxis> axes_; ///< of the neurons, and of nothing where there is one neuron
+  std::vector<BoxAxis> axes_;
   double largest_leak_ = 0;
   BoxPoints points_;         ///< of this rank, among the nodes of `near_block_`
   spaces::Block near_block_; ///< the nodes around this rank's points
 
-  spaces::BlockExchange to_slabs_; ///< from the blocks of vectors
-  spaces::BlockExchange to_planes_;
+  spaces::BlockExchange to_planes_; ///< from the blocks of vectors
   spaces::BlockExchange to_points_;
-  std::size_t rows_here_ = 0;         ///< cells along the second axis, of this rank's slab
-  std::size_t planes_here_ = 0;       ///< nodes along the first
-  std::size_t slab_plane_ = 0;        ///< cells of a plane of the slab
-  std::size_t between_per_plane_ = 0; ///< averaged along all axes but the second
-  std::size_t nodes_per_plane_ = 0;
-  std::size_t after_second_ = 1; ///< nodes along the axes after the second
-  bool stream_ = false;          ///< tables of nodes are larger than caches
+  std::vector<BoxPass> passes_;     ///< along all axes but the first
+  BoxPass first_pass_;              ///< to the nodes of `near_block_`
+  std::size_t planes_here_ = 0;     ///< of cells, across the first axis
+  std::size_t cells_per_plane_ = 1; ///< of all of them
+  std::size_t nodes_per_plane_ = 1; ///< of such planes
+  std::size_t near_per_plane_ = 1;  ///< of these, around this rank's points
+  std::size_t nodes_here_ = 0;      ///< in `near_block_`
+  bool stream_ = false;             ///< tables of nodes are larger than caches
   std::shared_ptr<BoxScratch> scratch_;
 };
 
@@ -423,6 +374,10 @@ bool is_box_layer(Mat matrix) {
   const char* name = nullptr;
   check(PetscObjectGetName(reinterpret_cast<PetscObject>(matrix), &name));
   return name != nullptr && std::string(name) == box_type_name;
+}
+
+double box_product_bytes(Mat matrix) {
+  return boxes_of(matrix).product_bytes();
 }
 
 double box_hilbert_schmidt_squared(Mat matrix) {

@@ -31,6 +31,9 @@ LayerMatrix box_layer(const models::NetworkLayer& layer, const LayerSpace& from,
 
 /// Whether a matrix is one of `box_layer`. Local.
 bool is_box_layer(Mat matrix);
+/// The least bytes that a product moves, by all ranks: every entry of both vectors and of what says
+/// where points lie once, and the table of means written and read once. Local.
+double box_product_bytes(Mat matrix);
 /// sum w_i M_ij^2 / w_j of such a matrix, the square of its Hilbert-Schmidt norm. Collective.
 double box_hilbert_schmidt_squared(Mat matrix);
 

@@ -43,6 +43,16 @@ template <class Visit> void for_each_line(const Block& part, int dimension, Visi
   }
 }
 
+/// Whether the values of a part of a block follow each other without a gap.
+bool without_gap(const Block& whole, const Block& part, int dimension) {
+  std::size_t k = 0;
+  while (k < at(dimension) && part.count[k] == 1) ++k;
+  for (++k; k < at(dimension); ++k) {
+    if (part.count[k] != whole.count[k]) return false;
+  }
+  return true;
+}
+
 } // namespace
 
 BlockExchange::BlockExchange(MPI_Comm comm, int dimension, const Block& held, const Block& wanted)
@@ -81,6 +91,7 @@ std::vector<BlockExchange::Part> BlockExchange::parts(const Block& own,
     }
     part.size = size_of(part.block, dimension_);
     if (part.size == 0) continue;
+    part.whole = without_gap(own, part.block, dimension_);
     part.begin = begin;
     if (part.rank != rank_) begin += part.size;
     all.push_back(part);
@@ -103,16 +114,21 @@ std::size_t BlockExchange::sent(const std::vector<Part>& parts) const {
 template <class Take>
 void BlockExchange::pass(std::span<const double> values, const Block& block,
                          const std::vector<Part>& to, const Block& target,
-                         const std::vector<Part>& from, Messages& messages, Take&& take) const {
+                         const std::vector<Part>& from, double* direct, Messages& messages,
+                         Take&& take) const {
   constexpr std::size_t most = std::size_t{1} << 26; // counts of MPI are 32-bit
   if (messages.outgoing.size() < sent(to)) messages.outgoing.resize(sent(to));
   if (messages.incoming.size() < sent(from)) messages.incoming.resize(sent(from));
   std::vector<MPI_Request> requests;
+  const auto first_of = [&](const Block& all, const Part& part) {
+    return place_of(all, part.block, {}, dimension_);
+  };
   for (const Part& part : from) {
+    double* const to_here = direct != nullptr && part.whole ? direct + first_of(target, part)
+                                                            : messages.incoming.data() + part.begin;
     for (std::size_t i = 0; part.rank != rank_ && i < part.size; i += most) {
       const auto count = static_cast<int>(std::min(most, part.size - i));
-      MPI_Irecv(messages.incoming.data() + part.begin + i, count, MPI_DOUBLE, part.rank, 0, comm_,
-                &requests.emplace_back());
+      MPI_Irecv(to_here + i, count, MPI_DOUBLE, part.rank, 0, comm_, &requests.emplace_back());
     }
   }
   const Part* kept = nullptr;
@@ -121,16 +137,19 @@ void BlockExchange::pass(std::span<const double> values, const Block& block,
       kept = &part;
       continue;
     }
-    double* value = messages.outgoing.data() + part.begin;
-    const std::size_t length = at(part.block.count[at(dimension_ - 1)]);
-    for_each_line(part.block, dimension_, [&](const Index& line) {
-      value =
-          std::copy_n(values.data() + place_of(block, part.block, line, dimension_), length, value);
-    });
+    const double* message = values.data() + first_of(block, part);
+    if (!part.whole) {
+      double* value = messages.outgoing.data() + part.begin;
+      message = value;
+      const std::size_t length = at(part.block.count[at(dimension_ - 1)]);
+      for_each_line(part.block, dimension_, [&](const Index& line) {
+        value = std::copy_n(values.data() + place_of(block, part.block, line, dimension_), length,
+                            value);
+      });
+    }
     for (std::size_t i = 0; i < part.size; i += most) {
       const auto count = static_cast<int>(std::min(most, part.size - i));
-      MPI_Isend(messages.outgoing.data() + part.begin + i, count, MPI_DOUBLE, part.rank, 0, comm_,
-                &requests.emplace_back());
+      MPI_Isend(message + i, count, MPI_DOUBLE, part.rank, 0, comm_, &requests.emplace_back());
     }
   }
   for (const Part& part : from) {
@@ -143,7 +162,7 @@ void BlockExchange::pass(std::span<const double> values, const Block& block,
   }
   MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
   for (const Part& part : from) {
-    if (part.rank == rank_) continue;
+    if (part.rank == rank_ || (direct != nullptr && part.whole)) continue;
     const double* value = messages.incoming.data() + part.begin;
     const std::size_t length = at(part.block.count[at(dimension_ - 1)]);
     for_each_line(part.block, dimension_, [&](const Index& line) {
@@ -158,7 +177,7 @@ void BlockExchange::fetch(std::span<const double> held, std::span<double> wanted
   const auto copy = [&](const double* value, std::size_t place, std::size_t length) {
     std::copy_n(value, length, wanted.data() + place);
   };
-  pass(held, held_block_, held_parts_, wanted_block_, wanted_parts_, messages, copy);
+  pass(held, held_block_, held_parts_, wanted_block_, wanted_parts_, wanted.data(), messages, copy);
 }
 
 void BlockExchange::sum_back(std::span<const double> wanted, std::span<double> held,
@@ -167,7 +186,7 @@ void BlockExchange::sum_back(std::span<const double> wanted, std::span<double> h
   const auto add = [&](const double* value, std::size_t place, std::size_t length) {
     for (std::size_t i = 0; i < length; ++i) held[place + i] += value[i];
   };
-  pass(wanted, wanted_block_, wanted_parts_, held_block_, held_parts_, messages, add);
+  pass(wanted, wanted_block_, wanted_parts_, held_block_, held_parts_, nullptr, messages, add);
 }
 
 } // namespace komori::spaces

@@ -45,15 +45,16 @@ private:
     Block block{}; ///< counted from the start of the block of this rank
     std::size_t size = 0;
     std::size_t begin = 0; ///< of its message; unused for this rank's own
+    bool whole = false;    ///< its values follow each other without a gap, as in a message
   };
   std::vector<Part> parts(const Block& own, const std::vector<Block>& others) const;
-  /// Calls `take(values, place in the target, length)` for lines of what others and this rank have
-  /// for it.
   /// Values of parts that go to other ranks, or come from them.
   std::size_t sent(const std::vector<Part>& parts) const;
+  /// Calls `take(values, place in the target, length)` for lines of what others and this rank have
+  /// for it. Parts that are whole there are received in `direct`, if that is not null.
   template <class Take>
   void pass(std::span<const double> values, const Block& block, const std::vector<Part>& to,
-            const Block& target, const std::vector<Part>& from, Messages& messages,
+            const Block& target, const std::vector<Part>& from, double* direct, Messages& messages,
             Take&& take) const;
 
   MPI_Comm comm_ = MPI_COMM_NULL;

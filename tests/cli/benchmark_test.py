@@ -7,7 +7,7 @@ import unittest
 from support import DriverTest
 
 SMALL = ("--set", "product_cells=20000", "--set", "solve_cells=10000", "--set", "largest_cells=40000",
-         "--set", "repeats=2", "--set", "dictionary_functions=30", "--set", "dictionary_samples=50000")
+         "--set", "repeats=2", "--set", "layer_cells=20", "--set", "dictionary_functions=30", "--set", "dictionary_samples=50000")
 
 
 class Benchmark(DriverTest):
@@ -18,7 +18,8 @@ class Benchmark(DriverTest):
         self.assertEqual((result["ranks"], result["solve_cells"]), (2, 10000))
         self.assertIn("blas", result["blas"])
         names = [m["name"] for m in result["measurements"]]
-        for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "generation", "re-assembly",
+        for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "layer, M v without a matrix", "layer, N p without a matrix",
+                     "layer, M v by a matrix", "layer, N p by a matrix", "generation", "re-assembly",
                      "Ulam assembly", "dictionary pass", "ten eigenpairs", "three dimensions",
                      "one rank over all", "iterations", "decay rates of a memory",
                      "another rate", "stationary density", "Chebyshev"):
@@ -41,7 +42,7 @@ class Benchmark(DriverTest):
     def test_refuses_what_it_does_not_know(self):
         self.assert_refused(
             "--set repeat=3: unknown key 'repeat'. Did you mean 'repeats'? Allowed here: dimension, "
-            "product_cells, solve_cells, largest_cells, dictionary_functions, dictionary_samples, repeats, "
+            "product_cells, solve_cells, largest_cells, layer_cells, dictionary_functions, dictionary_samples, repeats, "
             "compare",
             "--set", "repeat=3", driver="benchmark",
         )

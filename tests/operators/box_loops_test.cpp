@@ -1,5 +1,5 @@
 /// The loops behind means over boxes: as any machine has them against as this one has.
-#include "operators/box_loops.hpp"
+#include "operators/box_pass.hpp"
 
 #include <algorithm>
 #include <array>
@@ -49,17 +49,21 @@ constexpr double rounding = 1e-14; ///< of some fifty terms of order 1
 /// Lines of some cells with made-up moves: loops do not care what these mean.
 struct Lines {
   Lines(std::size_t cells, std::size_t nodes, std::size_t lines, bool along_the_last)
-      : shares(random_numbers(cells, 1)), room(lines_at_once * (cells + 4)) {
-    shares.back() = 0;
+      : pass{.noisy = true, .cells = cells, .nodes = nodes, .shares = random_numbers(cells, 1)},
+        room(lines_at_once * (cells + nodes + 4)) {
+    pass.shares.back() = 0;
     for (std::size_t j = 0; j + 1 < nodes; ++j) {
-      moves.push_back({.high = std::min(cells - 1, cells / 2 + j / 2),
-                       .low = std::min(cells - 1, j / 2),
-                       .up = 0.3 - 0.01 * static_cast<double>(j),
-                       .down = 0.2});
+      pass.moves.push_back({.high = std::min(cells - 1, cells / 2 + j / 2),
+                            .low = std::min(cells - 1, j / 2),
+                            .up = 0.3 - 0.01 * static_cast<double>(j),
+                            .down = 0.2});
     }
-    all = {.first = shares.data(),
+    pass.order_by_cells();
+    all = {.first = pass.shares.data(),
            .cells = cells,
-           .moves = moves.data(),
+           .moves = pass.moves.data(),
+           .terms = pass.terms.data(),
+           .begins = pass.begins.data(),
            .nodes = nodes,
            .lines = lines,
            .cell_step = along_the_last ? 1 : lines,
@@ -68,8 +72,7 @@ struct Lines {
            .node_side = along_the_last ? nodes : 1,
            .work = room.data()};
   }
-  Numbers shares;
-  std::vector<BoxMove> moves;
+  BoxPass pass;
   Numbers room;
   BoxLines all;
 };
@@ -145,7 +148,7 @@ TEST(BoxLoops, GatherAndScatterInOneToFourDimensions) {
     std::size_t nodes = 1;
     for (std::size_t k = axes; k-- > 0; nodes *= edge) points.stride[k] = nodes;
     constexpr std::size_t count = 33;
-    std::vector<PetscInt> first(count, 0);
+    std::vector<PetscInt> first(count + points_ahead + 4, 0);
     std::array<Numbers, 4> share;
     Numbers expected(count);
     const Numbers table = random_numbers(nodes, 4);
@@ -190,26 +193,31 @@ TEST(BoxLoops, GatherAndScatterInOneToFourDimensions) {
   }
 }
 
-TEST(BoxLoops, MovePlanes) {
-  constexpr std::size_t size = 19;
-  const Numbers from = random_numbers(size, 1);
-  const Numbers high = random_numbers(size, 2);
-  const Numbers low = random_numbers(size, 3);
-  const BoxMove move{.up = 0.25, .down = 0.5};
-  Numbers own(size);
-  Numbers other(size);
-  move_plane(from.data(), move, high.data(), low.data(), size, own.data());
-  plain::move_plane(from.data(), move, high.data(), low.data(), size, other.data());
-  EXPECT_LT(distance(own, other), rounding);
-  EXPECT_NEAR(own[7], from[7] + 0.25 * high[7] - 0.5 * low[7], rounding);
-  // Both ends in the same cell.
-  for (const bool any : {false, true}) {
-    Numbers sum = high;
-    Numbers cell = low;
-    const auto back = any ? plain::move_back : operators::move_back;
-    back(from.data(), move, size, sum.data(), cell.data(), cell.data());
-    EXPECT_NEAR(sum[5], high[5] + from[5], rounding);
-    EXPECT_NEAR(cell[5], low[5] + (0.25 - 0.5) * sum[5], rounding);
+TEST(BoxLoops, TakeTheirPlacesInOneTable) {
+  for (const auto& [cells, nodes] : {std::pair{6, 9}, std::pair{13, 5}}) {
+    for (const std::size_t count : {3, 16, 37}) {
+      SCOPED_TRACE(testing::Message() << cells << " " << nodes << " " << count);
+      const Lines lines(cells, nodes, count, false);
+      const std::size_t room = std::max(cells, nodes) * count;
+      const Numbers values = random_numbers(cells * count, 2);
+      const Numbers at_nodes = random_numbers(nodes * count, 3);
+      Numbers spread(cells * count);
+      spread_lines(lines.all, at_nodes.data(), spread.data());
+      for (const bool any : {false, true}) {
+        Numbers table = values;
+        table.resize(room);
+        any ? plain::average_in_place(lines.all, table.data())
+            : average_lines_in_place(lines.all, table.data());
+        table.resize(nodes * count);
+        EXPECT_LT(distance(table, averaged(lines, values)), rounding);
+        table = at_nodes;
+        table.resize(room);
+        any ? plain::spread_in_place(lines.all, table.data())
+            : spread_lines_in_place(lines.all, table.data());
+        table.resize(cells * count);
+        EXPECT_LT(distance(table, spread), rounding);
+      }
+    }
   }
 }
 

@@ -115,6 +115,28 @@ TEST(LayerBoxes, TakeNoiseOfEveryNeuronAndNone) {
   expect_alike(Step(layer_of(1, 3, {NeuronNoise()}), 7));
 }
 
+TEST(LayerBoxes, TakeAFirstNeuronWithoutNoise) {
+  // Ranks see some of its cells only, at their own places in the table.
+  const double rounding = 1e-10; // of up to 1e5 entries
+  expect_alike(
+      Step(layer_of(3, 3, {NeuronNoise(), NeuronNoise::uniform(0.7), NeuronNoise::uniform(0.9)}),
+           11),
+      rounding);
+  models::NetworkLayer layer = layer_of(2, 2, {NeuronNoise(), NeuronNoise::uniform(0.8)});
+  layer.weight = {1, 0.1, 0.3, -0.8};
+  expect_alike(Step(std::move(layer), 39), rounding);
+}
+
+TEST(LayerBoxes, TakeRanksThatSeeDifferentPartsOfTheTable) {
+  // Along each neuron the images of a rank's points cover a part of all.
+  models::NetworkLayer layer = layer_of(2, 2, {NeuronNoise::uniform(0.15)});
+  layer.weight = {0.9, 0.05, 0.05, 0.8};
+  expect_alike(Step(layer, 41), 1e-10); // of 1e5 entries
+  layer = layer_of(1, 1, {NeuronNoise::uniform(0.2)});
+  layer.weight = {0.9};
+  expect_alike(Step(std::move(layer), 60));
+}
+
 TEST(LayerBoxes, TakeNoiseOfAWholeNumberOfCellsAndOfHardlyOne) {
   // The activation leaves [-1, 1]: 2.5 wide with the noise, cells of 0.1 and noise of five of them;
   // then cells of 2.08 / 26 and noise as wide.
