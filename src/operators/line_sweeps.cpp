@@ -198,12 +198,12 @@ Lines::Lines(const spaces::Grid& grid, int axis)
 
 LineSweeps::LineSweeps(Mat entries, double shift, const Lines& lines, const Projection* projection,
                        bool transposed)
-    : lines_(lines), projected_(projection != nullptr), transposed_(transposed),
-      work_(at(lines.length)) {
+    : lines_(lines), transposed_(transposed), work_(at(lines.length)) {
+  factors_.projected = projection != nullptr;
   read(entries, shift);
-  borders_ = (lines_.ring ? 2 : 0) + (projected_ ? 1 : 0);
-  if (projected_) add_shares(*projection);
-  if (borders_ > 0) eliminate_borders();
+  factors_.borders = (lines_.ring ? 2 : 0) + (factors_.projected ? 1 : 0);
+  if (factors_.projected) add_shares(*projection);
+  if (factors_.borders > 0) eliminate_borders();
 }
 
 void LineSweeps::read(Mat entries, double shift) {
@@ -241,34 +241,35 @@ void LineSweeps::read(Mat entries, double shift) {
       later.end_row();
     }
   }
-  earlier_ = packed(earlier, lines_);
-  later_ = packed(later, lines_);
+  factors_.earlier = packed(earlier, lines_);
+  factors_.later = packed(later, lines_);
   for (PetscInt line = 0; line < lines_.count; ++line) {
     const std::size_t first = at(line * lines_.length);
     eliminate(blocks.lower.data() + first, blocks.diagonal.data() + first,
               blocks.upper.data() + first, lines_.length);
   }
-  inward_.assign(blocks.lower.begin(), blocks.lower.end());
-  inverse_.assign(blocks.diagonal.begin(), blocks.diagonal.end());
-  outward_.assign(blocks.upper.begin(), blocks.upper.end());
+  factors_.inward.assign(blocks.lower.begin(), blocks.lower.end());
+  factors_.inverse.assign(blocks.diagonal.begin(), blocks.diagonal.end());
+  factors_.outward.assign(blocks.upper.begin(), blocks.upper.end());
 }
 
 void LineSweeps::add_shares(const Projection& projection) {
   const base::ReadArray weights(projection.weights());
-  shares_.resize(weights.size());
+  factors_.shares.resize(weights.size());
   std::size_t q = 0;
   for (PetscInt line = 0; line < lines_.count; ++line) {
     const PetscInt first = lines_.first(line);
     double whole = 0;
     for (PetscInt j = 0; j < lines_.length; ++j) whole += weights[at(first + j * lines_.stride)];
     for (PetscInt j = 0; j < lines_.length; ++j, ++q) {
-      shares_[q] = weights[at(first + j * lines_.stride)] / whole;
+      factors_.shares[q] = weights[at(first + j * lines_.stride)] / whole;
     }
   }
 }
 
 double LineSweeps::seen(PetscInt line, const double* x) const {
-  const double* const weights = transposed_ ? nullptr : shares_.data() + line * lines_.length;
+  const double* const weights =
+      transposed_ ? nullptr : factors_.shares.data() + line * lines_.length;
   double sum = 0;
   base::run_widest<WeightedSum>(weights, x, at(lines_.length), &sum);
   return sum;
@@ -276,15 +277,16 @@ double LineSweeps::seen(PetscInt line, const double* x) const {
 
 void LineSweeps::eliminate_borders() {
   const int columns =
-      std::exchange(borders_, 0); // lines are solved without any until all are known
+      std::exchange(factors_.borders, 0); // lines are solved without any until all are known
   const auto borders = static_cast<std::size_t>(columns);
   const PetscInt last = lines_.length - 1;
-  schur_.resize(at(lines_.count) * borders * borders);
-  for (std::size_t c = 0; c < borders; ++c) solved_[c].resize(inverse_.size());
+  factors_.schur.resize(at(lines_.count) * borders * borders);
+  for (std::size_t c = 0; c < borders; ++c) factors_.solved[c].resize(factors_.inverse.size());
   for (PetscInt line = 0; line < lines_.count; ++line) {
     const std::size_t q = at(line * lines_.length);
-    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, most_borders, most_borders> schur(
-        columns, columns);
+    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, LineFactors::most_borders,
+                  LineFactors::most_borders>
+        schur(columns, columns);
     schur.setZero();
     if (lines_.ring) schur(0, 0) = schur(1, 1) = 1;
     for (int c = 0; c < columns; ++c) {
@@ -292,30 +294,31 @@ void LineSweeps::eliminate_borders() {
         std::fill(work_.begin(), work_.end(), 0.0);
         work_[c == 0 ? 0 : at(last)] = corners_[2 * at(line) + static_cast<std::size_t>(c)];
       } else {
-        for (PetscInt j = 0; j <= last; ++j) work_[at(j)] = transposed_ ? shares_[q + at(j)] : 1;
+        for (PetscInt j = 0; j <= last; ++j)
+          work_[at(j)] = transposed_ ? factors_.shares[q + at(j)] : 1;
       }
       solve_line(line);
       // What is kept is rounded, and the Schur complement is that of what is kept.
       for (PetscInt j = 0; j <= last; ++j) {
         const auto rounded = static_cast<float>(work_[at(j)]);
-        solved_[static_cast<std::size_t>(c)][q + at(j)] = rounded;
+        factors_.solved[static_cast<std::size_t>(c)][q + at(j)] = rounded;
         work_[at(j)] = rounded;
       }
       if (lines_.ring) {
         schur(0, c) += work_[at(last)];
         schur(1, c) += work_[0];
       }
-      if (projected_) schur(columns - 1, c) += seen(line, work_.data());
+      if (factors_.projected) schur(columns - 1, c) += seen(line, work_.data());
     }
     const auto inverse = schur.inverse().eval();
     for (int i = 0; i < columns; ++i) {
       for (int c = 0; c < columns; ++c) {
-        schur_[at(line) * borders * borders + static_cast<std::size_t>(i * columns + c)] =
+        factors_.schur[at(line) * borders * borders + static_cast<std::size_t>(i * columns + c)] =
             inverse(i, c);
       }
     }
   }
-  borders_ = columns;
+  factors_.borders = columns;
 }
 
 void LineSweeps::gather(const LineCouplings& couplings, PetscInt line, const double* x) {
@@ -334,28 +337,28 @@ void LineSweeps::gather(const LineCouplings& couplings, PetscInt line, const dou
 
 void LineSweeps::solve_line(PetscInt line) {
   const std::size_t q = at(line * lines_.length);
-  base::run_widest<SolveLine>(FactoredLine{.inward = inward_.data() + q,
-                                           .inverse = inverse_.data() + q,
-                                           .outward = outward_.data() + q,
+  base::run_widest<SolveLine>(FactoredLine{.inward = factors_.inward.data() + q,
+                                           .inverse = factors_.inverse.data() + q,
+                                           .outward = factors_.outward.data() + q,
                                            .x = work_.data(),
                                            .length = lines_.length});
-  if (borders_ > 0) subtract_borders(line);
+  if (factors_.borders > 0) subtract_borders(line);
 }
 
 void LineSweeps::subtract_borders(PetscInt line) {
-  const auto borders = static_cast<std::size_t>(borders_);
+  const auto borders = static_cast<std::size_t>(factors_.borders);
   const std::size_t q = at(line * lines_.length);
-  std::array<double, most_borders> defect{};
+  std::array<double, LineFactors::most_borders> defect{};
   if (lines_.ring) {
     defect[0] = work_.back();
     defect[1] = work_.front();
   }
-  if (projected_) defect[borders - 1] = seen(line, work_.data());
-  const double* const schur = schur_.data() + at(line) * borders * borders;
+  if (factors_.projected) defect[borders - 1] = seen(line, work_.data());
+  const double* const schur = factors_.schur.data() + at(line) * borders * borders;
   for (std::size_t i = 0; i < borders; ++i) {
     double c = 0;
     for (std::size_t k = 0; k < borders; ++k) c += schur[i * borders + k] * defect[k];
-    const float* const solved = solved_[i].data() + q;
+    const float* const solved = factors_.solved[i].data() + q;
     base::run_widest<Subtract>(c, solved, work_.data(), work_.size());
   }
 }
@@ -366,16 +369,16 @@ void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
     const double* const from = b.data() + lines_.first(line);
     double* const to = x.data() + lines_.first(line);
     for (PetscInt j = 0; j < lines_.length; ++j) work_[at(j)] = from[j * stride];
-    gather(earlier_, line, x.data());
+    gather(factors_.earlier, line, x.data());
     solve_line(line);
     for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = work_[at(j)];
   }
   // (D - F)^-1 D y = y + D^-1 F x, line by line.
   for (PetscInt line = lines_.count - 1; line >= 0; --line) {
-    if (later_.coupled[at(line)] == 0) continue;
+    if (factors_.later.coupled[at(line)] == 0) continue;
     double* const to = x.data() + lines_.first(line);
     std::fill(work_.begin(), work_.end(), 0.0);
-    gather(later_, line, x.data());
+    gather(factors_.later, line, x.data());
     solve_line(line);
     for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
   }
@@ -389,7 +392,7 @@ void LineSweeps::complement(double a, std::span<const double> x, double b, std::
       work_[at(j)] = a * from[j * lines_.stride] + b * to[j * lines_.stride];
     }
     const double mean = seen(line, work_.data());
-    const double* const share = shares_.data() + line * lines_.length;
+    const double* const share = factors_.shares.data() + line * lines_.length;
     for (PetscInt j = 0; j < lines_.length; ++j) {
       to[j * lines_.stride] = work_[at(j)] - (transposed_ ? share[j] * mean : mean);
     }

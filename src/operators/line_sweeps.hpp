@@ -50,6 +50,26 @@ struct LineCouplings {
   std::vector<char> coupled; ///< lines that have any
 };
 
+/// What the sweeps on this rank's part work with, cells in the order of lines.
+struct LineFactors {
+  static constexpr int most_borders = 3;
+  // Each line is eliminated from both ends towards its middle, in two chains that a processor runs
+  // at the same time. Single precision: M need not be exact, but has to be the same every time.
+  std::vector<float> inward;  ///< multipliers of the elimination
+  std::vector<float> inverse; ///< of pivots
+  std::vector<float> outward; ///< multipliers of the substitution; in the middle, of elimination
+  LineCouplings earlier;
+  LineCouplings later;
+  int borders = 0; ///< two of rings, then that of the projection
+  bool projected = false;
+  /// Weights of cells among those of their line: r of the projection's border, whose c is 1, or c
+  /// of the transposed one, whose r is 1.
+  std::vector<double> shares;
+  /// D^-1 times the columns of the border, one after the other.
+  std::array<std::vector<float>, most_borders> solved;
+  std::vector<double> schur; ///< inverse Schur complements, line by line
+};
+
 /// The sweeps on this rank's part; couplings to other ranks are left out. All local but the
 /// constructor.
 class LineSweeps {
@@ -64,8 +84,10 @@ public:
   /// y becomes Q (a x + b y), or Q^T of it; needs a projection.
   void complement(double a, std::span<const double> x, double b, std::span<double> y);
 
+  const Lines& lines() const noexcept { return lines_; }
+  const LineFactors& factors() const noexcept { return factors_; }
+
 private:
-  static constexpr int most_borders = 3;
   void read(Mat entries, double shift);
   void add_shares(const Projection& projection);
   void eliminate_borders();
@@ -76,24 +98,10 @@ private:
   double seen(PetscInt line, const double* x) const;
 
   Lines lines_;
-  // Each line is eliminated from both ends towards its middle, in two chains that a processor runs
-  // at the same time. Single precision: M need not be exact, but has to be the same every time.
-  std::vector<float> inward_;  ///< multipliers of the elimination
-  std::vector<float> inverse_; ///< of pivots
-  std::vector<float> outward_; ///< multipliers of the substitution; in the middle, of elimination
-  LineCouplings earlier_;
-  LineCouplings later_;
-  int borders_ = 0;
-  bool projected_ = false;
+  LineFactors factors_;
   bool transposed_ = false;
   std::vector<double> corners_; ///< of rings: first-to-last and last-to-first of every line
-  /// Weights of cells among those of their line: r of the projection's border, whose c is 1, or c
-  /// of the transposed one, whose r is 1.
-  std::vector<double> shares_;
-  /// D^-1 times the columns of the border, one after the other.
-  std::array<std::vector<float>, most_borders> solved_;
-  std::vector<double> schur_; ///< inverse Schur complements, line by line
-  std::vector<double> work_;  ///< a line
+  std::vector<double> work_;    ///< a line
 };
 
 /// The only axis along which noise acts: sweeps along it precondition well. Local.
