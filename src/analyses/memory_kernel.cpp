@@ -60,22 +60,20 @@ RowVectorXd Coupling::seen(Vec u) const {
   return divided(products(duals_, u));
 }
 
-namespace {
-
-operators::SweptSystem swept(const MemorySystem& system, double shift) {
+operators::SweptSystem swept(const MemorySystem& system, double shift,
+                             const operators::Projection* projection) {
   return {.matrix = system.matrix,
           .entries = system.matrix_with_entries(),
           .shift = shift,
           .grid = &system.grid,
-          .axis = *system.swept_axis};
+          .axis = *system.swept_axis,
+          .projection = projection};
 }
-
-} // namespace
 
 std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
                                                          double tolerance) {
   if (system.swept_axis) {
-    return std::make_shared<operators::ShiftedSolver>(swept(system, shift), tolerance);
+    return std::make_shared<operators::ShiftedSolver>(swept(system, shift, nullptr), tolerance);
   }
   return std::make_shared<operators::ShiftedSolver>(system.matrix_with_entries(), shift,
                                                     system.method, tolerance, "memory_");
@@ -89,9 +87,7 @@ resolvent_for(const MemorySystem& system, const operators::Projection& projectio
     return operators::eliminated_resolvent(std::move(shifted), projection);
   }
   if (system.swept_axis) {
-    operators::SweptSystem restricted = swept(system, shift);
-    restricted.projection = &projection;
-    return operators::swept_resolvent(restricted, tolerance);
+    return operators::swept_resolvent(swept(system, shift, &projection), tolerance);
   }
   const Mat entries = system.matrix_with_entries();
   if (system.method == linalg::Method::iterative) {

@@ -48,6 +48,11 @@ private:
   std::vector<double> sizes_;
 };
 
+/// s - L, or its restriction to the complement of a projection, for sweeps; needs `swept_axis`.
+/// Both must outlive it. Collective.
+operators::SweptSystem swept(const MemorySystem& system, double shift,
+                             const operators::Projection* projection);
+
 /// The way to solve with s - L that suits the system. Collective.
 std::shared_ptr<operators::ShiftedSolver> shifted_solver(const MemorySystem& system, double shift,
                                                          double tolerance);

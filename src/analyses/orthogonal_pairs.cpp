@@ -156,62 +156,6 @@ double resolvent_tolerance(const MemorySystem& system, double tolerance) {
   return std::max(tolerance, std::min(share * tolerance * system.norm / system.scale, roughest));
 }
 
-/// By inverting next to the slowest ones.
-OrthogonalPairs by_resolvent(MemorySystem& system, const operators::Projection& projection,
-                             const MemoryInput& input, PetscInt wanted) {
-  const double shift = system.discrete ? 1 + 1e-4 : system.scale;
-  const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
-  const std::unique_ptr<operators::OrthogonalResolvent> resolvent =
-      resolvent_for(system, projection, shift, tolerance);
-  const double wanted_error = resolvent_tolerance(system, input.tolerance);
-  if (wanted_error > input.tolerance) resolvent->relax(0.1 * wanted_error);
-  const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
-  EigenPairs right;
-  EigenPairs left;
-  const bool resumes_left = system.checkpoints && system.checkpoints->pending("memory rates left");
-  if (!resumes_left) {
-    right = search(system, projection, shell.get(), false, wanted, wanted_error, 0, nullptr);
-  }
-  if (!system.reversible) {
-    base::UniqueMat transposed;
-    check(MatCreateTranspose(shell.get(), transposed.put()));
-    left = search(system, projection, transposed.get(), true, wanted, wanted_error, 0, &right);
-    back_transform(left, shift);
-    upper_first(left);
-  }
-  OrthogonalPairs found;
-  found.solver =
-      fmt::format("{}, of the resolvent at {:.6g}, {}",
-                  right.solver.empty() ? left.solver : right.solver, shift,
-                  projection.rank() <= operators::largest_eliminated ? "border eliminated"
-                  : system.swept_axis                                ? "projected sweeps"
-                  : system.method == linalg::Method::direct          ? "bordered factorisation"
-                                                                     : "projected iteration");
-  back_transform(right, shift);
-  upper_first(right);
-  double farthest = 0;
-  for (const Complex& value : right.values) farthest = std::max(farthest, std::abs(value - shift));
-  if (!system.reversible) {
-    found.coverage =
-        fmt::format("complete for eigenvalues within {:.4g} of {:.4g}; a slow mode that "
-                    "oscillates faster would not be seen",
-                    farthest, shift);
-  }
-  if (system.reversible) {
-    for (std::size_t i = 0; i < right.values.size(); ++i) {
-      OrthogonalPair pair;
-      pair.value = right.values[i].real();
-      pair.left = base::duplicate(right.vectors[i].get());
-      check(VecPointwiseMult(pair.left.get(), right.vectors[i].get(), system.weights.get()));
-      pair.right = std::move(right.vectors[i]);
-      found.pairs.push_back(std::move(pair));
-    }
-  } else {
-    found.pairs = matched(std::move(right), std::move(left));
-  }
-  return found;
-}
-
 double size_of(Vec re, Vec im) {
   return im == nullptr ? base::norm2(re) : std::hypot(base::norm2(re), base::norm2(im));
 }
@@ -353,6 +297,62 @@ std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im) {
   return value;
 }
 
+OrthogonalPairs resolvent_pairs(MemorySystem& system, const operators::Projection& projection,
+                                const MemoryInput& input, PetscInt wanted) {
+  const double shift = system.discrete ? 1 + 1e-4 : system.scale;
+  const double tolerance = 1e-2 * std::min(input.tolerance, 1e-8);
+  const std::unique_ptr<operators::OrthogonalResolvent> resolvent =
+      resolvent_for(system, projection, shift, tolerance);
+  const double wanted_error = resolvent_tolerance(system, input.tolerance);
+  if (wanted_error > input.tolerance) resolvent->relax(0.1 * wanted_error);
+  const base::UniqueMat shell = operators::resolvent_matrix(*resolvent, projection);
+  EigenPairs right;
+  EigenPairs left;
+  const bool resumes_left = system.checkpoints && system.checkpoints->pending("memory rates left");
+  if (!resumes_left) {
+    right = search(system, projection, shell.get(), false, wanted, wanted_error, 0, nullptr);
+  }
+  if (!system.reversible) {
+    base::UniqueMat transposed;
+    check(MatCreateTranspose(shell.get(), transposed.put()));
+    left = search(system, projection, transposed.get(), true, wanted, wanted_error, 0, &right);
+    back_transform(left, shift);
+    upper_first(left);
+  }
+  OrthogonalPairs found;
+  found.solver =
+      fmt::format("{}, of the resolvent at {:.6g}, {}",
+                  right.solver.empty() ? left.solver : right.solver, shift,
+                  projection.rank() <= operators::largest_eliminated ? "border eliminated"
+                  : system.swept_axis                                ? "projected sweeps"
+                  : system.method == linalg::Method::direct          ? "bordered factorisation"
+                                                                     : "projected iteration");
+  back_transform(right, shift);
+  upper_first(right);
+  for (const Complex& value : right.values) {
+    found.radius = std::max(found.radius, std::abs(value - shift));
+  }
+  if (!system.reversible) {
+    found.coverage =
+        fmt::format("complete for eigenvalues within {:.4g} of {:.4g}; a slow mode that "
+                    "oscillates faster would not be seen",
+                    found.radius, shift);
+  }
+  if (system.reversible) {
+    for (std::size_t i = 0; i < right.values.size(); ++i) {
+      OrthogonalPair pair;
+      pair.value = right.values[i].real();
+      pair.left = base::duplicate(right.vectors[i].get());
+      check(VecPointwiseMult(pair.left.get(), right.vectors[i].get(), system.weights.get()));
+      pair.right = std::move(right.vectors[i]);
+      found.pairs.push_back(std::move(pair));
+    }
+  } else {
+    found.pairs = matched(std::move(right), std::move(left));
+  }
+  return found;
+}
+
 OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projection& projection,
                                  const MemoryInput& input) {
   const PetscInt left_over = system.grid.cells() - projection.rank();
@@ -363,9 +363,14 @@ OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projecti
   } else {
     // Some more than asked, so that the last ones are not merely the first to converge.
     const PetscInt wanted = std::min(left_over, asked + std::max<PetscInt>(4, asked / 2));
-    found = block_pairs_suit(system) ? block_pairs(system, projection, input, wanted)
-            : system.discrete        ? by_products(system, projection, input, wanted)
-                                     : by_resolvent(system, projection, input, wanted);
+    std::optional<OrthogonalPairs> nested;
+    if (nested_pairs_suit(system, projection)) {
+      nested = nested_pairs(system, projection, input, asked, wanted);
+    }
+    found = nested                     ? std::move(*nested)
+            : block_pairs_suit(system) ? block_pairs(system, projection, input, wanted)
+            : system.discrete          ? by_products(system, projection, input, wanted)
+                                       : resolvent_pairs(system, projection, input, wanted);
   }
   std::stable_sort(found.pairs.begin(), found.pairs.end(),
                    [&](const OrthogonalPair& a, const OrthogonalPair& b) {

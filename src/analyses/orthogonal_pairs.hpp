@@ -2,6 +2,7 @@
 #pragma once
 
 #include <complex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct OrthogonalPair {
 struct OrthogonalPairs {
   std::vector<OrthogonalPair> pairs;
   std::string solver;
+  double radius = 0;    ///< of a search next to a shift: every eigenvalue so near was found
   std::string coverage; ///< what may have been missed, empty if nothing
   bool complete = true;
 };
@@ -44,6 +46,19 @@ OrthogonalPairs dense_pairs(const MemorySystem& system, const operators::Project
 bool block_pairs_suit(const MemorySystem& system);
 OrthogonalPairs block_pairs(MemorySystem& system, const operators::Projection& projection,
                             const MemoryInput& input, PetscInt wanted);
+
+/// By inverting next to the slowest ones, in continuous time.
+OrthogonalPairs resolvent_pairs(MemorySystem& system, const operators::Projection& projection,
+                                const MemoryInput& input, PetscInt wanted);
+
+/// Large grids whose systems are solved by sweeps: found on a coarse grid and followed to finer
+/// ones. `asked` of the `wanted` pairs are brought to the tolerance. Nothing where a coarser grid
+/// cannot serve or the iteration does not converge.
+bool nested_pairs_suit(const MemorySystem& system, const operators::Projection& projection);
+std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
+                                            const operators::Projection& projection,
+                                            const MemoryInput& input, PetscInt asked,
+                                            PetscInt wanted);
 
 /// In front: largest modulus in discrete time, largest real part in continuous time; of equal real
 /// parts the smaller frequency.
