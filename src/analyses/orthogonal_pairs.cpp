@@ -289,6 +289,22 @@ bool slower(const MemorySystem& system, Complex a, Complex b) {
   return a.real() > b.real();
 }
 
+void leave_out_growing(const MemorySystem& system, std::vector<OrthogonalPair>& pairs) {
+  if (!system.stationary || !system.conserved) return;
+  constexpr double epsilon = std::numeric_limits<double>::epsilon();
+  const auto grows = [&](const OrthogonalPair& pair) {
+    const double growth = system.discrete ? std::abs(pair.value) - 1 : pair.value.real();
+    const double error = pair.condition * (epsilon * system.norm + pair.residual);
+    return growth > std::max(10 * error, 1e-6 * (system.discrete ? 1 : system.scale));
+  };
+  const auto count = std::erase_if(pairs, grows);
+  if (count == 0) return;
+  system.log().warning(fmt::format(
+      "left out: {} eigenvalue{} of the orthogonal dynamics that would grow; {} where "
+      "the stationary density is nothing but rounding, and a smaller grid has none",
+      count, count > 1 ? "s" : "", count > 1 ? "their functions live" : "its function lives"));
+}
+
 std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im) {
   Complex value = base::dot(left, right);
   if (left_im != nullptr && right_im != nullptr) value -= base::dot(left_im, right_im);
@@ -377,6 +393,7 @@ OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projecti
                      return slower(system, a.value, b.value);
                    });
   certify(system, projection, found.pairs);
+  leave_out_growing(system, found.pairs);
   while (!found.pairs.empty()) { // what is not asked for goes, never half a pair
     const std::size_t last = found.pairs.back().value.imag() != 0 ? 2 : 1;
     if (listed(found.pairs) < static_cast<std::size_t>(asked) + last) break;

@@ -64,6 +64,12 @@ std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
 /// parts the smaller frequency.
 bool slower(const MemorySystem& system, std::complex<double> a, std::complex<double> b);
 
+/// With the stationary density as weights nothing grows: <u, L u> <= 0, and the same holds of QLQ
+/// (of |QTQ u| <= |u| in discrete time). Eigenvalues that do by more than they err by belong to
+/// functions that live where the density is nothing but rounding: these pairs go, with a warning.
+/// Collective.
+void leave_out_growing(const MemorySystem& system, std::vector<OrthogonalPair>& pairs);
+
 /// re + i im of one side against the other without conjugation: left^T right. Collective.
 std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im);
 
