@@ -1,4 +1,5 @@
 """Runs real drivers in a folder of their own, the way a user would."""
+import atexit
 import os
 import pathlib
 import shutil
@@ -44,6 +45,9 @@ ONE_NODE = {
     "OMPI_MCA_btl": "self,vader",
     "OMPI_MCA_ess_singleton_isolated": "1",
 }
+# Processes started alone all take themselves for the first of the same job.
+SESSIONS = tempfile.mkdtemp(prefix="mpi")
+atexit.register(shutil.rmtree, SESSIONS, ignore_errors=True)
 # mpiexec waits for a second before it returns any code but 0, also where all ranks have ended.
 IMPATIENT = {"OMPI_MCA_odls_base_sigkill_timeout": "0"}
 
@@ -55,6 +59,7 @@ def environment():
         "OMPI_MCA_mpi_yield_when_idle": "1",
         "OMPI_MCA_rmaps_base_oversubscribe": "1",
         **ONE_NODE,
+        "OMPI_MCA_orte_tmpdir_base": tempfile.mkdtemp(dir=SESSIONS),
         "OMP_NUM_THREADS": "1",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # drivers would begin anew to set it
     }
