@@ -99,7 +99,7 @@ LaneVectors& LaneGmres::basis(std::size_t k) {
 
 LaneProducts LaneGmres::complement(bool transposed, const LaneComplement& complement,
                                    WideLaneVectors& x) const {
-  const ColumnSums along = shift_and_project(matrix_.comm(), {}, x, complement.dual(transposed), x);
+  const ColumnSums along = project(matrix_.comm(), complement.dual(transposed), x);
   return project_and_multiply(matrix_.comm(), complement.range(transposed), along, {}, 0, x).square;
 }
 

@@ -114,14 +114,16 @@ base::UniqueVec spread(const Small& small, const VectorXd& values) {
   return vector;
 }
 
-/// The four slow pairs, each vector with an error of that size.
-TwoSidedPairs approximate(const Small& small, double error) {
+/// The four slow pairs and so many of the next ones, each vector with an error of that size.
+TwoSidedPairs approximate(const Small& small, double error, int more = 0) {
   const Eigen::EigenSolver<MatrixXd> right(small.matrix());
   const Eigen::EigenSolver<MatrixXd> left(MatrixXd(small.matrix().transpose()));
   const base::Random random(9);
   std::uint64_t next = 0;
   TwoSidedPairs pairs;
-  for (const Complex value : {Complex(-1), Complex(-2, 3), Complex(-2.5)}) {
+  std::vector<Complex> values{-1, {-2, 3}, -2.5};
+  for (int i = 0; i < more; ++i) values.emplace_back(-6.0 - i);
+  for (const Complex value : values) {
     for (const auto* side : {&right, &left}) {
       Index at = 0;
       (side->eigenvalues().array() - value).abs().minCoeff(&at);
@@ -186,17 +188,21 @@ TEST(LaneGmres, solves_real_and_complex_systems_side_by_side) {
 
 TEST(TwoSided, brings_both_sides_of_all_pairs_to_the_residual) {
   Small small;
-  const TwoSidedRequest request{.before = slower, .wanted = 4, .residual = 1e-10};
-  const TwoSidedResult found =
-      improved_pairs(small, approximate(small, 0.05), request, test_session().log());
-  EXPECT_TRUE(found.converged);
-  EXPECT_LE(found.passes, 5);
-  ASSERT_EQ(found.pairs.values.size(), 4);
-  const std::vector<Complex> exact{-1, {-2, 3}, {-2, -3}, -2.5};
-  for (std::size_t j = 0; j < 4; ++j) {
-    EXPECT_TRUE(near(std::abs(found.pairs.values[j] - exact[j]), 0, {1e-11, 0})) << j;
-    EXPECT_LT(found.pairs.residuals[j], 1e-10);
-    EXPECT_LT(found.pairs.left_residuals[j], 1e-10);
+  for (const int more : {0, 7}) { // with seven more in two batches
+    const std::size_t count = 4 + static_cast<std::size_t>(more);
+    const TwoSidedRequest request{.before = slower, .wanted = count, .residual = 1e-10};
+    const TwoSidedResult found =
+        improved_pairs(small, approximate(small, 0.05, more), request, test_session().log());
+    EXPECT_TRUE(found.converged);
+    EXPECT_LE(found.passes, 5);
+    ASSERT_EQ(found.pairs.values.size(), count);
+    std::vector<Complex> exact{-1, {-2, 3}, {-2, -3}, -2.5};
+    for (int i = 0; i < more; ++i) exact.emplace_back(-6.0 - i);
+    for (std::size_t j = 0; j < count; ++j) {
+      EXPECT_TRUE(near(std::abs(found.pairs.values[j] - exact[j]), 0, {1e-11, 0})) << j;
+      EXPECT_LT(found.pairs.residuals[j], 1e-10);
+      EXPECT_LT(found.pairs.left_residuals[j], 1e-10);
+    }
   }
 }
 
