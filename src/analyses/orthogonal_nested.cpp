@@ -116,20 +116,25 @@ TwoSidedPairs both_sides(OrthogonalPairs found) {
   return pairs;
 }
 
-/// How far the first `count` values are from the others, over the farthest distance of the former
-/// from the shift; 0 where that would split a complex pair.
-double gap(const std::vector<Complex>& values, std::size_t count, double shift) {
-  if (count == values.size()) return 0;
-  if (values[count].imag() < 0) return 0;
+/// How far the first `count` values are from the others; infinite where there are none.
+double apart(const std::vector<Complex>& values, std::size_t count) {
   double nearest = std::numeric_limits<double>::infinity();
-  double farthest = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    farthest = std::max(farthest, std::abs(values[i] - shift));
     for (std::size_t j = count; j < values.size(); ++j) {
       nearest = std::min(nearest, std::abs(values[i] - values[j]));
     }
   }
-  return nearest / farthest;
+  return nearest;
+}
+
+/// The same over the farthest distance of the former from the shift; 0 where that would split a
+/// complex pair.
+double gap(const std::vector<Complex>& values, std::size_t count, double shift) {
+  if (values[count].imag() < 0) return 0;
+  double farthest = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    farthest = std::max(farthest, std::abs(values[i] - shift));
+  return apart(values, count) / farthest;
 }
 
 /// Those that are followed to finer grids: as few as are asked for, if what comes behind them is
@@ -146,12 +151,7 @@ double keep_apart(TwoSidedPairs& pairs, std::size_t asked, double shift) {
     }
     if (widest >= sufficient_gap) break;
   }
-  double next = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < best; ++i) {
-    for (std::size_t j = best; j < pairs.values.size(); ++j) {
-      next = std::min(next, std::abs(pairs.values[i] - pairs.values[j]));
-    }
-  }
+  const double next = apart(pairs.values, best);
   pairs.values.resize(best);
   pairs.right.resize(best);
   pairs.left.resize(best);

@@ -119,9 +119,7 @@ public:
         pairs_(std::move(start)), complement_{.right = LaneColumns(matrix.rows()),
                                               .left = LaneColumns(matrix.rows())},
         gmres_(matrix, most_iterations), correction_(matrix.rows()), image_(matrix.rows()) {
-    for (int part = 0; part < 2; ++part) {
-      residual_.push_back(base::duplicate(pairs_.right.front().get()));
-    }
+    spare_ = base::duplicate(pairs_.right.front().get());
   }
 
   TwoSidedResult run() {
@@ -161,7 +159,6 @@ private:
   };
 
   std::size_t count() const { return pairs_.right.size(); }
-  Vec spare(int part) const { return residual_[static_cast<std::size_t>(part)].get(); }
 
   std::size_t place(std::size_t row) const {
     return places_.empty() ? row : static_cast<std::size_t>(places_[row]);
@@ -175,7 +172,7 @@ private:
 
   /// `images_` become A x, or A^T x.
   void multiply(bool transposed, const Vectors& vectors) {
-    while (images_.size() < count()) images_.push_back(base::duplicate(spare(0)));
+    while (images_.size() < count()) images_.push_back(base::duplicate(spare_.get()));
     for (std::size_t first = 0; first < count(); first += base::lanes) {
       const std::size_t some = std::min(base::lanes, count() - first);
       std::fill(correction_.begin(), correction_.end(), base::WideLanes{});
@@ -300,9 +297,9 @@ private:
     }
   }
   void append(LaneColumns& columns, Vec x, double sign) {
-    check(VecCopy(x, spare(0)));
-    check(VecScale(spare(0), sign));
-    columns.append(base::ReadArray(spare(0)).span(), places_);
+    check(VecCopy(x, spare_.get()));
+    check(VecScale(spare_.get(), sign));
+    columns.append(base::ReadArray(spare_.get()).span(), places_);
   }
 
   std::vector<Batch> planned() const {
@@ -409,7 +406,7 @@ private:
     kept_.clear();
     for (const LaneColumns* side : {&complement_.right, &complement_.left}) {
       for (std::size_t j = 0; j < count(); ++j) {
-        kept_.push_back(base::duplicate(spare(0)));
+        kept_.push_back(base::duplicate(spare_.get()));
         side->copy(j, places_, base::WriteArray(kept_.back().get()).span());
         state.vectors.push_back(kept_.back().get());
       }
@@ -452,7 +449,7 @@ private:
   WideLaneVectors correction_;
   WideLaneVectors image_;
   Vectors images_;
-  Vectors residual_;
+  base::UniqueVec spare_;
   Vectors kept_; ///< the complement as a state holds it
   bool resumes_ = false;
   double before_ = 0; ///< the largest residual that counts, one pass earlier

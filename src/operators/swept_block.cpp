@@ -211,9 +211,8 @@ private:
 
 SweptBlock::Side::Side(const SweptSystem& system, bool transposed, const Lines& lines)
     : sweeps(system.entries, system.shift, lines, system.projection, transposed),
-      earlier(in_order_of_lines(sweeps.factors().earlier, lines)),
+      transposed(transposed), earlier(in_order_of_lines(sweeps.factors().earlier, lines)),
       later(in_order_of_lines(sweeps.factors().later, lines)) {
-  (transposed ? shares : weights) = sweeps.factors().shares;
   base::UniqueMat own = base::UniqueMat::share(system.entries);
   if (transposed) check(MatTranspose(system.entries, MAT_INITIAL_MATRIX, own.put()));
   PetscInt first = 0;
@@ -256,6 +255,14 @@ SweptBlock::Side::Side(const SweptSystem& system, bool transposed, const Lines& 
   rows.ghosts = ghosts_of(own.get(), lines, static_cast<PetscInt>(others.size()), others.data());
 }
 
+const double* SweptBlock::Side::weights(PetscInt first) const {
+  return transposed ? nullptr : sweeps.factors().shares.data() + first;
+}
+
+const double* SweptBlock::Side::shares(PetscInt first) const {
+  return transposed ? sweeps.factors().shares.data() + first : nullptr;
+}
+
 SweptBlock::SweptBlock(const SweptSystem& system)
     : system_(system), lines_(*system.grid, system.axis), rows_(at(system.grid->local_cells())),
       forward_(system, false, lines_), transposed_(system, true, lines_), work_(at(lines_.length)) {
@@ -285,12 +292,10 @@ void SweptBlock::product(bool transposed, const linalg::WideLaneVectors& x,
 }
 
 void SweptBlock::complement_line(const Side& side, PetscInt line, WideLanes* x) const {
-  const auto part = [&](const std::vector<double>& values) {
-    return values.empty() ? nullptr : values.data() + line * lines_.length;
-  };
+  const PetscInt first = line * lines_.length;
   WideLanes sum{};
-  base::run_widest<WeightedSum>(part(side.weights), x, at(lines_.length), &sum);
-  base::run_widest<Subtract<double>>(part(side.shares), sum, x, at(lines_.length));
+  base::run_widest<WeightedSum>(side.weights(first), x, at(lines_.length), &sum);
+  base::run_widest<Subtract<double>>(side.shares(first), sum, x, at(lines_.length));
 }
 
 void SweptBlock::solve_line(const Side& side, PetscInt line, WideLanes* x) const {
@@ -308,8 +313,7 @@ void SweptBlock::solve_line(const Side& side, PetscInt line, WideLanes* x) const
     defect[0] = x[length - 1];
     defect[1] = x[0];
   }
-  const double* const weights = side.weights.empty() ? nullptr : side.weights.data() + q;
-  base::run_widest<WeightedSum>(weights, x, length, &defect[borders - 1]);
+  base::run_widest<WeightedSum>(side.weights(q), x, length, &defect[borders - 1]);
   const double* const schur = factors.schur.data() + at(line) * borders * borders;
   for (std::size_t i = 0; i < borders; ++i) {
     WideLanes c{};

@@ -1,5 +1,5 @@
-/// s - L on the complement of a projection onto lines of a grid, for several vectors at once in
-/// single precision: products and sweeps read the matrix once for all of them, and a recursion
+/// s - L on the complement of a projection onto lines of a grid, for several vectors at once:
+/// products and sweeps read the matrix once for all of them, and a recursion
 /// along a line, which bounds a sweep for one vector, runs in all of them side by side.
 #pragma once
 
@@ -43,11 +43,13 @@ private:
   struct Side {
     Side(const SweptSystem& system, bool transposed, const Lines& lines);
     LineSweeps sweeps;
-    Rows rows;
-    std::vector<double> weights; ///< r of the projection's border; empty: 1
-    std::vector<double> shares;  ///< its c; empty: 1
-    LineCouplings earlier;       ///< in the order of lines
+    /// r of the projection's border from cell `first` on, and its c; null: 1. Local.
+    const double* weights(PetscInt first) const;
+    const double* shares(PetscInt first) const;
+    bool transposed;
+    LineCouplings earlier; ///< in the order of lines
     LineCouplings later;
+    Rows rows;
   };
   Side& side(bool transposed) { return transposed ? transposed_ : forward_; }
   void solve_line(const Side& side, PetscInt line, base::WideLanes* x) const;
