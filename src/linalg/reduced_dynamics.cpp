@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <memory>
 
 #include "base/signals.hpp"
+#include "linalg/basis_passes.hpp"
 #include "linalg/dense.hpp"
 
 namespace komori::linalg {
@@ -23,6 +25,9 @@ constexpr Index lag = 3;
 /// several poles a share of 1e-2 was seen to cost a digit of the sums, this one none.
 constexpr double share_of_solves = 1e-4;
 constexpr double roughest_solve = 1e-2;
+
+/// Of the vectors of a space among each other; the sums err by as much of themselves.
+constexpr double orthogonality = 1e-13;
 
 /// By the eigenvectors of a matrix that need not be symmetric.
 ExponentialSum by_eigenvectors(const MatrixXd& h, const MatrixXd& outputs, double beta) {
@@ -87,6 +92,21 @@ ExponentialSum spectral(const MatrixXd& h, const MatrixXd& outputs, double beta,
   return sum.condition > nearly_together ? apart(h, outputs, beta, sum) : sum;
 }
 
+/// The entries of the first vectors of a basis, for reading.
+class OpenVectors {
+public:
+  OpenVectors(const std::vector<base::UniqueVec>& basis, std::size_t count) {
+    for (std::size_t j = 0; j < count; ++j) {
+      columns_.push_back(arrays_.emplace_back(basis[j].get()).span().data());
+    }
+  }
+  const Columns& columns() const { return columns_; }
+
+private:
+  std::deque<base::ReadArray> arrays_;
+  Columns columns_;
+};
+
 /// The space under construction.
 class Space {
 public:
@@ -96,7 +116,7 @@ public:
     beta_ = std::sqrt(std::max(0.0, product(first.get(), first.get())));
     if (beta_ > 0) {
       check(VecScale(first.get(), 1 / beta_));
-      project();
+      project_newest();
     }
   }
   Space(const ReductionRequest& request, Vec start, StateReader& saved)
@@ -105,7 +125,7 @@ public:
     const auto dimension = static_cast<std::size_t>(saved.count());
     for (std::size_t j = 0; j < dimension; ++j) {
       basis_.push_back(saved.vector());
-      project();
+      project_newest();
     }
   }
   SolverState state() const {
@@ -124,20 +144,12 @@ public:
     const auto& solve = request_.solves[j % request_.solves.size()];
     base::UniqueVec next = base::duplicate(image_.get());
     solve(basis_[j].get(), next.get(), tolerance);
-    const double before = std::sqrt(product(next.get(), next.get()));
-    std::vector<Vec> raw = handles();
-    std::vector<PetscScalar> dots(raw.size());
-    for (int pass = 0; pass < 2; ++pass) {
-      check(VecPointwiseMult(weighted_.get(), next.get(), request_.weights));
-      check(VecMDot(weighted_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
-      for (PetscScalar& dot : dots) dot = -dot;
-      check(VecMAXPY(next.get(), static_cast<PetscInt>(raw.size()), dots.data(), raw.data()));
-    }
-    const double left = std::sqrt(product(next.get(), next.get()));
-    if (!(left > 1e-13 * before)) return false;
-    check(VecScale(next.get(), 1 / left));
+    const Projections found = orthogonalised(next.get());
+    const double whole = found.along.squaredNorm() + found.square;
+    if (!(found.square > 1e-26 * whole)) return false;
+    check(VecScale(next.get(), 1 / std::sqrt(found.square)));
     basis_.push_back(std::move(next));
-    project();
+    project_newest();
     return true;
   }
 
@@ -152,34 +164,36 @@ private:
     check(VecCopy(from, basis_.back().get()));
     return basis_.back();
   }
+  MPI_Comm comm() const { return PetscObjectComm(reinterpret_cast<PetscObject>(image_.get())); }
+  Projections orthogonalised(Vec x) const {
+    const base::ReadArray weights(request_.weights);
+    const base::WriteArray entries(x);
+    return orthogonalise(comm(), OpenVectors(basis_, basis_.size()).columns(), weights.span(),
+                         entries.span(), orthogonality);
+  }
   double product(Vec a, Vec b) {
     check(VecPointwiseMult(weighted_.get(), a, request_.weights));
     return base::dot(weighted_.get(), b);
   }
-  std::vector<Vec> handles() const {
-    std::vector<Vec> raw;
-    for (const base::UniqueVec& vector : basis_) raw.push_back(vector.get());
-    return raw;
-  }
   /// The new row and column of H = V^T W M V, from a product with M and one with its transpose, and
   /// the new column of the outputs.
-  void project() {
-    const Index n = dimension_of_h_++;
+  void project_newest() {
+    const Index n = h_.rows();
     h_.conservativeResizeLike(MatrixXd::Zero(n + 1, n + 1));
     outputs_.conservativeResizeLike(
         MatrixXd::Zero(static_cast<Index>(request_.outputs.size()), n + 1));
-    std::vector<Vec> raw = handles();
-    raw.resize(static_cast<std::size_t>(n) + 1);
-    const Vec newest = raw.back();
-    VectorXd dots(n + 1);
-    check(MatMult(request_.matrix, newest, image_.get()));
-    check(VecPointwiseMult(image_.get(), image_.get(), request_.weights));
-    check(VecMDot(image_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
-    h_.col(n) = dots;
+    const Vec newest = basis_[static_cast<std::size_t>(n)].get();
     check(VecPointwiseMult(weighted_.get(), newest, request_.weights));
     check(MatMultTranspose(request_.matrix, weighted_.get(), image_.get()));
-    check(VecMDot(image_.get(), static_cast<PetscInt>(raw.size()), raw.data(), dots.data()));
-    h_.row(n).head(n) = dots.head(n).transpose();
+    check(MatMult(request_.matrix, newest, weighted_.get()));
+    check(VecPointwiseMult(weighted_.get(), weighted_.get(), request_.weights));
+    const base::ReadArray image(weighted_.get());
+    const base::ReadArray transposed(image_.get());
+    const OpenVectors known(basis_, static_cast<std::size_t>(n) + 1);
+    const MatrixXd products =
+        project_both(comm(), known.columns(), image.span(), transposed.span());
+    h_.col(n) = products.col(0);
+    h_.row(n).head(n) = products.col(1).head(n).transpose();
     if (request_.outputs.empty()) return;
     VectorXd seen(static_cast<Index>(request_.outputs.size()));
     check(VecMDot(newest, static_cast<PetscInt>(request_.outputs.size()), request_.outputs.data(),
@@ -194,7 +208,6 @@ private:
   MatrixXd h_;
   MatrixXd outputs_;
   double beta_ = 0;
-  Index dimension_of_h_ = 0;
 };
 
 /// Differences of two sums at the times against what they may be; below 1: all within the
@@ -263,7 +276,7 @@ Reduction reduce(const ReductionRequest& request, Vec start, base::Log& log) {
     const Index n = space->dimension();
     const bool last = !grown || n >= most;
     if (last || n >= next) {
-      next = n + std::max<Index>(1, n / 6);
+      next = n + std::max<Index>(1, n / 12);
       result.sum = space->sum(n);
       const Comparison comparison =
           n > lag ? compare(result.sum, space->sum(n - lag), request) : Comparison{.worst = 0};
