@@ -9,14 +9,14 @@
 namespace komori::base::detail {
 namespace {
 
-constexpr std::size_t alignment = lanes * sizeof(double);
+constexpr std::size_t alignment = group_size * sizeof(double);
 
 [[gnu::always_inline]] inline void run(Elementary f, const double* first, const double* second,
                                        double* __restrict result, std::size_t count) {
   const auto* const a = static_cast<const double*>(__builtin_assume_aligned(first, alignment));
   const auto* const b = static_cast<const double*>(__builtin_assume_aligned(second, alignment));
   auto* const to = static_cast<double*>(__builtin_assume_aligned(result, alignment));
-  const std::size_t n = count / lanes * lanes; // tells the compiler that no rest remains
+  const std::size_t n = count / group_size * group_size; // tells the compiler that no rest remains
   const auto unary = [&](auto&& call) __attribute__((always_inline)) {
     for (std::size_t i = 0; i < n; ++i) to[i] = call(a[i]);
   };

@@ -90,11 +90,11 @@ private:
     std::array<base::LaneArray, 3> values;
     std::array<const double*, 3> operands{};
     for (std::size_t c = 0; c < node.children.size(); ++c) {
-      values[c] = base::LaneArray(base::lanes, owner_.nodes_[node.children[c]].constant);
+      values[c] = base::LaneArray(base::group_size, owner_.nodes_[node.children[c]].constant);
       operands[c] = values[c].data();
     }
-    base::LaneArray result(base::lanes);
-    compute(node, operands.data(), result.data(), base::lanes);
+    base::LaneArray result(base::group_size);
+    compute(node, operands.data(), result.data(), base::group_size);
     return {.constant = *result.data()};
   }
 

@@ -113,8 +113,8 @@ void Formulas::evaluate(std::span<const std::span<const double>> columns,
 }
 
 void Formulas::evaluate_at(std::span<const double> point, std::span<double> values) const {
-  for (const std::size_t k : used_) std::fill_n(values_of(k), base::lanes, point[k]);
-  run(base::lanes);
+  for (const std::size_t k : used_) std::fill_n(values_of(k), base::group_size, point[k]);
+  run(base::group_size);
   for (std::size_t f = 0; f < outputs_.size(); ++f) {
     const ExpressionNode& node = expression_.nodes()[outputs_[f]];
     values[f] = node.mask == 0 ? node.constant : *values_of(outputs_[f]);

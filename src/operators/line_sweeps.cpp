@@ -18,16 +18,6 @@ std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
 }
 
-/// This rank's rows and columns, or their transpose.
-base::UniqueMat inner_block(Mat entries, bool transposed) {
-  Mat block = nullptr;
-  check(MatGetDiagonalBlock(entries, &block)); // borrowed
-  if (!transposed) return base::UniqueMat::share(block);
-  base::UniqueMat own;
-  check(MatTranspose(block, MAT_INITIAL_MATRIX, own.put()));
-  return own;
-}
-
 /// The tridiagonal blocks of all lines.
 struct Blocks {
   explicit Blocks(std::size_t cells, double shift)
@@ -181,37 +171,32 @@ struct Gather {
 
 } // namespace
 
-Lines::Lines(const spaces::Grid& grid, int axis)
-    : length(grid.block().count[static_cast<std::size_t>(axis)]) {
-  for (int k = axis + 1; k < grid.dimension(); ++k) {
-    stride *= grid.block().count[static_cast<std::size_t>(k)];
-  }
-  // A rank without cells has lines of no cells.
-  if (grid.local_cells() == 0) {
-    length = 1;
-    stride = 1;
-  }
-  count = grid.local_cells() / length;
-  whole = grid.ranks_per_axis()[static_cast<std::size_t>(axis)] == 1;
-  ring = whole && grid.axis(axis).periodic() && length > 2;
+base::UniqueMat rows_of(Mat entries, bool transposed) {
+  if (!transposed) return base::UniqueMat::share(entries);
+  base::UniqueMat rows;
+  check(MatTranspose(entries, MAT_INITIAL_MATRIX, rows.put()));
+  return rows;
 }
 
-LineSweeps::LineSweeps(Mat entries, double shift, const Lines& lines, const Projection* projection,
-                       bool transposed)
-    : lines_(lines), transposed_(transposed), work_(at(lines.length)) {
+LineSweeps::LineSweeps(Mat rows, double shift, const spaces::Grid& grid, int axis,
+                       const Projection* projection, bool transposed)
+    : lines_(grid, axis), border_(rows, grid, lines_), exchange_(border_), transposed_(transposed),
+      work_(at(lines_.length)) {
   factors_.projected = projection != nullptr;
-  read(entries, shift);
+  read(rows, shift);
   factors_.borders = (lines_.ring ? 2 : 0) + (factors_.projected ? 1 : 0);
   if (factors_.projected) add_shares(*projection);
   if (factors_.borders > 0) eliminate_borders();
 }
 
-void LineSweeps::read(Mat entries, double shift) {
-  const base::UniqueMat block = inner_block(entries, transposed_);
+void LineSweeps::read(Mat rows, double shift) {
   Blocks blocks(at(lines_.count * lines_.length), shift);
   Entries earlier;
   Entries later;
   if (lines_.ring) corners_.assign(2 * at(lines_.count), 0);
+  PetscInt begin = 0;
+  PetscInt end = 0;
+  check(MatGetOwnershipRange(rows, &begin, &end));
   const PetscInt last = lines_.length - 1;
   std::size_t q = 0;
   for (PetscInt line = 0; line < lines_.count; ++line) {
@@ -220,12 +205,14 @@ void LineSweeps::read(Mat entries, double shift) {
       PetscInt count = 0;
       const PetscInt* columns = nullptr;
       const PetscScalar* values = nullptr;
-      check(MatGetRow(block.get(), cell, &count, &columns, &values));
+      check(MatGetRow(rows, begin + cell, &count, &columns, &values));
       for (PetscInt e = 0; e < count; ++e) {
-        const PetscInt other = lines_.line_of(columns[e]);
-        const PetscInt place = lines_.place_of(columns[e]);
+        if (columns[e] < begin || columns[e] >= end) continue; // the border's
+        const PetscInt column = columns[e] - begin;
+        const PetscInt other = lines_.line_of(column);
+        const PetscInt place = lines_.place_of(column);
         if (other != line) {
-          (other < line ? earlier : later).add(columns[e], values[e]);
+          ((other < line) != lines_.reversed ? earlier : later).add(column, values[e]);
         } else if (place == j) {
           blocks.diagonal[q] -= values[e];
         } else if (place == j - 1) {
@@ -236,7 +223,7 @@ void LineSweeps::read(Mat entries, double shift) {
           corners_[2 * at(line) + (j == 0 ? 0 : 1)] -= values[e];
         }
       }
-      check(MatRestoreRow(block.get(), cell, &count, &columns, &values));
+      check(MatRestoreRow(rows, begin + cell, &count, &columns, &values));
       earlier.end_row();
       later.end_row();
     }
@@ -365,23 +352,35 @@ void LineSweeps::subtract_borders(PetscInt line) {
 
 void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
   const PetscInt stride = lines_.stride;
-  for (PetscInt line = 0; line < lines_.count; ++line) {
+  const auto value = [&](PetscInt cell) { return x[at(cell)]; };
+  exchange_.begin(true);
+  for (PetscInt k = 0; k < lines_.count; ++k) {
+    const PetscInt line = lines_.swept(k);
     const double* const from = b.data() + lines_.first(line);
     double* const to = x.data() + lines_.first(line);
     for (PetscInt j = 0; j < lines_.length; ++j) work_[at(j)] = from[j * stride];
     gather(factors_.earlier, line, x.data());
+    exchange_.add(k, line, work_.data());
     solve_line(line);
     for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = work_[at(j)];
+    exchange_.pass_on(k, value);
   }
+  exchange_.end();
   // (D - F)^-1 D y = y + D^-1 F x, line by line.
-  for (PetscInt line = lines_.count - 1; line >= 0; --line) {
-    if (factors_.later.coupled[at(line)] == 0) continue;
-    double* const to = x.data() + lines_.first(line);
+  exchange_.begin(false);
+  for (PetscInt k = 0; k < lines_.count; ++k) {
+    const PetscInt line = lines_.swept(lines_.count - 1 - k);
     std::fill(work_.begin(), work_.end(), 0.0);
-    gather(factors_.later, line, x.data());
-    solve_line(line);
-    for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
+    const bool others = exchange_.add(k, line, work_.data());
+    if (others || factors_.later.coupled[at(line)] != 0) {
+      gather(factors_.later, line, x.data());
+      solve_line(line);
+      double* const to = x.data() + lines_.first(line);
+      for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
+    }
+    exchange_.pass_on(k, value);
   }
+  exchange_.end();
 }
 
 void LineSweeps::complement(double a, std::span<const double> x, double b, std::span<double> y) {

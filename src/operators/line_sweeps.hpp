@@ -5,7 +5,8 @@
 /// With D the tridiagonal blocks of the lines and -E, -F what couples a line to earlier and later
 /// ones, M = (D - E) D^-1 (D - F). Transport with upwinding is triangular in the order of lines for
 /// each sign of the velocity, so that both sweeps together follow it whatever the cells' width:
-/// iterations hardly grow with the grid. On functions of mean 0 every D is bordered,
+/// iterations hardly grow with the grid, or with the ranks it is cut among (`SweepBorder`). On
+/// functions of mean 0 every D is bordered,
 ///
 ///   [ D    c ] [x]   [b]
 ///   [ r^T  0 ] [y] = [0],
@@ -22,24 +23,10 @@
 
 #include "models/sde.hpp"
 #include "operators/projection.hpp"
+#include "operators/sweep_border.hpp"
 #include "spaces/grid.hpp"
 
 namespace komori::operators {
-
-/// Which of this rank's cells form a line along one axis. Local.
-struct Lines {
-  Lines(const spaces::Grid& grid, int axis);
-  PetscInt length = 0; ///< cells of a line on this rank
-  PetscInt count = 0;  ///< lines on this rank
-  PetscInt stride = 1; ///< between neighbours on a line
-  bool whole = false;  ///< no line is cut between ranks
-  bool ring = false;   ///< whole lines that close
-  PetscInt first(PetscInt line) const { return line / stride * length * stride + line % stride; }
-  PetscInt line_of(PetscInt cell) const {
-    return cell / (length * stride) * stride + cell % stride;
-  }
-  PetscInt place_of(PetscInt cell) const { return cell / stride % length; }
-};
 
 /// Couplings of cells, in the order of lines, to cells of other lines: `width` of each cell, some
 /// of them 0.
@@ -70,25 +57,29 @@ struct LineFactors {
   std::vector<double> schur; ///< inverse Schur complements, line by line
 };
 
-/// The sweeps on this rank's part; couplings to other ranks are left out. All local but the
-/// constructor.
+/// The rows of a matrix of type aij, or of its transpose. Collective.
+base::UniqueMat rows_of(Mat entries, bool transposed);
+
+/// The sweeps, on all ranks together.
 class LineSweeps {
 public:
-  /// Of s - L, or its transpose; `entries` is L with entries, of type aij. With a projection whose
-  /// parts are the lines (`parts_are_lines`), of its restriction to the complement. Collective.
-  LineSweeps(Mat entries, double shift, const Lines& lines, const Projection* projection,
-             bool transposed);
+  /// Of s - L, or its transpose, whose `rows` are those of L, or of its transpose. With a
+  /// projection whose parts are the lines (`parts_are_lines`), of its restriction to the
+  /// complement. Collective.
+  LineSweeps(Mat rows, double shift, const spaces::Grid& grid, int axis,
+             const Projection* projection, bool transposed);
 
-  /// x = M^-1 b; of a restriction, x is in the range of Q to round-off.
+  /// x = M^-1 b; of a restriction, x is in the range of Q to round-off. Collective.
   void apply(std::span<const double> b, std::span<double> x);
-  /// y becomes Q (a x + b y), or Q^T of it; needs a projection.
+  /// y becomes Q (a x + b y), or Q^T of it; needs a projection. Local.
   void complement(double a, std::span<const double> x, double b, std::span<double> y);
 
   const Lines& lines() const noexcept { return lines_; }
+  const SweepBorder& border() const noexcept { return border_; }
   const LineFactors& factors() const noexcept { return factors_; }
 
 private:
-  void read(Mat entries, double shift);
+  void read(Mat rows, double shift);
   void add_shares(const Projection& projection);
   void eliminate_borders();
   void gather(const LineCouplings& couplings, PetscInt line, const double* x);
@@ -98,6 +89,8 @@ private:
   double seen(PetscInt line, const double* x) const;
 
   Lines lines_;
+  SweepBorder border_;
+  SweepExchange<double> exchange_;
   LineFactors factors_;
   bool transposed_ = false;
   std::vector<double> corners_; ///< of rings: first-to-last and last-to-first of every line

@@ -5,7 +5,7 @@
 
 namespace komori::operators {
 
-/// Arrays of `count` faces, with room for whole groups of `base::lanes`.
+/// Arrays of `count` faces, with room for whole groups of `base::group_size`.
 struct RateArrays {
   const double* work = nullptr;       ///< force times distance
   const double* face = nullptr;       ///< D on the faces, or null: `diffusion` everywhere

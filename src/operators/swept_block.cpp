@@ -210,11 +210,14 @@ private:
 } // namespace
 
 SweptBlock::Side::Side(const SweptSystem& system, bool transposed, const Lines& lines)
-    : sweeps(system.entries, system.shift, lines, system.projection, transposed),
-      transposed(transposed), earlier(in_order_of_lines(sweeps.factors().earlier, lines)),
+    : Side(system, rows_of(system.entries, transposed), transposed, lines) {}
+
+SweptBlock::Side::Side(const SweptSystem& system, const base::UniqueMat& own, bool transposed,
+                       const Lines& lines)
+    : sweeps(own.get(), system.shift, *system.grid, system.axis, system.projection, transposed),
+      exchange(sweeps.border()), transposed(transposed),
+      earlier(in_order_of_lines(sweeps.factors().earlier, lines)),
       later(in_order_of_lines(sweeps.factors().later, lines)) {
-  base::UniqueMat own = base::UniqueMat::share(system.entries);
-  if (transposed) check(MatTranspose(system.entries, MAT_INITIAL_MATRIX, own.put()));
   PetscInt first = 0;
   PetscInt end = 0;
   check(MatGetOwnershipRange(own.get(), &first, &end));
@@ -328,7 +331,7 @@ void SweptBlock::solve_line(const Side& side, PetscInt line, WideLanes* x) const
 
 void SweptBlock::precondition(bool transposed, const linalg::LaneVectors& b,
                               linalg::WideLaneVectors& x) {
-  const Side& s = side(transposed);
+  Side& s = side(transposed);
   const std::size_t length = at(lines_.length);
   const auto gather = [&](const LineCouplings& couplings, std::size_t line, const Lanes* from,
                           WideLanes* to) {
@@ -337,18 +340,30 @@ void SweptBlock::precondition(bool transposed, const linalg::LaneVectors& b,
                              couplings.coupled[line] != 0 ? couplings.width : 0, x.data(), from, to,
                              length);
   };
-  for (PetscInt line = 0; line < lines_.count; ++line) {
+  const auto value = [&](PetscInt cell) -> const WideLanes& { return x[at(row_of(lines_, cell))]; };
+  s.exchange.begin(true);
+  for (PetscInt k = 0; k < lines_.count; ++k) {
+    const PetscInt line = lines_.swept(k);
     WideLanes* const to = x.data() + at(line) * length;
     gather(s.earlier, at(line), b.data() + at(line) * length, to);
+    s.exchange.add(k, line, to);
     solve_line(s, line, to);
+    s.exchange.pass_on(k, value);
   }
+  s.exchange.end();
   // (D - F)^-1 D y = y + D^-1 F x, line by line.
-  for (PetscInt line = lines_.count - 1; line >= 0; --line) {
-    if (s.later.coupled[at(line)] == 0) continue;
+  s.exchange.begin(false);
+  for (PetscInt k = 0; k < lines_.count; ++k) {
+    const PetscInt line = lines_.swept(lines_.count - 1 - k);
     gather(s.later, at(line), nullptr, work_.data());
-    solve_line(s, line, work_.data());
-    base::run_widest<Add>(work_.data(), x.data() + at(line) * length, length);
+    const bool others = s.exchange.add(k, line, work_.data());
+    if (others || s.later.coupled[at(line)] != 0) {
+      solve_line(s, line, work_.data());
+      base::run_widest<Add>(work_.data(), x.data() + at(line) * length, length);
+    }
+    s.exchange.pass_on(k, value);
   }
+  s.exchange.end();
 }
 
 } // namespace komori::operators

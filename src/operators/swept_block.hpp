@@ -42,7 +42,10 @@ private:
   /// One of the two systems.
   struct Side {
     Side(const SweptSystem& system, bool transposed, const Lines& lines);
+    Side(const SweptSystem& system, const base::UniqueMat& own, bool transposed,
+         const Lines& lines);
     LineSweeps sweeps;
+    SweepExchange<base::WideLanes> exchange;
     /// r of the projection's border from cell `first` on, and its c; null: 1. Local.
     const double* weights(PetscInt first) const;
     const double* shares(PetscInt first) const;

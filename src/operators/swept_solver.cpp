@@ -26,8 +26,8 @@ public:
   Side(const SweptSystem& system, bool transposed)
       : system_(system), transposed_(transposed), lines_(*system.grid, system.axis),
         by_lines_(system.projection && parts_are_lines(*system.projection, lines_)),
-        sweeps_(system.entries, system.shift, lines_, by_lines_ ? system.projection : nullptr,
-                transposed),
+        sweeps_(rows_of(system.entries, transposed).get(), system.shift, *system.grid, system.axis,
+                by_lines_ ? system.projection : nullptr, transposed),
         right_(system.grid->vector()) {
     const Vec like = right_.get();
     matrix_ = linalg::shell(

@@ -126,7 +126,7 @@ TEST(Elementary, values_do_not_depend_on_their_place_or_neighbours) {
   for (const Case& c : all_functions()) {
     LaneArray whole(first.size());
     apply(c.function, filled(first).data(), filled(second).data(), whole.data(), whole.size());
-    for (std::size_t shift = 1; shift < lanes; ++shift) {
+    for (std::size_t shift = 1; shift < group_size; ++shift) {
       LaneArray part(first.size() - shift);
       apply(c.function, filled(first, shift).data(), filled(second, shift).data(), part.data(),
             part.size());
@@ -140,11 +140,11 @@ TEST(Elementary, values_do_not_depend_on_their_place_or_neighbours) {
 
 TEST(Elementary, arrays_have_whole_groups) {
   EXPECT_EQ(padded(0), 0U);
-  EXPECT_EQ(padded(1), lanes);
-  EXPECT_EQ(padded(lanes), lanes);
-  const LaneArray array(lanes + 1, 3);
-  EXPECT_EQ(array.size(), 2 * lanes);
-  EXPECT_EQ(array.data()[2 * lanes - 1], 3);
+  EXPECT_EQ(padded(1), group_size);
+  EXPECT_EQ(padded(group_size), group_size);
+  const LaneArray array(group_size + 1, 3);
+  EXPECT_EQ(array.size(), 2 * group_size);
+  EXPECT_EQ(array.data()[2 * group_size - 1], 3);
   EXPECT_EQ(LaneArray().data(), nullptr);
 }
 

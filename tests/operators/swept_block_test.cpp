@@ -53,7 +53,7 @@ TEST(SweptBlock, does_with_several_vectors_what_is_done_with_one) {
         return block.places().empty() ? row : static_cast<std::size_t>(block.places()[row]);
       };
       for (const bool transposed : {false, true}) {
-        LineSweeps sweeps(entries, shift, lines, &p, transposed);
+        LineSweeps sweeps(rows_of(entries, transposed).get(), shift, grid, axis, &p, transposed);
         linalg::WideLaneVectors from(block.rows());
         linalg::LaneVectors rounded(block.rows());
         linalg::WideLaneVectors image(block.rows());
