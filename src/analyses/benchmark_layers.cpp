@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/memory.hpp"
+#include "operators/generator.hpp"
 #include "operators/layer_boxes.hpp"
 
 namespace komori::analyses {
@@ -46,6 +49,25 @@ struct Layer {
   base::UniqueVec u, v, p, q;
 };
 
+/// What one would store instead if the next value lay in one of the cells around: rates of a
+/// diffusion in three dimensions.
+struct Neighbours {
+  Neighbours(const spaces::Grid& cells, const models::Sde& model)
+      : generator(operators::assemble_generator(operators::FaceFluxes(cells, model, {}))),
+        x(cells.sampled([](auto) { return 1.0; })), y(cells.vector()) {}
+  void multiply() const { check(MatMult(generator.matrix.get(), x.get(), y.get())); }
+  double bytes() const {
+    PetscInt rows = 0;
+    check(VecGetSize(x.get(), &rows));
+    constexpr double entry = sizeof(PetscScalar) + sizeof(PetscInt);
+    return static_cast<double>(generator.facts.nonzeros) * entry +
+           static_cast<double>(rows) * (sizeof(PetscInt) + 16);
+  }
+
+  operators::Generator generator;
+  base::UniqueVec x, y;
+};
+
 } // namespace
 
 void BenchmarkLayers::layer_products() {
@@ -54,10 +76,24 @@ void BenchmarkLayers::layer_products() {
     const Layer large(session_.comm(), cells);
     const Mat boxes = large.boxes.matrix.get();
     const double bytes = operators::box_product_bytes(boxes);
-    beside_triad("triad bandwidth, arrays as the layer's",
-                 {{"layer, M v without a matrix", [&] { large.expectation(boxes); }, bytes},
-                  {"layer, N p without a matrix", [&] { large.density(boxes); }, bytes}},
-                 static_cast<double>(large.from->grid().cells()));
+    const auto points = static_cast<double>(large.from->grid().cells());
+    std::vector<Product> products{
+        {"layer, M v without a matrix", [&] { large.expectation(boxes); }, bytes},
+        {"layer, N p without a matrix", [&] { large.density(boxes); }, bytes}};
+    std::optional<Neighbours> neighbours;
+    if (input_.compare) {
+      neighbours.emplace(grid(points, -2.5, 2.5, 3, session_.comm()), sde(false, 3));
+      products.push_back({"seven-point matrix (AIJ), as many rows", [&] { neighbours->multiply(); },
+                          neighbours->bytes()});
+    }
+    beside_triad("triad bandwidth, arrays as the layer's", products, points);
+    const auto& all = results_;
+    if (input_.compare) {
+      add({.name = "layer, M v over the seven-point matrix",
+           .value = all[all.size() - 3].seconds / all[all.size() - 1].seconds,
+           .unit = "times",
+           .note = "seconds of one product over those of the other"});
+    }
   }
   if (!input_.compare) return;
   constexpr PetscInt most = 24; // 2.4e7 entries; their number grows with the sixth power

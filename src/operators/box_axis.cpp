@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace komori::operators {
 
@@ -126,22 +127,34 @@ BoxPass BoxAxis::pass() const {
   return pass;
 }
 
-BoxPass BoxAxis::pass(std::size_t first, std::size_t count) const {
-  BoxPass part = pass();
-  part.nodes = count;
+BoxPart BoxAxis::part(std::size_t first, std::size_t count) const {
+  BoxPart part{.node = first, .nodes = count};
   if (!noisy()) {
-    part.first_cell = first_ + first;
-    part.skipped = 0;
-    part.cells = part.kept = std::min(count, kept_ - first);
+    part.cell = first_ + first;
+    part.shares.assign(std::min(count, kept_ - first), 1.0);
     return part;
   }
   const std::size_t last = std::min(first + count, distinct_) - 1;
-  part.first_cell = cell(clamped(where_[first] - reach_));
-  part.cells = cell(clamped(where_[last] + reach_)) + 1 - part.first_cell;
-  part.shares.resize(part.cells);
-  for (std::size_t i = 0; i < part.cells; ++i) {
-    part.shares[i] = share(part.first_cell + i, where_[first]);
+  part.cell = cell(clamped(where_[first] - reach_));
+  part.shares.resize(cell(clamped(where_[last] + reach_)) + 1 - part.cell);
+  for (std::size_t i = 0; i < part.shares.size(); ++i) {
+    part.shares[i] = share(part.cell + i, where_[first]);
   }
+  return part;
+}
+
+BoxPass BoxAxis::pass(std::size_t first, std::size_t count) const {
+  BoxPart its = part(first, count);
+  BoxPass part = pass();
+  part.nodes = count;
+  part.first_cell = its.cell;
+  part.cells = its.shares.size();
+  if (!noisy()) {
+    part.skipped = 0;
+    part.kept = part.cells;
+    return part;
+  }
+  part.shares = std::move(its.shares);
   part.moves.assign(part.moves.begin() + static_cast<std::ptrdiff_t>(first),
                     part.moves.begin() + static_cast<std::ptrdiff_t>(first + count - 1));
   for (BoxMove& move : part.moves) {

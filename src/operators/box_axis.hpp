@@ -40,6 +40,8 @@ public:
   BoxPass pass() const;
   /// From the cells that the nodes first, ..., first + count - 1 take, to values at these.
   BoxPass pass(std::size_t first, std::size_t count) const;
+  /// These nodes as a part of all, made of cells counted from that number on.
+  BoxPart part(std::size_t first, std::size_t count) const;
 
 private:
   /// The share of a cell in the interval around y.

@@ -46,17 +46,11 @@ void average_lines(const BoxLines& lines, const double* values, double* at_nodes
 void spread_lines(const BoxLines& lines, const double* at_nodes, double* values) {
   is_wide ? wide::spread(lines, at_nodes, values) : plain::spread(lines, at_nodes, values);
 }
-void average_lines_in_place(const BoxLines& lines, double* table) {
-  is_wide ? wide::average_in_place(lines, table) : plain::average_in_place(lines, table);
-}
-void spread_lines_in_place(const BoxLines& lines, double* table) {
-  is_wide ? wide::spread_in_place(lines, table) : plain::spread_in_place(lines, table);
-}
-void gather_rows(const BoxRows& points, const double* table, double* const* values) {
+void gather_points(const BoxPlaces& points, const double* table, double* values) {
   is_wide ? wide::by_axes<wide::Gather>(points, table, values)
           : plain::by_axes<plain::Gather>(points, table, values);
 }
-void scatter_rows(const BoxRows& points, const double* const* values, double* table) {
+void scatter_points(const BoxPlaces& points, const double* values, double* table) {
   is_wide ? wide::by_axes<wide::Scatter>(points, values, table)
           : plain::by_axes<plain::Scatter>(points, values, table);
 }

@@ -3,8 +3,7 @@
 
 #include <array>
 #include <cstddef>
-
-#include "base/petsc.hpp"
+#include <cstdint>
 
 namespace komori::operators {
 
@@ -24,13 +23,16 @@ struct BoxTerm {
 };
 
 /// Lines along an axis. Value i of line l lies at i * step + l * side; steps are 1 where lines lie
-/// along the last axis, and sides are 1 where they lie next to each other.
+/// along the last axis, and sides are 1 where they lie next to each other. Where they have some of
+/// the nodes and cells only, moves and terms are those of all: cells are counted as these count.
 struct BoxLines {
   const double* first = nullptr; ///< [cells] shares of the cells in the interval at the first node
+  std::size_t first_cell = 0;    ///< the one that these begin with
   std::size_t cells = 0;
   const BoxMove* moves = nullptr;      ///< [nodes - 1]
-  const BoxTerm* terms = nullptr;      ///< the same by cells: those of cell i from begins[i] on
+  const BoxTerm* terms = nullptr;      ///< the same by cells: those of the first from begins[0] on
   const std::size_t* begins = nullptr; ///< [cells + 1]
+  std::size_t first_node = 0;          ///< as terms count it
   std::size_t nodes = 0;
   std::size_t lines = 0;
   std::size_t cell_step = 0;
@@ -40,6 +42,9 @@ struct BoxLines {
   /// Values at nodes go to memory past the caches; lines then lie next to each other, all at
   /// multiples of 32 bytes.
   bool stream = false;
+  bool add = false; ///< what cells are given is added to them
+  /// If not 0, the distance to values that come next, which are asked for.
+  std::size_t ahead = 0;
   double* work = nullptr; ///< room for `lines_at_once` * (cells + nodes + 4) numbers
 };
 constexpr std::size_t lines_at_once = 16;
@@ -49,27 +54,27 @@ void average_lines(const BoxLines& lines, const double* values, double* at_nodes
 /// The transposed. Local.
 void spread_lines(const BoxLines& lines, const double* at_nodes, double* values);
 
-/// The same where values at nodes take the place of those of cells, of lines next to each other.
-void average_lines_in_place(const BoxLines& lines, double* table);
-void spread_lines_in_place(const BoxLines& lines, double* table);
+/// Points whose values follow each other.
+struct BoxRun {
+  std::size_t begin = 0; ///< of the values
+  std::size_t count = 0; ///< at most `points_per_run`
+};
+constexpr std::size_t points_per_run = 1024;
+constexpr std::size_t runs_ahead = 8; ///< how early the values of a run are asked for
 
-/// How early a point's nodes are asked for.
-constexpr std::size_t points_ahead = 24;
-
-/// Rows of as many points each, in a table of one to four axes: the node before each point along
-/// all axes, and its share of the way to the next one along each.
-struct BoxRows {
+/// Points in a table of one to four axes, run by run: the node before each point along all axes,
+/// and its share of the way to the next one along each.
+struct BoxPlaces {
   std::size_t axes = 0;
-  const PetscInt* first = nullptr;      ///< [rows][length], and `points_ahead` + 4 more nodes
-  std::array<const double*, 4> share{}; ///< each [rows][length]
+  const BoxRun* runs = nullptr;
+  std::size_t count = 0;                ///< of runs
+  const std::uint32_t* node = nullptr;  ///< of every point
+  std::array<const double*, 4> share{}; ///< each of every point
   std::array<std::size_t, 4> stride{};  ///< of nodes, 1 along the last axis
-  std::size_t rows = 0;
-  std::size_t length = 0;
 };
 
-/// Interpolates the table at all points; the transposed adds to the table. Row r of the values
-/// begins at values[r]. Local.
-void gather_rows(const BoxRows& points, const double* table, double* const* values);
-void scatter_rows(const BoxRows& points, const double* const* values, double* table);
+/// Interpolates the table at all points; the transposed adds to the table. Local.
+void gather_points(const BoxPlaces& points, const double* table, double* values);
+void scatter_points(const BoxPlaces& points, const double* values, double* table);
 
 } // namespace komori::operators

@@ -35,6 +35,14 @@ using LooseTwo = double __attribute__((vector_size(16), aligned(8), may_alias));
   }
 }
 
+constexpr std::size_t numbers_in_line = 8; ///< of the caches
+
+/// Asks for the values of `lines_at_once` lines.
+[[gnu::always_inline]] inline void ask_for_lines(const double* values) {
+  for (std::size_t l = 0; l < lines_at_once; l += numbers_in_line) __builtin_prefetch(values + l);
+  __builtin_prefetch(values + lines_at_once - 1);
+}
+
 /// Values of `lines_at_once` lines, in registers.
 struct Group {
   static constexpr std::size_t fours = lines_at_once / 4;
@@ -69,7 +77,9 @@ template <bool stream>
 inline void average_group(const BoxLines& a, const double* values, double* at_nodes) {
   Group mean;
   for (std::size_t i = 0; i < a.cells; ++i) {
-    if (a.first[i] != 0) mean.add(a.first[i], values + i * a.cell_step);
+    const double* const value = values + (a.first_cell + i) * a.cell_step;
+    if (a.ahead != 0) ask_for_lines(value + a.ahead);
+    if (a.first[i] != 0) mean.add(a.first[i], value);
   }
   for (std::size_t j = 0;; ++j) {
     double* const to = at_nodes + j * a.node_step;
@@ -80,7 +90,9 @@ inline void average_group(const BoxLines& a, const double* values, double* at_no
     }
     if (j + 1 == a.nodes) return;
     const BoxMove& move = a.moves[j];
-    mean.add(move.up, values + move.high * a.cell_step);
+    const double* const high = values + move.high * a.cell_step;
+    if (a.ahead != 0) ask_for_lines(high + a.ahead);
+    mean.add(move.up, high);
     mean.add(-move.down, values + move.low * a.cell_step);
   }
 }
@@ -95,43 +107,26 @@ inline void sum_from_the_last(const BoxLines& a, const double* at_nodes, std::si
   }
 }
 
-/// What a cell is given: its parts of such sums.
+/// What a cell is given: its parts of such sums, of which those at the first node make up for all
+/// terms before.
 [[gnu::always_inline]] inline Group given(const BoxLines& a, std::size_t cell, const double* sums) {
   Group all;
   if (a.first[cell] != 0) all.add(a.first[cell], sums);
   for (std::size_t t = a.begins[cell]; t < a.begins[cell + 1]; ++t) {
-    all.add(a.terms[t].share, sums + a.terms[t].node * lines_at_once);
+    const std::size_t node = a.terms[t].node - a.first_node;
+    if (node - 1 < a.nodes - 1) all.add(a.terms[t].share, sums + node * lines_at_once);
   }
   return all;
 }
 
 inline void spread_group(const BoxLines& a, const double* at_nodes, double* values) {
   sum_from_the_last(a, at_nodes, a.node_step, a.work);
-  for (std::size_t i = 0; i < a.cells; ++i) given(a, i, a.work).put(values + i * a.cell_step);
-}
-
-/// `count` columns of a table, and zeros beside them, as lines next to each other; and back.
-inline void take_columns(const double* table, std::size_t step, std::size_t rows, std::size_t count,
-                         double* to) {
-  constexpr std::size_t n = lines_at_once;
-  constexpr std::size_t ahead = 4 * n;
-  for (std::size_t i = 0; i < rows; ++i) {
-    const double* const row = table + i * step;
-    if (count == n) {
-      __builtin_prefetch(row + ahead, 1);
-      __builtin_prefetch(row + ahead + n / 2, 1);
-      Group group;
-      group.add(1, row);
-      group.put(to + i * n);
-    } else {
-      for (std::size_t l = 0; l < n; ++l) to[i * n + l] = l < count ? row[l] : 0;
-    }
-  }
-}
-inline void put_columns(const double* from, std::size_t rows, std::size_t count, double* table,
-                        std::size_t step) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t l = 0; l < count; ++l) table[i * step + l] = from[i * lines_at_once + l];
+  for (std::size_t i = 0; i < a.cells; ++i) {
+    double* const to = values + (a.first_cell + i) * a.cell_step;
+    if (a.ahead != 0) ask_for_lines(to + a.ahead);
+    Group all = given(a, i, a.work);
+    if (a.add) all.add(1, to);
+    all.put(to);
   }
 }
 
@@ -144,6 +139,7 @@ inline void turn(const double* rows, std::size_t side, std::size_t lines, std::s
   for (std::size_t l = 0; l < n; ++l) row[l] = rows + (l < lines ? l : lines - 1) * side;
   std::size_t i = 0;
   for (; i + 4 <= size; i += 4) {
+    for (std::size_t l = i / 4 % 2; l < n; l += 2) __builtin_prefetch(row[l] + n * side + i);
     for (std::size_t g = 0; g < n; g += 4) {
       transpose(row + g, i, to + i * n + g, n);
     }
@@ -208,7 +204,9 @@ inline void average_few(const BoxLines& a, const double* values, double* at_node
     const double* const from = values + l * a.cell_side;
     double* const to = at_nodes + l * a.node_side;
     double mean = 0;
-    for (std::size_t i = 0; i < a.cells; ++i) mean += a.first[i] * from[i * a.cell_step];
+    for (std::size_t i = 0; i < a.cells; ++i) {
+      mean += a.first[i] * from[(a.first_cell + i) * a.cell_step];
+    }
     to[0] = mean;
     for (std::size_t j = 1; j < a.nodes; ++j) {
       const BoxMove& move = a.moves[j - 1];
@@ -222,7 +220,7 @@ inline void spread_few(const BoxLines& a, const double* at_nodes, double* values
   for (std::size_t l = 0; l < a.lines; ++l) {
     const double* const from = at_nodes + l * a.node_side;
     double* const to = values + l * a.cell_side;
-    for (std::size_t i = 0; i < a.cells; ++i) to[i * a.cell_step] = 0;
+    for (std::size_t i = 0; !a.add && i < a.cells; ++i) to[(a.first_cell + i) * a.cell_step] = 0;
     double sum = 0;
     for (std::size_t j = a.nodes; --j > 0;) {
       const BoxMove& move = a.moves[j - 1];
@@ -231,126 +229,63 @@ inline void spread_few(const BoxLines& a, const double* at_nodes, double* values
       to[move.low * a.cell_step] -= move.down * sum;
     }
     sum += from[0];
-    for (std::size_t i = 0; i < a.cells; ++i) to[i * a.cell_step] += a.first[i] * sum;
-  }
-}
-
-/// Where values at nodes take the place of those of cells, and the other way round.
-inline void average_in_place(const BoxLines& a, double* table) {
-  constexpr std::size_t n = lines_at_once;
-  if (a.lines < n) {
-    std::copy_n(table, a.cells * a.lines, a.work);
-    return average_few(a, a.work, table);
-  }
-  BoxLines group = a;
-  group.cell_step = n;
-  double* const few = a.work + a.cells * n;
-  for (std::size_t l = 0; l < a.lines; l += n) {
-    const std::size_t count = l + n <= a.lines ? n : a.lines - l;
-    take_columns(table + l, a.cell_step, a.cells, count, a.work);
-    group.node_step = count == n ? a.node_step : n;
-    average_group<false>(group, a.work, count == n ? table + l : few);
-    if (count < n) put_columns(few, a.nodes, count, table + l, a.node_step);
-  }
-}
-inline void spread_in_place(const BoxLines& a, double* table) {
-  constexpr std::size_t n = lines_at_once;
-  if (a.lines < n) {
-    std::copy_n(table, a.nodes * a.lines, a.work);
-    return spread_few(a, a.work, table);
-  }
-  BoxLines group = a;
-  group.node_step = n;
-  double* const few = a.work + a.nodes * n;
-  for (std::size_t l = 0; l < a.lines; l += n) {
-    const std::size_t count = l + n <= a.lines ? n : a.lines - l;
-    take_columns(table + l, a.node_step, a.nodes, count, a.work);
-    group.cell_step = count == n ? a.cell_step : n;
-    spread_group(group, a.work, count == n ? table + l : few);
-    if (count < n) put_columns(few, a.cells, count, table + l, a.cell_step);
-  }
-}
-
-/// Of two points: values at two neighbours along the last axis, interpolated along the others.
-template <int K, int axis> struct Pairs {
-  [[gnu::always_inline]] static void interpolate(const double* one, const double* other,
-                                                 const Four (&share)[K], const std::size_t* stride,
-                                                 Four& to) {
-    if constexpr (axis == K - 1) {
-      load_pairs(one, other, to);
-    } else {
-      const std::size_t step = stride[axis];
-      Four first;
-      Four second;
-      Pairs<K, axis + 1>::interpolate(one, other, share, stride, first);
-      Pairs<K, axis + 1>::interpolate(one + step, other + step, share, stride, second);
-      to = first + share[axis] * (second - first);
+    for (std::size_t i = 0; i < a.cells; ++i) {
+      to[(a.first_cell + i) * a.cell_step] += a.first[i] * sum;
     }
-  }
-};
-
-/// Asks for what a later point is interpolated from.
-template <int K> [[gnu::always_inline]] inline void prefetch(const BoxRows& a, std::size_t point, const double* table) {
-  const double* const node = table + a.first[point];
-  for (std::size_t corner = 0; corner < std::size_t{1} << (K - 1); ++corner) {
-    std::size_t place = 0;
-    for (std::size_t k = 0; k + 1 < K; ++k) place += (corner >> k & 1) != 0 ? a.stride[k] : 0;
-    __builtin_prefetch(node + place);
   }
 }
 
 template <int K> struct Gather {
-  /// Of four points, 0 and 2, or 1 and 3.
-  template <int odd>
-  [[gnu::always_inline]] static void two(const BoxRows& a, std::size_t i, const double* table,
-                                         Four& to) {
-    Four share[K];
-    for (std::size_t k = 0; k + 1 < K; ++k) {
-      Four four;
-      load(a.share[k] + i, four);
-      share[k] = __builtin_shufflevector(four, four, odd, odd, odd + 2, odd + 2);
-    }
-    Pairs<K, 0>::interpolate(table + a.first[i + odd], table + a.first[i + odd + 2], share,
-                             a.stride.data(), to);
-  }
-
-  static void run(const BoxRows& rows, const double* table, double* const* values) {
-    const BoxRows a = rows;
-    for (std::size_t row = 0; row < a.rows; ++row) {
-      double* const to = values[row];
-      const std::size_t begin = row * a.length;
-      std::size_t i = 0;
-      for (; i + 4 <= a.length; i += 4) {
-        prefetch<K>(a, begin + i + points_ahead, table);
-        prefetch<K>(a, begin + i + points_ahead + 2, table);
-        Four even;
-        Four odd;
-        two<0>(a, begin + i, table, even);
-        two<1>(a, begin + i, table, odd);
-        const Four first = __builtin_shufflevector(even, odd, 0, 4, 2, 6);
-        const Four second = __builtin_shufflevector(even, odd, 1, 5, 3, 7);
-        Four share;
-        load(a.share[K - 1] + begin + i, share);
-        store(first + share * (second - first), to + i);
-      }
-      for (; i < a.length; ++i) to[i] = one<0>(a, begin + i, table + a.first[begin + i]);
-    }
-  }
-
+  /// Values at two neighbours along the last axis, interpolated along the others.
   template <int axis>
-  [[gnu::always_inline]] static double one(const BoxRows& a, std::size_t i, const double* node) {
-    if constexpr (axis == K) {
-      return *node;
+  [[gnu::always_inline]] static Two pair(const BoxPlaces& a, std::size_t i, const double* node) {
+    if constexpr (axis == K - 1) {
+      return *reinterpret_cast<const LooseTwo*>(node);
     } else {
-      const double first = one<axis + 1>(a, i, node);
-      return first + a.share[axis][i] * (one<axis + 1>(a, i, node + a.stride[axis]) - first);
+      const Two first = pair<axis + 1>(a, i, node);
+      const Two second = pair<axis + 1>(a, i, node + a.stride[axis]);
+      return first + a.share[axis][i] * (second - first);
+    }
+  }
+
+  [[gnu::always_inline]] static void two(const BoxPlaces& a, std::size_t i, const double* table,
+                                         double* to) {
+    const Two one = pair<0>(a, i, table + a.node[i]);
+    const Two other = pair<0>(a, i + 1, table + a.node[i + 1]);
+    const Two first = __builtin_shufflevector(one, other, 0, 2);
+    const Two second = __builtin_shufflevector(one, other, 1, 3);
+    const Two share = *reinterpret_cast<const LooseTwo*>(a.share[K - 1] + i);
+    *reinterpret_cast<LooseTwo*>(to) = first + share * (second - first);
+  }
+
+  /// Values of runs lie far from each other.
+  [[gnu::always_inline]] static void ask_for_run(const BoxRun& run, double* values) {
+    double* const to = values + run.begin;
+    for (std::size_t i = 0; i < run.count; i += numbers_in_line) __builtin_prefetch(to + i, 1);
+    __builtin_prefetch(to + run.count - 1, 1);
+  }
+
+  static void run(const BoxPlaces& points, const double* table, double* values) {
+    const BoxPlaces a = points;
+    std::size_t first = 0;
+    for (const BoxRun* run = a.runs; run != a.runs + a.count; ++run) {
+      double* const to = values + run->begin;
+      ask_for_run(run[runs_ahead], values);
+      const std::size_t end = first + run->count;
+      std::size_t i = first;
+      for (; i + 2 <= end; i += 2) two(a, i, table, to + (i - first));
+      if (i < end) {
+        const Two its = pair<0>(a, i, table + a.node[i]);
+        to[i - first] = its[0] + a.share[K - 1][i] * (its[1] - its[0]);
+      }
+      first = end;
     }
   }
 };
 
 template <int K> struct Scatter {
   template <int axis>
-  [[gnu::always_inline]] static void add(const BoxRows& a, std::size_t i, const Two& pair,
+  [[gnu::always_inline]] static void add(const BoxPlaces& a, std::size_t i, const Two& pair,
                                          double* node) {
     if constexpr (axis == K - 1) {
       *reinterpret_cast<LooseTwo*>(node) += pair;
@@ -361,48 +296,69 @@ template <int K> struct Scatter {
     }
   }
 
-  [[gnu::always_inline]] static void one(const BoxRows& a, std::size_t point, double value,
+  [[gnu::always_inline]] static void one(const BoxPlaces& a, std::size_t i, double value,
                                          double* table) {
-    const double second = a.share[K - 1][point] * value;
-    add<0>(a, point, Two{value - second, second}, table + a.first[point]);
+    const double second = a.share[K - 1][i] * value;
+    add<0>(a, i, Two{value - second, second}, table + a.node[i]);
   }
 
-  /// Neighbours in a row add to places that overlap, and would wait for each other: rows take
-  /// turns that are far apart.
-  static void run(const BoxRows& rows, const double* const* values, double* table) {
-    const BoxRows a = rows;
-    constexpr std::size_t turns = 4;
-    const std::size_t apart = a.rows / turns;
-    for (std::size_t row = 0; row < apart; ++row) {
-      for (std::size_t i = 0; i < a.length; ++i) {
+  /// Neighbours add to places that overlap, and would wait for each other: points that are far
+  /// apart take turns.
+  static void run(const BoxPlaces& points, const double* values, double* table) {
+    const BoxPlaces a = points;
+    double taken[points_per_run];
+    const BoxRun* run = a.runs;
+    for (std::size_t first = 0; run != a.runs + a.count;) {
+      std::size_t count = 0;
+      for (; run != a.runs + a.count && count + run->count <= points_per_run; ++run) {
+        copy(values + run->begin, run->count, taken + count);
+        count += run->count;
+      }
+      constexpr std::size_t turns = 4;
+      const std::size_t apart = count / turns;
+      for (std::size_t i = 0; i < apart; ++i) {
         for (std::size_t turn = 0; turn < turns; ++turn) {
-          const std::size_t its = row + turn * apart;
-          one(a, its * a.length + i, values[its][i], table);
+          const std::size_t its = i + turn * apart;
+          one(a, first + its, taken[its], table);
         }
       }
+      for (std::size_t i = turns * apart; i < count; ++i) one(a, first + i, taken[i], table);
+      first += count;
     }
-    for (std::size_t row = turns * apart; row < a.rows; ++row) {
-      for (std::size_t i = 0; i < a.length; ++i) one(a, row * a.length + i, values[row][i], table);
+  }
+
+  /// A few numbers, too few to call a function for.
+  [[gnu::always_inline]] static void copy(const double* from, std::size_t count, double* to) {
+    Four four;
+    for (std::size_t i = 0; i + 4 < count; i += 4) {
+      load(from + i, four);
+      store(four, to + i);
     }
+    if (count >= 4) {
+      load(from + count - 4, four);
+      store(four, to + count - 4);
+    }
+    for (std::size_t i = 0; count < 4 && i < count; ++i) to[i] = from[i];
   }
 };
 
 template <template <int> class Loop, class From, class To>
-inline void by_axes(const BoxRows& rows, From from, To to) {
-  switch (rows.axes) {
+inline void by_axes(const BoxPlaces& points, From from, To to) {
+  switch (points.axes) {
   case 1:
-    return Loop<1>::run(rows, from, to);
+    return Loop<1>::run(points, from, to);
   case 2:
-    return Loop<2>::run(rows, from, to);
+    return Loop<2>::run(points, from, to);
   case 3:
-    return Loop<3>::run(rows, from, to);
+    return Loop<3>::run(points, from, to);
   default:
-    return Loop<4>::run(rows, from, to);
+    return Loop<4>::run(points, from, to);
   }
 }
 
 inline void average(const BoxLines& a, const double* values, double* at_nodes) {
-  if (a.cell_step == 1 && a.node_step == 1) return average_rows(a, values, at_nodes);
+  const bool along_the_last = a.cell_step == 1 && a.node_step == 1 && a.lines > 1;
+  if (along_the_last) return average_rows(a, values, at_nodes);
   if (a.lines < lines_at_once) return average_few(a, values, at_nodes);
   for (std::size_t l = 0; l < a.lines; l += lines_at_once) {
     const std::size_t first = l + lines_at_once <= a.lines ? l : a.lines - lines_at_once;
@@ -414,10 +370,14 @@ inline void average(const BoxLines& a, const double* values, double* at_nodes) {
   }
 }
 inline void spread(const BoxLines& a, const double* at_nodes, double* values) {
-  if (a.cell_step == 1 && a.node_step == 1) return spread_rows(a, at_nodes, values);
-  if (a.lines < lines_at_once) return spread_few(a, at_nodes, values);
-  for (std::size_t l = 0; l < a.lines; l += lines_at_once) {
-    const std::size_t first = l + lines_at_once <= a.lines ? l : a.lines - lines_at_once;
-    spread_group(a, at_nodes + first, values + first);
-  }
+  const bool along_the_last = a.cell_step == 1 && a.node_step == 1 && a.lines > 1;
+  if (along_the_last) return spread_rows(a, at_nodes, values);
+  const std::size_t whole = a.lines / lines_at_once * lines_at_once;
+  for (std::size_t l = 0; l < whole; l += lines_at_once) spread_group(a, at_nodes + l, values + l);
+  if (whole == a.lines) return;
+  const std::size_t overlapping = a.lines - lines_at_once;
+  if (whole > 0 && !a.add) return spread_group(a, at_nodes + overlapping, values + overlapping);
+  BoxLines rest = a;
+  rest.lines = a.lines - whole;
+  spread_few(rest, at_nodes + whole * a.node_side, values + whole * a.cell_side);
 }

@@ -22,8 +22,8 @@ void for_groups(BoxLines lines, std::size_t before, std::size_t after, Visit&& v
 
 } // namespace
 
-BoxLines BoxPass::lines(std::vector<double>& work, std::size_t width) const {
-  const std::size_t room = std::min(width, lines_at_once) * (cells + nodes + 4);
+BoxLines BoxPass::lines(std::vector<double>& work) const {
+  const std::size_t room = lines_at_once * (cells + nodes + 4);
   if (work.size() < room) work.resize(room);
   return {.first = shares.data(),
           .cells = cells,
@@ -52,7 +52,7 @@ void BoxPass::order_by_cells() {
 void BoxPass::average(const double* values, std::size_t before, std::size_t after, double* at_nodes,
                       std::vector<double>& work, bool stream) const {
   if (noisy) {
-    BoxLines all = lines(work, lines_at_once);
+    BoxLines all = lines(work);
     all.stream = stream;
     for_groups(all, before, after, [&](const BoxLines& group, std::size_t cell, std::size_t node) {
       average_lines(group, values + cell, at_nodes + node);
@@ -69,7 +69,7 @@ void BoxPass::average(const double* values, std::size_t before, std::size_t afte
 void BoxPass::spread(const double* at_nodes, std::size_t before, std::size_t after, double* values,
                      std::vector<double>& work) const {
   if (noisy) {
-    for_groups(lines(work, lines_at_once), before, after,
+    for_groups(lines(work), before, after,
                [&](const BoxLines& group, std::size_t cell, std::size_t node) {
                  spread_lines(group, at_nodes + node, values + cell);
                });
@@ -82,31 +82,49 @@ void BoxPass::spread(const double* at_nodes, std::size_t before, std::size_t aft
   }
 }
 
-void BoxPass::average_in_place(double* table, std::size_t after, std::vector<double>& work) const {
-  if (noisy) {
-    average_lines_in_place(lines_in_place(after, work), table);
-    return;
-  }
-  std::copy_n(table + skipped * after, kept * after, table); // to what comes before, or itself
-  std::fill_n(table + kept * after, (nodes - kept) * after, 0.0);
+BoxLines BoxPass::lines(const BoxPart& part, const BoxColumns& columns,
+                        std::vector<double>& work) const {
+  BoxLines some = lines(work);
+  some.first = part.shares.data();
+  some.first_cell = part.cell;
+  some.cells = part.shares.size();
+  some.moves += part.node;
+  some.begins += part.cell;
+  some.first_node = part.node;
+  some.nodes = part.nodes;
+  some.lines = columns.lines;
+  some.cell_step = columns.cell_step;
+  some.node_step = columns.node_step;
+  some.cell_side = some.node_side = 1;
+  some.ahead = columns.ahead;
+  return some;
 }
 
-void BoxPass::spread_in_place(double* table, std::size_t after, std::vector<double>& work) const {
-  if (noisy) {
-    spread_lines_in_place(lines_in_place(after, work), table);
-    return;
+void BoxPass::average(const BoxPart& part, const BoxColumns& columns, const double* values,
+                      double* at_nodes, std::vector<double>& work) const {
+  if (noisy) return average_lines(lines(part, columns, work), values, at_nodes);
+  for (std::size_t j = 0; j < part.nodes; ++j) {
+    double* const to = at_nodes + j * columns.node_step;
+    if (j < part.shares.size()) {
+      std::copy_n(values + (part.cell + j) * columns.cell_step, columns.lines, to);
+    } else {
+      std::fill_n(to, columns.lines, 0.0);
+    }
   }
-  std::copy_backward(table, table + kept * after, table + (skipped + kept) * after);
-  std::fill_n(table, skipped * after, 0.0);
-  const std::size_t past = skipped + kept;
-  std::fill_n(table + past * after, (cells - past) * after, 0.0);
 }
 
-BoxLines BoxPass::lines_in_place(std::size_t after, std::vector<double>& work) const {
-  BoxLines all = lines(work, after);
-  all.lines = all.cell_step = all.node_step = after;
-  all.cell_side = all.node_side = 1;
-  return all;
+void BoxPass::spread(const BoxPart& part, const BoxColumns& columns, const double* at_nodes,
+                     double* values, std::vector<double>& work) const {
+  if (noisy) {
+    BoxLines some = lines(part, columns, work);
+    some.add = true;
+    return spread_lines(some, at_nodes, values);
+  }
+  for (std::size_t j = 0; j < part.shares.size(); ++j) {
+    const double* const from = at_nodes + j * columns.node_step;
+    double* const to = values + (part.cell + j) * columns.cell_step;
+    for (std::size_t l = 0; l < columns.lines; ++l) to[l] += from[l];
+  }
 }
 
 } // namespace komori::operators

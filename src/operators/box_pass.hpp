@@ -8,6 +8,22 @@
 
 namespace komori::operators {
 
+/// Some of the nodes of a pass, one after the other, and what they are made of.
+struct BoxPart {
+  std::size_t node = 0; ///< the first
+  std::size_t nodes = 1;
+  std::size_t cell = 0;         ///< the first of those that they are made of
+  std::vector<double> shares{}; ///< of these cells in the interval around the first node
+};
+
+/// Lines that lie next to each other.
+struct BoxColumns {
+  std::size_t lines = 1;
+  std::size_t cell_step = 1; ///< between values of one line
+  std::size_t node_step = 1;
+  std::size_t ahead = 0; ///< that of `BoxLines`, of cells
+};
+
 /// What a pass along an axis adds up. Values are arrays of [before][cells or nodes][after]. `work`
 /// is made as large as it must be. All functions are local.
 struct BoxPass {
@@ -30,14 +46,16 @@ struct BoxPass {
   /// The transposed.
   void spread(const double* at_nodes, std::size_t before, std::size_t after, double* values,
               std::vector<double>& work) const;
-  /// The same for `before` = 1 where values at nodes take the place of those of cells: `table` has
-  /// room for either.
-  void average_in_place(double* table, std::size_t after, std::vector<double>& work) const;
-  void spread_in_place(double* table, std::size_t after, std::vector<double>& work) const;
+  /// The values at the nodes of a part, from those of all cells.
+  void average(const BoxPart& part, const BoxColumns& columns, const double* values,
+               double* at_nodes, std::vector<double>& work) const;
+  /// The transposed, which adds to the values of cells.
+  void spread(const BoxPart& part, const BoxColumns& columns, const double* at_nodes,
+              double* values, std::vector<double>& work) const;
 
 private:
-  BoxLines lines(std::vector<double>& work, std::size_t width) const;
-  BoxLines lines_in_place(std::size_t after, std::vector<double>& work) const;
+  BoxLines lines(std::vector<double>& work) const;
+  BoxLines lines(const BoxPart& part, const BoxColumns& columns, std::vector<double>& work) const;
 };
 
 } // namespace komori::operators

@@ -1,6 +1,7 @@
 #include "operators/box_points.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -10,115 +11,126 @@
 namespace komori::operators {
 namespace {
 
-/// Rows of a tile, along the last axis, and points in them.
-constexpr std::size_t most_rows = 64;
-constexpr std::size_t most_in_row = 256;
+/// Intervals between nodes that a tile has along each axis but the first: whole groups of lines
+/// along the last, and together with the first what a cache of 256 kB holds.
+std::array<std::size_t, 4> edges_of_tiles(std::span<const PetscInt> extents) {
+  constexpr double cached = double{1 << 15}; // numbers
+  std::array<std::size_t, 4> edges{};
+  const std::size_t axes = extents.size();
+  const double lines = cached / static_cast<double>(extents[0]) / lines_at_once;
+  const double along_each = axes > 2 ? std::pow(lines, 1 / static_cast<double>(axes - 2)) : 0;
+  for (std::size_t k = 1; k < axes; ++k) {
+    edges[k] = static_cast<std::size_t>(std::clamp(along_each, 4.0, 16.0)) - 1;
+  }
+  edges[axes - 1] = lines_at_once - 1;
+  return edges;
+}
 
 } // namespace
 
-BoxPoints::BoxPoints(const spaces::Block& block, int dimension, std::size_t axes)
-    : count_(1), axes_(axes), dimension_(static_cast<std::size_t>(dimension)) {
-  for (std::size_t k = 0; k < dimension_; ++k) {
-    extent_[k] = static_cast<std::size_t>(block.count[k]);
-    count_ *= extent_[k];
+std::vector<PetscInt> BoxPoints::sort(std::span<const std::size_t> edges,
+                                      std::span<const PetscInt> extents) {
+  std::vector<std::size_t> key(count_, 0);
+  std::size_t keys = 1;
+  for (std::size_t axis = 1; axis < axes_; ++axis) {
+    const std::size_t along = static_cast<std::size_t>(extents[axis]) / edges[axis] + 1;
+    keys *= along;
+    const std::span<const double> places = coordinates(axis);
+    for (std::size_t i = 0; i < count_; ++i) {
+      key[i] = key[i] * along + static_cast<std::size_t>(places[i]) / edges[axis];
+    }
   }
-  const auto rows_of = [&](std::size_t edge) {
-    std::size_t rows = 1;
-    for (std::size_t k = 0; k + 1 < dimension_; ++k) rows *= edge;
-    return rows;
-  };
-  std::size_t edge = 1;
-  while (dimension_ > 1 && rows_of(2 * edge) <= most_rows) edge *= 2;
-  edge_.fill(edge);
-  edge_[dimension_ - 1] = most_in_row;
-  places_.resize(axes_ * count_);
+  std::vector<std::size_t> next(keys + 1, 0);
+  for (const std::size_t its : key) ++next[its + 1];
+  for (std::size_t k = 0; k < keys; ++k) {
+    if (next[k + 1] > 0) tiles_.push_back({.point = next[k], .points = next[k + 1]});
+    next[k + 1] += next[k];
+  }
+  std::vector<PetscInt> order(count_);
+  for (std::size_t i = 0; i < count_; ++i) order[next[key[i]]++] = static_cast<PetscInt>(i);
+  return order;
 }
 
-template <class Visit> void BoxPoints::for_each_tile(Visit&& visit) const {
-  if (count_ == 0) return;
-  const std::size_t last = dimension_ - 1;
-  std::array<std::size_t, spaces::max_dimension> begin{};
-  std::array<std::size_t, most_rows> rows{};
-  std::size_t done = 0;
-  for (;;) {
-    std::array<std::size_t, spaces::max_dimension> size{};
-    std::size_t count = 1;
-    for (std::size_t k = 0; k < dimension_; ++k) {
-      size[k] = std::min(edge_[k], extent_[k] - begin[k]);
-      if (k < last) count *= size[k];
+void BoxPoints::find_runs(const std::vector<PetscInt>& order) {
+  for (BoxTile& tile : tiles_) {
+    tile.run = runs_.size();
+    for (std::size_t i = 0; i < tile.points; ++i) {
+      const auto place = static_cast<std::size_t>(order[tile.point + i]);
+      const bool follows = i > 0 && runs_.back().count < points_per_run &&
+                           place == runs_.back().begin + runs_.back().count;
+      if (!follows) runs_.push_back({.begin = place});
+      ++runs_.back().count;
     }
-    std::array<std::size_t, spaces::max_dimension> line{};
-    for (std::size_t row = 0; row < count; ++row) {
-      rows[row] = 0;
-      for (std::size_t k = 0; k <= last; ++k) {
-        rows[row] = rows[row] * extent_[k] + begin[k] + line[k];
-      }
-      for (std::size_t k = last; k > 0 && ++line[k - 1] == size[k - 1]; --k) line[k - 1] = 0;
-    }
-    visit(done, std::span<const std::size_t>(rows.data(), count), size[last]);
-    done += count * size[last];
-    std::size_t k = dimension_;
-    while (k > 0 && (begin[k - 1] += edge_[k - 1]) >= extent_[k - 1]) begin[--k] = 0;
-    if (k == 0) return;
+    tile.runs = runs_.size() - tile.run;
   }
+  runs_.insert(runs_.end(), runs_ahead, {.count = 1}); // that the last ones ask for
 }
 
 void BoxPoints::arrange(std::span<const PetscInt> extents) {
-  double nodes = 1;
-  std::size_t stride = 1;
-  for (std::size_t axis = axes_; axis-- > 0;) {
-    stride_[axis] = stride;
-    stride *= static_cast<std::size_t>(extents[axis]);
-    nodes *= static_cast<double>(extents[axis]);
-  }
-  if (count_ > 0 && nodes > static_cast<double>(std::numeric_limits<PetscInt>::max())) {
-    throw base::MemoryError(
-        fmt::format("a rank's points need {:.3g} values of the next layer, more "
-                    "than an index of {} bits numbers; use more ranks",
-                    nodes, 8 * sizeof(PetscInt)));
-  }
-  first_.assign(count_ + points_ahead + 4, 0); // nodes of points past the last, too
+  if (count_ == 0) return;
+  const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(extents[axis]); };
+  const std::array<std::size_t, 4> edges = edges_of_tiles(extents);
+  const std::vector<PetscInt> order = sort(edges, extents);
+  find_runs(order);
+  node_.assign(count_, 0);
   std::vector<double> natural(count_);
   for (std::size_t axis = 0; axis < axes_; ++axis) {
     const std::span<double> places = coordinates(axis);
     std::copy(places.begin(), places.end(), natural.begin());
-    for_each_tile([&](std::size_t first, std::span<const std::size_t> rows, std::size_t length) {
-      for (std::size_t row = 0; row < rows.size(); ++row) {
-        std::copy_n(natural.data() + rows[row], length, places.data() + first + row * length);
+    for (BoxTile& tile : tiles_) {
+      const std::span<double> its = places.subspan(tile.point, tile.points);
+      for (std::size_t i = 0; i < its.size(); ++i) {
+        its[i] = natural[static_cast<std::size_t>(order[tile.point + i])];
       }
-    });
-    for (std::size_t i = 0; i < count_; ++i) {
-      const auto node = static_cast<PetscInt>(places[i]);
-      first_[i] += node * static_cast<PetscInt>(stride_[axis]);
-      places[i] -= static_cast<double>(node);
+      const auto [low, high] = std::minmax_element(its.begin(), its.end());
+      std::size_t& first = tile.node[axis];
+      if (axis == 0) {
+        first = static_cast<std::size_t>(*low);
+        tile.nodes[0] = static_cast<std::size_t>(*high) + 2 - first;
+      } else { // as many nodes in every tile
+        tile.nodes[axis] = std::min(edges[axis] + 1, extent(axis));
+        first = std::min(static_cast<std::size_t>(*low) / edges[axis] * edges[axis],
+                         extent(axis) - tile.nodes[axis]);
+      }
+      for (std::size_t i = 0; i < its.size(); ++i) {
+        const auto node = static_cast<std::size_t>(its[i]);
+        std::uint32_t& number = node_[tile.point + i];
+        number = number * static_cast<std::uint32_t>(tile.nodes[axis]) +
+                 static_cast<std::uint32_t>(node - first);
+        its[i] -= static_cast<double>(node);
+      }
     }
+  }
+  for (const BoxTile& tile : tiles_) {
+    double nodes = 1;
+    for (std::size_t axis = 0; axis < axes_; ++axis) nodes *= static_cast<double>(tile.nodes[axis]);
+    if (nodes <= static_cast<double>(std::numeric_limits<std::uint32_t>::max())) continue;
+    throw base::MemoryError(fmt::format("some of a rank's points need {:.3g} values of the next "
+                                        "layer at once, more than an index of 32 bits numbers; use "
+                                        "more ranks",
+                                        nodes));
   }
 }
 
-BoxRows BoxPoints::rows(std::size_t first, std::size_t count, std::size_t length) const {
-  BoxRows rows{.axes = axes_,
-               .first = first_.data() + first,
-               .stride = stride_,
-               .rows = count,
-               .length = length};
-  for (std::size_t k = 0; k < axes_; ++k) rows.share[k] = places_.data() + k * count_ + first;
-  return rows;
+BoxPlaces BoxPoints::places(const BoxTile& tile) const {
+  BoxPlaces places{.axes = axes_,
+                   .runs = runs_.data() + tile.run,
+                   .count = tile.runs,
+                   .node = node_.data() + tile.point};
+  std::size_t stride = 1;
+  for (std::size_t axis = axes_; axis-- > 0; stride *= tile.nodes[axis]) {
+    places.share[axis] = places_.data() + axis * count_ + tile.point;
+    places.stride[axis] = stride;
+  }
+  return places;
 }
 
-void BoxPoints::gather(std::span<const double> table, std::span<double> values) const {
-  std::array<double*, most_rows> to{};
-  for_each_tile([&](std::size_t first, std::span<const std::size_t> begins, std::size_t length) {
-    for (std::size_t row = 0; row < begins.size(); ++row) to[row] = values.data() + begins[row];
-    gather_rows(rows(first, begins.size(), length), table.data(), to.data());
-  });
+void BoxPoints::gather(const BoxTile& tile, const double* table, std::span<double> values) const {
+  gather_points(places(tile), table, values.data());
 }
 
-void BoxPoints::scatter(std::span<const double> values, std::span<double> table) const {
-  std::array<const double*, most_rows> from{};
-  for_each_tile([&](std::size_t first, std::span<const std::size_t> begins, std::size_t length) {
-    for (std::size_t row = 0; row < begins.size(); ++row) from[row] = values.data() + begins[row];
-    scatter_rows(rows(first, begins.size(), length), from.data(), table.data());
-  });
+void BoxPoints::scatter(const BoxTile& tile, std::span<const double> values, double* table) const {
+  scatter_points(places(tile), values.data(), table);
 }
 
 } // namespace komori::operators

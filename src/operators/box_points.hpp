@@ -3,53 +3,64 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/petsc.hpp"
 #include "operators/box_loops.hpp"
-#include "spaces/grid.hpp"
 
 namespace komori::operators {
 
-/// Points of a block of a grid, each at a place of a table of one to four axes: j + s along each
-/// axis, s of the way from node j to node j + 1; once arranged, the number of the node before it
-/// along all axes and its shares. They are held in tiles, which see little of the
-/// table at a time: it is larger than caches, and neighbours in more than one direction share what
-/// they read. All functions are local.
+/// A part of the table, and the points that lie in it.
+struct BoxTile {
+  std::array<std::size_t, 4> node{};  ///< the first one along each axis
+  std::array<std::size_t, 4> nodes{}; ///< along each axis; all a point is interpolated from
+  std::size_t point = 0;              ///< the first
+  std::size_t points = 0;
+  std::size_t run = 0; ///< the first
+  std::size_t runs = 0;
+};
+
+/// Points, each at a place of a table of one to four axes: j + s along each axis, s of the way from
+/// node j to node j + 1; once arranged, the number of the node before it along all axes and its
+/// shares. They are held by tiles of the table, which is larger than caches. All functions are
+/// local.
 class BoxPoints {
 public:
   BoxPoints() = default;
-  /// `dimension` axes of a block of points; their images have `axes` coordinates.
-  BoxPoints(const spaces::Block& block, int dimension, std::size_t axes);
+  BoxPoints(std::size_t count, std::size_t axes)
+      : count_(count), axes_(axes), places_(axes * count) {}
 
   std::size_t count() const noexcept { return count_; }
   /// One coordinate of all points, in natural order, until they are arranged.
   std::span<double> coordinates(std::size_t axis) {
     return {places_.data() + axis * count_, count_};
   }
-  /// `extents` are the nodes of the table along every axis. Throws MemoryError where they are more
-  /// than `PetscInt` can number.
+  /// `extents` are the nodes of the table along every axis. Throws MemoryError where points far
+  /// from each other along the first axis need more of them at once than can be numbered.
   void arrange(std::span<const PetscInt> extents);
 
-  /// Interpolates the table at all points. Values are in natural order.
-  void gather(std::span<const double> table, std::span<double> values) const;
+  /// Tiles that have points; along the first axis they reach as far as these.
+  std::span<const BoxTile> tiles() const noexcept { return tiles_; }
+  /// Interpolates the table of a tile, of which the last axis is fastest, at its points. Values are
+  /// those of all points, in natural order.
+  void gather(const BoxTile& tile, const double* table, std::span<double> values) const;
   /// The transposed: adds to the table.
-  void scatter(std::span<const double> values, std::span<double> table) const;
+  void scatter(const BoxTile& tile, std::span<const double> values, double* table) const;
 
 private:
-  /// Calls `visit(first in tiles, rows, length)` tile by tile; row r of a tile begins at rows[r] in
-  /// natural order.
-  template <class Visit> void for_each_tile(Visit&& visit) const;
-  BoxRows rows(std::size_t first, std::size_t count, std::size_t length) const;
+  /// Sorts points into tiles, whose order is returned: that of their places in natural order.
+  std::vector<PetscInt> sort(std::span<const std::size_t> edges, std::span<const PetscInt> extents);
+  void find_runs(const std::vector<PetscInt>& order);
+  BoxPlaces places(const BoxTile& tile) const;
 
   std::size_t count_ = 0;
   std::size_t axes_ = 0;
-  std::size_t dimension_ = 0;
-  std::array<std::size_t, spaces::max_dimension> edge_{}; ///< of a tile
-  std::array<std::size_t, spaces::max_dimension> extent_{};
-  std::vector<double> places_; ///< [axes][count], then the shares
-  std::vector<PetscInt> first_;
-  std::array<std::size_t, 4> stride_{};
+  std::vector<double> places_;      ///< [axes][count], then the shares
+  std::vector<std::uint32_t> node_; ///< [count], in the table of a tile
+  std::vector<BoxTile> tiles_;
+  std::vector<BoxRun> runs_; ///< of points in natural order
 };
 
 } // namespace komori::operators

@@ -21,6 +21,7 @@ struct BoxScratch {
   std::array<std::vector<double>, 2> tables{};
   spaces::BlockExchange::Messages messages{};
   std::array<std::vector<double>, 2> rooms{}; ///< of a plane
+  std::vector<double> tile{};
   std::vector<double> work{};
 };
 
@@ -47,7 +48,8 @@ void share_out(std::size_t count, int rank, int ranks, PetscInt& start, PetscInt
 
 /// Axes are averaged one after the other, in two stages so that lines are whole in each: all but
 /// the first in planes of cells across it, of which each rank has some, and which caches hold from
-/// pass to pass; then the first, by each rank for the nodes around its own points.
+/// pass to pass; then the first, by each rank for the nodes around its own points. Of these a cache
+/// holds a tile at a time, until the points in it have their values.
 class Boxes {
 public:
   Boxes(const models::NetworkLayer& layer, const LayerSpace& from, const LayerSpace& to,
@@ -74,17 +76,20 @@ public:
     });
     if (!to_points_.trivial()) to_points_.fetch(between(), near(), scratch_->messages);
     if (points_.count() == 0) return;
-    first_pass_.average_in_place(near().data(), near_per_plane_, scratch_->work);
-    points_.gather(near().first(nodes_here_), v);
+    for_tiles([&](std::size_t which, double* nodes) {
+      average_tile(which, near().data(), nodes);
+      points_.gather(points_.tiles()[which], nodes, v);
+    });
   }
 
   void multiply_transposed(std::span<const double> p, std::span<double> q) {
-    if (points_.count() > 0) {
-      const std::span<double> nodes = near().first(nodes_here_);
-      std::fill(nodes.begin(), nodes.end(), 0.0);
-      points_.scatter(p, nodes);
-      first_pass_.spread_in_place(nodes.data(), near_per_plane_, scratch_->work);
-    }
+    const std::span<double> its = near();
+    std::fill(its.begin(), its.end(), 0.0);
+    for_tiles([&](std::size_t which, double* nodes) {
+      std::fill_n(nodes, nodes_per_tile_, 0.0);
+      points_.scatter(points_.tiles()[which], p, nodes);
+      spread_tile(which, nodes, its.data());
+    });
     if (!to_points_.trivial()) to_points_.sum_back(near(), between(), scratch_->messages);
     const std::span<double> cells = to_planes_.trivial() ? q : planes();
     for_planes([&](std::size_t first, std::size_t count) {
@@ -95,15 +100,15 @@ public:
   }
 
   double product_bytes() const {
-    double nodes = 1;
-    double cells = 1;
-    for (const BoxAxis& axis : axes_) {
-      nodes *= static_cast<double>(axis.distinct());
-      cells *= static_cast<double>(axis.cells());
+    auto between = static_cast<double>(axes_[0].cells());
+    auto cells = between;
+    for (std::size_t k = 1; k < neurons_; ++k) {
+      between *= static_cast<double>(axes_[k].distinct());
+      cells *= static_cast<double>(axes_[k].cells());
     }
     const auto points = static_cast<double>(from_.grid().cells());
-    const auto place = static_cast<double>(neurons_ * sizeof(double) + sizeof(PetscInt));
-    return sizeof(double) * (points + cells + 2 * nodes) + points * place;
+    const auto place = static_cast<double>(neurons_ * sizeof(double) + sizeof(std::uint32_t));
+    return sizeof(double) * (points + cells + 2 * between) + points * place;
   }
 
   double hilbert_schmidt_squared() const {
@@ -146,8 +151,7 @@ private:
   /// Places nodes where images lie, and the images among them.
   void place_points() {
     const spaces::Grid& grid = from_.grid();
-    points_ = BoxPoints(grid.local_cells() > 0 ? grid.block() : spaces::Block{}, grid.dimension(),
-                        neurons_);
+    points_ = BoxPoints(at(grid.local_cells()), neurons_);
     constexpr double infinity = std::numeric_limits<double>::infinity();
     std::array<double, 2 * most_axes> extremes{}; // of -y, then of y
     extremes.fill(-infinity);
@@ -205,14 +209,13 @@ private:
       first_pass_ = axes_[0].pass(at(near.start[0]), at(near.count[0]));
       near.start[0] = static_cast<PetscInt>(first_pass_.first_cell);
       near.count[0] = static_cast<PetscInt>(first_pass_.cells);
-      nodes_here_ = first_pass_.nodes;
     }
     for (std::size_t k = 1; k < neurons_; ++k) {
       cells_per_plane_ *= axes_[k].cells();
       nodes_per_plane_ *= axes_[k].nodes();
       near_per_plane_ *= at(near.count[k]);
     }
-    nodes_here_ *= near_per_plane_;
+    cut_into_tiles();
     to_planes_ = spaces::BlockExchange(
         comm(), dimension, grid.local_cells() > 0 ? grid.block() : spaces::Block{}, planes);
     to_points_ = spaces::BlockExchange(comm(), dimension, between, near);
@@ -241,12 +244,10 @@ private:
   /// Cells along all axes, where vectors are cut in another way.
   std::span<double> planes() { return table(0, to_planes_.trivial() ? 0 : to_planes_.wanted()); }
   /// Cells along the first axis, nodes along the others, cut along the first.
-  std::span<double> between() {
-    return table(1, std::max(to_points_.held(), to_points_.trivial() ? nodes_here_ : 0));
-  }
-  /// Those for this rank's points, and the nodes that take their place.
+  std::span<double> between() { return table(1, to_points_.held()); }
+  /// Those for this rank's points.
   std::span<double> near() {
-    return to_points_.trivial() ? between() : table(0, std::max(to_points_.wanted(), nodes_here_));
+    return to_points_.trivial() ? between() : table(0, to_points_.wanted());
   }
 
   double* room(std::size_t which, std::size_t size) {
@@ -293,6 +294,61 @@ private:
     }
   }
 
+  void cut_into_tiles() {
+    for (const BoxTile& tile : points_.tiles()) {
+      parts_.push_back(axes_[0].part(at(near_block_.start[0]) + tile.node[0], tile.nodes[0]));
+      parts_.back().node = tile.node[0];
+      parts_.back().cell -= first_pass_.first_cell;
+      std::size_t nodes = 1;
+      for (std::size_t k = 0; k < neurons_; ++k) nodes *= tile.nodes[k];
+      nodes_per_tile_ = std::max(nodes_per_tile_, nodes);
+    }
+  }
+  /// Calls `visit(number, room for its nodes)` for the tiles of this rank's points.
+  template <class Visit> void for_tiles(Visit&& visit) {
+    if (scratch_->tile.size() < nodes_per_tile_) scratch_->tile.resize(nodes_per_tile_);
+    for (std::size_t which = 0; which < parts_.size(); ++which) visit(which, scratch_->tile.data());
+  }
+  /// Calls `visit(columns, place, line)` for lines along the first axis that lie next to each
+  /// other: where they begin among the values of `near` and in the tile.
+  template <class Visit> void for_columns(const BoxTile& tile, Visit&& visit) const {
+    const std::size_t last = neurons_ - 1;
+    const std::size_t all = lines_of(tile);
+    const BoxColumns columns{.lines = last > 0 ? tile.nodes[last] : 1,
+                             .cell_step = near_per_plane_,
+                             .node_step = all,
+                             .ahead = last > 1 ? at(near_block_.count[last]) : 0};
+    for (std::size_t line = 0; line < all; line += columns.lines) {
+      std::size_t place = 0;
+      std::size_t stride = 1;
+      std::size_t rest = line;
+      for (std::size_t k = last; k > 0; --k) {
+        place += (tile.node[k] + rest % tile.nodes[k]) * stride;
+        rest /= tile.nodes[k];
+        stride *= at(near_block_.count[k]);
+      }
+      visit(columns, place, line);
+    }
+  }
+  std::size_t lines_of(const BoxTile& tile) const {
+    std::size_t lines = 1;
+    for (std::size_t k = 1; k < neurons_; ++k) lines *= tile.nodes[k];
+    return lines;
+  }
+  void average_tile(std::size_t which, const double* values, double* nodes) {
+    for_columns(points_.tiles()[which], [&](const BoxColumns& columns, std::size_t place,
+                                            std::size_t line) {
+      first_pass_.average(parts_[which], columns, values + place, nodes + line, scratch_->work);
+    });
+  }
+  /// Adds to the values.
+  void spread_tile(std::size_t which, const double* nodes, double* values) {
+    for_columns(points_.tiles()[which], [&](const BoxColumns& columns, std::size_t place,
+                                            std::size_t line) {
+      first_pass_.spread(parts_[which], columns, nodes + line, values + place, scratch_->work);
+    });
+  }
+
   const models::NetworkLayer& layer_;
   const LayerSpace& from_;
   std::size_t neurons_;
@@ -305,11 +361,12 @@ private:
   spaces::BlockExchange to_points_;
   std::vector<BoxPass> passes_;     ///< along all axes but the first
   BoxPass first_pass_;              ///< to the nodes of `near_block_`
+  std::vector<BoxPart> parts_;      ///< of that, by tiles
   std::size_t planes_here_ = 0;     ///< of cells, across the first axis
   std::size_t cells_per_plane_ = 1; ///< of all of them
   std::size_t nodes_per_plane_ = 1; ///< of such planes
   std::size_t near_per_plane_ = 1;  ///< of these, around this rank's points
-  std::size_t nodes_here_ = 0;      ///< in `near_block_`
+  std::size_t nodes_per_tile_ = 0;  ///< at most
   bool stream_ = false;             ///< tables of nodes are larger than caches
   std::shared_ptr<BoxScratch> scratch_;
 };

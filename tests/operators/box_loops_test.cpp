@@ -142,83 +142,122 @@ TEST(BoxLoops, StreamTheSameNumbers) {
 
 TEST(BoxLoops, GatherAndScatterInOneToFourDimensions) {
   constexpr std::size_t edge = 5;
+  std::vector<BoxRun> runs; // in an order of their own, with gaps; more than are taken at once
+  std::size_t count = 0;
+  for (const std::size_t length : {std::size_t{11}, std::size_t{1}, points_per_run, std::size_t{2},
+                                   std::size_t{6}, std::size_t{3}}) {
+    runs.push_back({.begin = 2000 - count, .count = length});
+    if (count > 0) runs.back().begin -= 500 + length;
+    count += length;
+  }
+  const std::size_t used = runs.size();
+  runs.insert(runs.end(), runs_ahead, {.count = 1});
+  std::vector<std::size_t> place; // of every point's value
+  for (std::size_t r = 0; r < used; ++r) {
+    for (std::size_t i = 0; i < runs[r].count; ++i) place.push_back(runs[r].begin + i);
+  }
   for (std::size_t axes = 1; axes <= 4; ++axes) {
     SCOPED_TRACE(axes);
-    BoxRows points{.axes = axes, .rows = 3, .length = 11};
+    BoxPlaces points{.axes = axes, .runs = runs.data(), .count = used};
     std::size_t nodes = 1;
     for (std::size_t k = axes; k-- > 0; nodes *= edge) points.stride[k] = nodes;
-    constexpr std::size_t count = 33;
-    std::vector<PetscInt> first(count + points_ahead + 4, 0);
+    std::vector<std::uint32_t> node(count, 0);
     std::array<Numbers, 4> share;
-    Numbers expected(count);
     const Numbers table = random_numbers(nodes, 4);
     const base::Random random(5);
     for (std::size_t k = 0; k < axes; ++k) {
       for (std::size_t i = 0; i < count; ++i) {
-        const double place = (edge - 1) * random.uniform(k * count + i);
-        first[i] +=
-            static_cast<PetscInt>(std::floor(place)) * static_cast<PetscInt>(points.stride[k]);
-        share[k].push_back(place - std::floor(place));
+        const double where = (edge - 1) * random.uniform(k * count + i);
+        node[i] += static_cast<std::uint32_t>(std::floor(where)) *
+                   static_cast<std::uint32_t>(points.stride[k]);
+        share[k].push_back(where - std::floor(where));
       }
       points.share[k] = share[k].data();
     }
-    points.first = first.data();
+    points.node = node.data();
+    Numbers expected(2100, -7.0); // values of no point stay as they are
     for (std::size_t i = 0; i < count; ++i) {
+      double& value = expected[place[i]] = 0;
       for (std::size_t corner = 0; corner < std::size_t{1} << axes; ++corner) {
         double weight = 1;
-        auto node = static_cast<std::size_t>(first[i]);
+        std::size_t at = node[i];
         for (std::size_t k = 0; k < axes; ++k) {
           const bool upper = (corner >> k & 1) != 0;
           weight *= upper ? share[k][i] : 1 - share[k][i];
-          node += upper ? points.stride[k] : 0;
+          at += upper ? points.stride[k] : 0;
         }
-        expected[i] += weight * table[node];
+        value += weight * table[at];
       }
     }
-    Numbers own(count);
-    const std::array<double*, 3> rows{own.data(), own.data() + 11, own.data() + 22};
-    gather_rows(points, table.data(), rows.data());
+    Numbers own(expected.size(), -7.0);
+    gather_points(points, table.data(), own.data());
     EXPECT_LT(distance(own, expected), rounding);
-    std::fill(own.begin(), own.end(), 0.0);
-    plain::by_axes<plain::Gather>(points, table.data(), rows.data());
+    std::fill(own.begin(), own.end(), -7.0);
+    plain::by_axes<plain::Gather>(points, table.data(), own.data());
     EXPECT_LT(distance(own, expected), rounding);
-    const Numbers values = random_numbers(count, 6);
-    const std::array<const double*, 3> from{values.data(), values.data() + 11, values.data() + 22};
+    const Numbers values = random_numbers(expected.size(), 6);
+    double exact = 0;
+    for (const std::size_t i : place) exact += values[i] * expected[i];
     Numbers sums(nodes, 0.0);
-    scatter_rows(points, from.data(), sums.data());
-    EXPECT_NEAR(dot(sums, table), dot(values, expected), rounding * 10);
+    scatter_points(points, values.data(), sums.data());
+    EXPECT_NEAR(dot(sums, table), exact, rounding * 100);
     Numbers others(nodes, 0.0);
-    plain::by_axes<plain::Scatter>(points, from.data(), others.data());
-    EXPECT_LT(distance(sums, others), rounding);
+    plain::by_axes<plain::Scatter>(points, values.data(), others.data());
+    EXPECT_LT(distance(sums, others), rounding * 10);
   }
 }
 
-TEST(BoxLoops, TakeTheirPlacesInOneTable) {
-  for (const auto& [cells, nodes] : {std::pair{6, 9}, std::pair{13, 5}}) {
-    for (const std::size_t count : {3, 16, 37}) {
-      SCOPED_TRACE(testing::Message() << cells << " " << nodes << " " << count);
+/// A part of the nodes, from its own first mean, has the values that all nodes have there; the
+/// transposed adds what cells are given by these nodes alone.
+TEST(BoxLoops, TakeAPartOfTheNodes) {
+  constexpr std::size_t cells = 13;
+  constexpr std::size_t nodes = 17;
+  for (const std::size_t count : {1, 3, 16, 37}) {
+    for (const auto& [first, some] : {std::pair{0, 17}, {0, 5}, {4, 9}, {11, 6}, {16, 1}}) {
+      SCOPED_TRACE(testing::Message() << count << " " << first << " " << some);
       const Lines lines(cells, nodes, count, false);
-      const std::size_t room = std::max(cells, nodes) * count;
-      const Numbers values = random_numbers(cells * count, 2);
-      const Numbers at_nodes = random_numbers(nodes * count, 3);
-      Numbers spread(cells * count);
-      spread_lines(lines.all, at_nodes.data(), spread.data());
-      for (const bool any : {false, true}) {
-        Numbers table = values;
-        table.resize(room);
-        any ? plain::average_in_place(lines.all, table.data())
-            : average_lines_in_place(lines.all, table.data());
-        table.resize(nodes * count);
-        EXPECT_LT(distance(table, averaged(lines, values)), rounding);
-        table = at_nodes;
-        table.resize(room);
-        any ? plain::spread_in_place(lines.all, table.data())
-            : spread_lines_in_place(lines.all, table.data());
-        table.resize(cells * count);
-        EXPECT_LT(distance(table, spread), rounding);
+      BoxPart part{.node = static_cast<std::size_t>(first),
+                   .nodes = static_cast<std::size_t>(some),
+                   .shares = lines.pass.shares};
+      for (std::size_t j = 0; j < part.node; ++j) {
+        part.shares[lines.pass.moves[j].high] += lines.pass.moves[j].up;
+        part.shares[lines.pass.moves[j].low] -= lines.pass.moves[j].down;
       }
+      const BoxColumns columns{
+          .lines = count, .cell_step = count, .node_step = count, .ahead = count > 16 ? 5U : 0U};
+      const Numbers values = random_numbers(cells * count, 2);
+      Numbers all = averaged(lines, values);
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(part.node * count);
+      const Numbers expected(begin, begin + static_cast<std::ptrdiff_t>(part.nodes * count));
+      std::vector<double> work;
+      Numbers own(expected.size());
+      lines.pass.average(part, columns, values.data(), own.data(), work);
+      EXPECT_LT(distance(own, expected), rounding);
+      const Numbers at_nodes = random_numbers(expected.size(), 3);
+      const Numbers before = random_numbers(cells * count, 4);
+      Numbers sums = before;
+      lines.pass.spread(part, columns, at_nodes.data(), sums.data(), work);
+      EXPECT_NEAR(dot(sums, values) - dot(before, values), dot(at_nodes, expected), 100 * rounding);
     }
   }
+}
+
+TEST(BoxLoops, TakeAPartOfTheNodesWithoutNoise) {
+  const BoxPass pass{.noisy = false, .cells = 6, .nodes = 7, .kept = 6};
+  const BoxPart part{.node = 3, .nodes = 4, .cell = 3, .shares = Numbers(3, 1.0)};
+  const BoxColumns columns{.lines = 2, .cell_step = 2, .node_step = 5};
+  const Numbers values = random_numbers(12, 2);
+  Numbers nodes(20, -7.0);
+  std::vector<double> work;
+  pass.average(part, columns, values.data(), nodes.data(), work);
+  for (std::size_t j = 0; j < 4; ++j) {
+    for (std::size_t l = 0; l < 5; ++l) {
+      EXPECT_EQ(nodes[j * 5 + l], l > 1 ? -7.0 : j < 3 ? values[(3 + j) * 2 + l] : 0.0);
+    }
+  }
+  Numbers sums(12, 1.0);
+  pass.spread(part, columns, nodes.data(), sums.data(), work);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(sums[i], i < 6 ? 1.0 : 1.0 + values[i]);
 }
 
 } // namespace
