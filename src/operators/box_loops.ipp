@@ -74,7 +74,7 @@ struct Group {
 
 /// `lines_at_once` lines next to each other.
 template <bool stream>
-inline void average_group(const BoxLines& a, const double* values, double* at_nodes) {
+inline void average_group(BoxLines a, const double* values, double* at_nodes) {
   Group mean;
   for (std::size_t i = 0; i < a.cells; ++i) {
     const double* const value = values + (a.first_cell + i) * a.cell_step;
@@ -119,7 +119,7 @@ inline void sum_from_the_last(const BoxLines& a, const double* at_nodes, std::si
   return all;
 }
 
-inline void spread_group(const BoxLines& a, const double* at_nodes, double* values) {
+inline void spread_group(BoxLines a, const double* at_nodes, double* values) {
   sum_from_the_last(a, at_nodes, a.node_step, a.work);
   for (std::size_t i = 0; i < a.cells; ++i) {
     double* const to = values + (a.first_cell + i) * a.cell_step;
@@ -164,7 +164,7 @@ inline void turn_back(const double* from, std::size_t size, double* rows, std::s
   }
 }
 
-inline void average_rows(const BoxLines& a, const double* values, double* at_nodes) {
+inline void average_rows(BoxLines a, const double* values, double* at_nodes) {
   constexpr std::size_t n = lines_at_once;
   turn(values, a.cell_side, a.lines, a.cells, a.work);
   double* const four = a.work + a.cells * n; // nodes
@@ -185,7 +185,7 @@ inline void average_rows(const BoxLines& a, const double* values, double* at_nod
   }
 }
 
-inline void spread_rows(const BoxLines& a, const double* at_nodes, double* values) {
+inline void spread_rows(BoxLines a, const double* at_nodes, double* values) {
   constexpr std::size_t n = lines_at_once;
   turn(at_nodes, a.node_side, a.lines, a.nodes, a.work);
   sum_from_the_last(a, a.work, n, a.work);
@@ -235,6 +235,15 @@ inline void spread_few(const BoxLines& a, const double* at_nodes, double* values
   }
 }
 
+/// Values of runs lie far from each other.
+template <int to_write> // 0 or 1
+[[gnu::always_inline]] inline void ask_for_run(const BoxRun& run, const double* values) {
+  const double* const its = values + run.begin;
+  for (std::size_t i = 0; i < run.count; i += numbers_in_line)
+    __builtin_prefetch(its + i, to_write);
+  __builtin_prefetch(its + run.count - 1, to_write);
+}
+
 template <int K> struct Gather {
   /// Values at two neighbours along the last axis, interpolated along the others.
   template <int axis>
@@ -258,19 +267,12 @@ template <int K> struct Gather {
     *reinterpret_cast<LooseTwo*>(to) = first + share * (second - first);
   }
 
-  /// Values of runs lie far from each other.
-  [[gnu::always_inline]] static void ask_for_run(const BoxRun& run, double* values) {
-    double* const to = values + run.begin;
-    for (std::size_t i = 0; i < run.count; i += numbers_in_line) __builtin_prefetch(to + i, 1);
-    __builtin_prefetch(to + run.count - 1, 1);
-  }
-
   static void run(const BoxPlaces& points, const double* table, double* values) {
     const BoxPlaces a = points;
     std::size_t first = 0;
     for (const BoxRun* run = a.runs; run != a.runs + a.count; ++run) {
       double* const to = values + run->begin;
-      ask_for_run(run[runs_ahead], values);
+      ask_for_run<1>(run[runs_ahead], values);
       const std::size_t end = first + run->count;
       std::size_t i = first;
       for (; i + 2 <= end; i += 2) two(a, i, table, to + (i - first));
@@ -311,6 +313,7 @@ template <int K> struct Scatter {
     for (std::size_t first = 0; run != a.runs + a.count;) {
       std::size_t count = 0;
       for (; run != a.runs + a.count && count + run->count <= points_per_run; ++run) {
+        ask_for_run<0>(run[runs_ahead], values);
         copy(values + run->begin, run->count, taken + count);
         count += run->count;
       }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -181,9 +182,27 @@ private:
       near_block_.count[k] =
           static_cast<PetscInt>(past < axes_[k].distinct() ? past : axes_[k].nodes()) -
           near_block_.start[k];
-      for (double& place : places) place -= static_cast<double>(near_block_.start[k]);
+    }
+    if (points_.count() > 0) take_whole_planes();
+    for (std::size_t k = 0; k < neurons_; ++k) {
+      for (double& place : points_.coordinates(k))
+        place -= static_cast<double>(near_block_.start[k]);
     }
     points_.arrange({near_block_.count.data(), neurons_});
+  }
+
+  /// Where points need most of a plane they take all of it, which is not copied.
+  void take_whole_planes() {
+    double needed = 1;
+    double whole = 1;
+    for (std::size_t k = 1; k < neurons_; ++k) {
+      needed *= static_cast<double>(near_block_.count[k]);
+      whole *= static_cast<double>(axes_[k].nodes());
+    }
+    for (std::size_t k = 1; k < neurons_ && 2 * needed > whole; ++k) {
+      near_block_.start[k] = 0;
+      near_block_.count[k] = static_cast<PetscInt>(axes_[k].nodes());
+    }
   }
 
   /// Shares planes out, and makes room for their values.
@@ -244,10 +263,13 @@ private:
   /// Cells along all axes, where vectors are cut in another way.
   std::span<double> planes() { return table(0, to_planes_.trivial() ? 0 : to_planes_.wanted()); }
   /// Cells along the first axis, nodes along the others, cut along the first.
-  std::span<double> between() { return table(1, to_points_.held()); }
+  std::span<double> between() {
+    const std::optional<std::size_t> place = to_points_.place_of_held();
+    return place ? near().subspan(*place, to_points_.held()) : table(1, to_points_.held());
+  }
   /// Those for this rank's points.
   std::span<double> near() {
-    return to_points_.trivial() ? between() : table(0, to_points_.wanted());
+    return table(to_points_.place_of_held() ? 1 : 0, to_points_.wanted());
   }
 
   double* room(std::size_t which, std::size_t size) {

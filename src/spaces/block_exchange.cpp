@@ -70,9 +70,15 @@ BlockExchange::BlockExchange(MPI_Comm comm, int dimension, const Block& held, co
   for (std::size_t r = 0; r < all_held.size(); ++r) {
     trivial_ = trivial_ && same(all_held[r], all_wanted[r], dimension);
   }
+  if (trivial_) place_of_held_ = 0;
   if (trivial_) return;
   held_parts_ = parts(held, all_wanted);
   wanted_parts_ = parts(wanted, all_held);
+  for (const Part& part : wanted_parts_) {
+    if (part.rank == rank_ && part.size == held_ && part.whole) {
+      place_of_held_ = place_of(wanted, part.block, {}, dimension);
+    }
+  }
 }
 
 std::vector<BlockExchange::Part> BlockExchange::parts(const Block& own,
@@ -114,8 +120,8 @@ std::size_t BlockExchange::sent(const std::vector<Part>& parts) const {
 template <class Take>
 void BlockExchange::pass(std::span<const double> values, const Block& block,
                          const std::vector<Part>& to, const Block& target,
-                         const std::vector<Part>& from, double* direct, Messages& messages,
-                         Take&& take) const {
+                         const std::vector<Part>& from, double* direct, bool in_place,
+                         Messages& messages, Take&& take) const {
   constexpr std::size_t most = std::size_t{1} << 26; // counts of MPI are 32-bit
   if (messages.outgoing.size() < sent(to)) messages.outgoing.resize(sent(to));
   if (messages.incoming.size() < sent(from)) messages.incoming.resize(sent(from));
@@ -153,7 +159,7 @@ void BlockExchange::pass(std::span<const double> values, const Block& block,
     }
   }
   for (const Part& part : from) {
-    if (part.rank != rank_ || kept == nullptr) continue;
+    if (part.rank != rank_ || kept == nullptr || in_place) continue;
     const std::size_t length = at(part.block.count[at(dimension_ - 1)]);
     for_each_line(part.block, dimension_, [&](const Index& line) {
       take(values.data() + place_of(block, kept->block, line, dimension_),
@@ -177,16 +183,19 @@ void BlockExchange::fetch(std::span<const double> held, std::span<double> wanted
   const auto copy = [&](const double* value, std::size_t place, std::size_t length) {
     std::copy_n(value, length, wanted.data() + place);
   };
-  pass(held, held_block_, held_parts_, wanted_block_, wanted_parts_, wanted.data(), messages, copy);
+  pass(held, held_block_, held_parts_, wanted_block_, wanted_parts_, wanted.data(),
+       in_place(held, wanted), messages, copy);
 }
 
 void BlockExchange::sum_back(std::span<const double> wanted, std::span<double> held,
                              Messages& messages) const {
-  std::fill(held.begin(), held.end(), 0.0);
+  const bool own_is_there = in_place(held, wanted);
+  if (!own_is_there) std::fill(held.begin(), held.end(), 0.0);
   const auto add = [&](const double* value, std::size_t place, std::size_t length) {
     for (std::size_t i = 0; i < length; ++i) held[place + i] += value[i];
   };
-  pass(wanted, wanted_block_, wanted_parts_, held_block_, held_parts_, nullptr, messages, add);
+  pass(wanted, wanted_block_, wanted_parts_, held_block_, held_parts_, nullptr, own_is_there,
+       messages, add);
 }
 
 } // namespace komori::spaces

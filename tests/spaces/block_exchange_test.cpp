@@ -1,6 +1,10 @@
 /// Values that go from one cut of a box to another.
 #include "spaces/block_exchange.hpp"
 
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include <gtest/gtest.h>
 
 namespace komori::spaces {
@@ -104,6 +108,52 @@ TEST(BlockExchange, IsTrivialWhereNothingMoves) {
   EXPECT_TRUE(BlockExchange(PETSC_COMM_WORLD, 2, slab(0), slab(0)).trivial());
   EXPECT_EQ(BlockExchange(PETSC_COMM_WORLD, 2, slab(0), slab(1)).trivial(), ranks() == 1);
   EXPECT_FALSE(BlockExchange(PETSC_COMM_WORLD, 2, slab(0), window()).trivial());
+}
+
+/// The slab of a rank and a row on either side of it: what it holds stays where it is.
+TEST(BlockExchange, LeavesValuesAmongThoseWanted) {
+  const Block own = slab(0);
+  Block wanted = own;
+  if (own.count[0] > 0) {
+    wanted.start[0] = std::max<PetscInt>(own.start[0] - 1, 0);
+    wanted.count[0] = std::min(own.start[0] + own.count[0] + 1, rows) - wanted.start[0];
+  }
+  const BlockExchange exchange(PETSC_COMM_WORLD, 2, own, wanted);
+  BlockExchange::Messages messages;
+  std::vector<double> values(exchange.wanted(), -1);
+  if (own.count[0] == 0) {
+    EXPECT_FALSE(exchange.place_of_held());
+  } else {
+    ASSERT_TRUE(exchange.place_of_held());
+    EXPECT_EQ(*exchange.place_of_held(),
+              static_cast<std::size_t>((own.start[0] - wanted.start[0]) * columns));
+  }
+  const std::span<double> held =
+      std::span(values).subspan(exchange.place_of_held().value_or(0), exchange.held());
+  for_each(own, [&](std::size_t p, PetscInt i, PetscInt j) { held[p] = value_at(i, j); });
+
+  if (!exchange.trivial()) exchange.fetch(held, values, messages);
+
+  for_each(wanted,
+           [&](std::size_t p, PetscInt i, PetscInt j) { EXPECT_EQ(values[p], value_at(i, j)); });
+  std::fill(values.begin(), values.end(), 1.0);
+
+  if (!exchange.trivial()) exchange.sum_back(values, held, messages);
+
+  std::array<int, rows> wanting{};
+  for (PetscInt i = 0; i < wanted.count[0]; ++i) {
+    ++wanting[static_cast<std::size_t>(wanted.start[0] + i)];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, wanting.data(), static_cast<int>(rows), MPI_INT, MPI_SUM,
+                PETSC_COMM_WORLD);
+  for_each(own, [&](std::size_t p, PetscInt i, PetscInt) {
+    EXPECT_EQ(held[p], wanting[static_cast<std::size_t>(i)]);
+  });
+}
+
+TEST(BlockExchange, HasNoPlaceForValuesOfWhichItWantsSome) {
+  const BlockExchange exchange(PETSC_COMM_WORLD, 2, slab(0), window()); // three of five columns
+  EXPECT_FALSE(exchange.place_of_held());
 }
 
 } // namespace
