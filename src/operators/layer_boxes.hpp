@@ -4,8 +4,8 @@
 /// is multilinear in F(x) between the places where a side of the box meets an edge of a cell. It is
 /// tabulated there, axis by axis, from differences of cumulative sums, and interpolated at F(x):
 /// 2^N terms, however many cells the box holds. Neurons without noise take the value of their cell.
-/// Tables are cut among the ranks; each fetches what lies around its own points. (Summed-area
-/// tables: Crow, SIGGRAPH 1984.)
+/// Tables are cut among the ranks; each fetches what lies around its own points, and tabulates it
+/// in tiles that a cache holds. (Summed-area tables: Crow, SIGGRAPH 1984.)
 #pragma once
 
 #include <memory>
@@ -32,7 +32,7 @@ LayerMatrix box_layer(const models::NetworkLayer& layer, const LayerSpace& from,
 /// Whether a matrix is one of `box_layer`. Local.
 bool is_box_layer(Mat matrix);
 /// The least bytes that a product moves, by all ranks: every entry of both vectors and of what says
-/// where points lie once, and the table of means written and read once. Local.
+/// where points lie once, and the table before the last pass written and read once. Local.
 double box_product_bytes(Mat matrix);
 /// sum w_i M_ij^2 / w_j of such a matrix, the square of its Hilbert-Schmidt norm. Collective.
 double box_hilbert_schmidt_squared(Mat matrix);
