@@ -110,7 +110,11 @@ void write_network(const Pruning& pruning, const models::Network& network, const
     for (const models::Activation activation : layer.activation) {
       words.push_back(models::activation_words()[static_cast<std::size_t>(activation)]);
     }
-    if (!layer.formula) {
+    if (layer.formula) {
+      file.write_text(
+          name + ".formula", layer.formula->text(),
+          {{"meaning", "what is applied to z = W x + b of every neuron"}, {"unit", "-"}});
+    } else {
       file.write_text(name + ".activation", fmt::format("{}", fmt::join(words, " ")),
                       {{"meaning", "activation of all neurons, or of each"}, {"unit", "-"}});
     }

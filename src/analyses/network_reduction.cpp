@@ -64,8 +64,9 @@ void reduce_lags(LayerProblem& problem, const NetworkStudyInput& input, io::Resu
   if (!accuracies.empty()) write_accuracies(accuracies, "/reduction/accuracy", file);
   const bool found = enough < reduced.measured.size();
   problem.log().line(
-      found ? fmt::format("  {} lag{} of memory keep the error below {:g}", enough,
-                          enough == 1 ? "" : "s", input.reduction->tolerance)
+      found ? fmt::format("  {} of memory {} the error at most {:g}",
+                          enough == 1 ? "1 lag" : fmt::format("{} lags", enough),
+                          enough == 1 ? "keeps" : "keep", input.reduction->tolerance)
             : fmt::format("  no number of lags keeps the error below {:g}: the observable itself "
                           "is not resolved at the outputs; {}",
                           input.reduction->tolerance,

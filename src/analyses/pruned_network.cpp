@@ -264,8 +264,8 @@ models::Network PrunedPaths::without_neuron(const models::Network& network, std:
 
 models::Network PrunedPaths::without_layer(const models::Network& network, std::size_t n) const {
   const std::vector<double> from = states(network, n - 1);
-  std::vector<double> to(count_ * network.width(n));
-  models::PathSampler(network, 1, 77).step(n - 1, 0, count_, from, to);
+  std::vector<double> to(count_ * network.width(n)); // noise would only blur what is fitted
+  models::propagate(network.layers[n - 1], count_, from, to);
   const Eigen::Map<const RowMatrix> x(from.data(), index(count_), index(network.width(n - 1)));
   const Eigen::Map<const RowMatrix> y(to.data(), index(count_), index(network.width(n)));
   models::Network smaller = network;

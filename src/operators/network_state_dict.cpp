@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -66,7 +67,7 @@ std::string word_of(const std::vector<std::string>& words, std::size_t n, std::s
 }
 
 /// What a layer may have beside its weight.
-const std::set<std::string> layer_parts{"weight", "bias",     "activation",
+const std::set<std::string> layer_parts{"weight", "bias",     "activation", "formula",
                                         "slope",  "residual", "noise"};
 
 /// The parts that each layer has, by its name.
@@ -120,6 +121,13 @@ void read_extras(const io::ReadFile& file, const std::string& name,
                                    "neurons; one word, or one per neuron, is needed",
                                    file.path(), name, layer.activation.size(), layer.neurons));
     }
+  }
+  if (parts.contains("formula")) {
+    constexpr hsize_t longest = hsize_t{1} << 16;
+    const std::string key = name + ".formula";
+    const config::FormulaText text{file.read_text(key, longest), {file.path(), 0}, key};
+    layer.formula = std::make_shared<config::Formula>(text, std::vector<std::string>{"z"});
+    layer.activation = {models::Activation::identity}; // nothing else is applied
   }
   if (parts.contains("slope")) layer.slope = file.read_small(name + ".slope", 1).at(0);
   if (parts.contains("residual"))
@@ -186,8 +194,9 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
                                  prefix.empty() ? "" : fmt::format(" in '{}'", group)));
   }
   const bool own = activations.empty();
-  if (own && std::any_of(found.begin(), found.end(),
-                         [](const auto& layer) { return !layer.second.contains("activation"); })) {
+  if (own && std::any_of(found.begin(), found.end(), [](const auto& layer) {
+        return !layer.second.contains("activation") && !layer.second.contains("formula");
+      })) {
     throw InputError(
         fmt::format("'{}' holds weights alone; give their activations, e.g. 'activations: [tanh]'",
                     file.path()));
@@ -226,6 +235,7 @@ std::vector<models::NetworkLayer> layers_of_state_dict(const io::ReadFile& file,
     read_extras(file, prefix + name, parts, layer);
     if (!own) {
       layer.activation = {models::activation_of(word_of(activations, layers.size(), found.size()))};
+      layer.formula.reset();
     }
     left -= layer.weight.size();
     layer.bias.assign(layer.neurons, 0.0);

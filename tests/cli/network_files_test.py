@@ -289,6 +289,30 @@ class SmallerNetworks(DriverTest):
                 numpy.testing.assert_array_equal(
                     again["reduction/network"][name][()], whole["reduction/network"][name][()], name)
 
+    def test_are_read_back_with_their_formulas(self):
+        """A formula in place of an activation is part of the network."""
+        text = SKIP.replace("activation: softplus, residual: true", 'formula: "z - z^3/10", residual: true')
+        (self.folder / "input.yaml").write_text(text)
+        whole = self.result()
+        group = whole["reduction/network"]
+        self.assertEqual(group["4.formula"][()].decode(), "z - z^3/10")
+        self.assertNotIn("4.activation", group)
+        model = "model: {kind: network, file: input.h5, group: /reduction/network, input: {a: [-1, 1], b: [0, 1]}}\n"
+        (self.folder / "again.yaml").write_text(model + text[text.index("dictionary:"):])
+        self.succeed("again.yaml", "--quiet")
+        with h5py.File(self.folder / "again.h5") as again:
+            self.assertEqual(again["expectation/mean"][()], whole["expectation/mean"][()])
+            self.assertEqual(again["reduction/network/4.formula"][()], group["4.formula"][()])
+        with h5py.File(self.folder / "bad.h5", "w") as file:
+            whole.copy("reduction/network", file, "net")
+            del file["net/4.formula"]
+            file["net/4.formula"] = "z - w"
+        (self.folder / "again.yaml").write_text(model.replace("input.h5, group: /reduction/network", "bad.h5, group: net") +
+                                                text[text.index("dictionary:"):])
+        done = self.run_driver("again.yaml", "--overwrite")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'net/4.formula' has an unknown name 'w'", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -262,6 +262,26 @@ class Network(DriverTest):
         numpy.testing.assert_allclose(means, means[0], rtol=1e-10, atol=1e-12)
         numpy.testing.assert_allclose(errors, errors[0], rtol=1e-8)
 
+    def test_an_affine_layer_goes_at_no_cost(self):
+        """However strong its noise, which is 0 on average: without noise nothing changes."""
+        (self.folder / "input.yaml").write_text(
+            "model:\n  kind: network\n  input: {x: [-1, 1], y: [0, 1]}\n  layers:\n"
+            "    - {weight: [[1, 0.5], [-0.4, 2], [0.3, 0.1]], activation: tanh, noise: {kind: uniform, half_width: 0.5}}\n"
+            "    - {weight: [[1, 2, 0.5], [-1, 0.5, 1]], bias: [0.3, -1], noise: {kind: uniform, half_width: 2}}\n"
+            "    - {weight: [[1, -0.7]], activation: tanh}\n"
+            "dictionary: {degree: 1, outputs: 2, samples: 5000}\nobservable: {formula: x3_1}\n"
+            "reduction: {keep: outputs, tolerance: 1e-10}\n")
+        for ranks in (1, 2, 4):
+            file = self.result("--overwrite", ranks=ranks)
+            self.assertEqual([name.decode() for name in file["reduction/layers"][:]], ["layer 2", "layer 1"])
+            self.assertLess(file["reduction/layer_cost"][0, 2], 1e-13)
+            self.assertGreater(file["reduction/layer_cost"][1, 2], 1e-3)
+            self.assertEqual(file["reduction/shallow"].attrs["dropped"], 1)
+            merged = numpy.array([[1, -0.7]]) @ numpy.array([[1, 2, 0.5], [-1, 0.5, 1]])
+            numpy.testing.assert_allclose(file["reduction/shallow/2.weight"][:], merged, atol=1e-12)
+            numpy.testing.assert_allclose(file["reduction/shallow/2.bias"][:], [0.3 + 0.7], atol=1e-12)
+            file.close()
+
     def test_a_repeated_layer(self):
         (self.folder / "input.yaml").write_text(
             "model:\n  kind: network\n  input: {x: [-1, 1]}\n  layers: [{weight: [[2]], activation: tanh, "
