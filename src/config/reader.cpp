@@ -1,6 +1,7 @@
 #include "config/reader.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -18,8 +19,17 @@ using Kind = Node::Kind;
 
 constexpr std::size_t most_constants = 10'000;
 
+constexpr std::string_view choice = "one of ";
+
 std::string one_of(const Words& allowed) {
-  return "one of " + listed(allowed);
+  return std::string(choice) + listed(allowed);
+}
+
+/// A value of what is allowed, if that says one.
+std::string example_of(const std::string& allowed) {
+  if (!allowed.starts_with(choice)) return "...";
+  const std::string words = allowed.substr(choice.size());
+  return words.substr(0, words.find(','));
 }
 
 bool holds(const Words& words, const std::string& word) {
@@ -103,8 +113,8 @@ const Node* Reader::declared(std::string_view key, const About& about, const std
   declared_.emplace_back(key);
   const Node* node = section_ ? section_->find(key) : nullptr;
   if (node || about.need == Need::optional) return node;
-  std::string text = fmt::format("'{}' is missing; add e.g. '{}: ...' ({}: {})", path_of(key), key,
-                                 allowed, about.help);
+  std::string text = fmt::format("'{}' is missing; add e.g. '{}: {}' ({}: {})", path_of(key), key,
+                                 example_of(allowed), allowed, about.help);
   // The key may be there in another spelling, which finish() would only find later.
   if (section_)
     for (const Node& child : section_->children)

@@ -313,6 +313,13 @@ class SmallerNetworks(DriverTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn("'net/4.formula' has an unknown name 'w'", done.stderr)
 
+    def test_a_model_without_its_kind_says_which_there_is(self):
+        (self.folder / "input.yaml").write_text(
+            "model: {file: net.h5, group: /reduction/network, input_range: [0, 1]}\nobservable: {formula: x1_1}\n")
+        done = self.run_driver("input.yaml", "--check")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("'model.kind' is missing; add e.g. 'kind: network' (one of network: ", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
