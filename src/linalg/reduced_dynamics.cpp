@@ -276,7 +276,7 @@ Reduction reduce(const ReductionRequest& request, Vec start, base::Log& log) {
     const Index n = space->dimension();
     const bool last = !grown || n >= most;
     if (last || n >= next) {
-      next = n + std::max<Index>(1, n / 12);
+      next = n + std::max<Index>(1, n / 6);
       result.sum = space->sum(n);
       const Comparison comparison =
           n > lag ? compare(result.sum, space->sum(n - lag), request) : Comparison{.worst = 0};
