@@ -48,6 +48,12 @@ void single_threaded_blas() {
   }
 }
 
+/// Open MPI starts a server for a process that runs alone, and when that goes first libevent warns
+/// of closed files where it waits for them by epoll, not by poll.
+void wait_by_poll() {
+  (void)setenv("EVENT_NOEPOLL", "1", 0);
+}
+
 /// OpenBLAS takes its buffer at the first call that needs one, and tries for ever if there is no
 /// memory left by then.
 void reserve_blas_buffer() {
@@ -84,6 +90,7 @@ Session::Library::Library(const Options& options) {
   char** arguments = pointers.data();
   single_threaded_blas();
   reserve_blas_buffer();
+  wait_by_poll();
   // PETSc copies the arguments; its own signal handlers would bury our messages in a trace.
   if (SlepcInitialize(&count, &arguments, nullptr, nullptr) != 0) {
     std::fprintf(stderr, "error: PETSc and SLEPc do not start\n");
