@@ -31,7 +31,7 @@ constexpr std::array<Stated, 11> stated{{
     {"product, matrix-free, symmetrised", At::products, {80, 85}},
     {"product, assembled (AIJ)", At::products, {70, 80}},
     {"product, assembled (SELL)", At::products, {75, 85}},
-    {"layer, M v without a matrix", At::layers, {70, 80}},
+    {"layer, M v over one at 70 % of the triad", At::layers, {1, 0.875, false}},
     {"generation of rates", At::solves, {90, 150}},
     {"re-assembly", At::solves, {300, 400}},
     {"the same on the assembled matrix", At::solves, {3, 5}},

@@ -19,7 +19,8 @@ class Benchmark(DriverTest):
         self.assertIn("blas", result["blas"])
         names = [m["name"] for m in result["measurements"]]
         for name in ("triad", "matrix-free", "(AIJ)", "(SELL)", "layer, M v without a matrix", "layer, N p without a matrix",
-                     "layer, M v by a matrix", "layer, N p by a matrix", "generation", "re-assembly",
+                     "layer, M v by a matrix", "layer, N p by a matrix", "over the seven-point matrix",
+                     "over one at 70 % of the triad", "generation", "re-assembly",
                      "Ulam assembly", "dictionary pass", "ten eigenpairs", "three dimensions",
                      "one rank over all", "iterations", "decay rates of a memory",
                      "another rate", "stationary density", "Chebyshev"):
