@@ -286,10 +286,6 @@ template <class Value>
 SweepExchange<Value>::SweepExchange(const SweepBorder& border)
     : border_(border), others_(border.slots()) {}
 
-template <class Value> SweepExchange<Value>::~SweepExchange() {
-  end();
-}
-
 template <class Value> void SweepExchange<Value>::begin(bool forward) {
   forward_ = forward;
   sent_ = received_ = 0;

@@ -83,7 +83,6 @@ public:
   explicit SweepExchange(const SweepBorder& border);
   SweepExchange(const SweepExchange&) = delete;
   SweepExchange& operator=(const SweepExchange&) = delete;
-  ~SweepExchange();
 
   /// Before the first line. Local.
   void begin(bool forward);
