@@ -30,7 +30,7 @@ constexpr PetscInt most_searched = 40'000;
 constexpr PetscInt fewest = 8;
 /// How far vectors of a coarser grid are improved: they differ from the next grid's by more.
 constexpr double coarse_reduction = 1e-2;
-constexpr int coarse_passes = 2;
+constexpr int coarse_passes = 1;
 /// Residuals below this share of the rates lose nothing that the product of both sides' would show.
 constexpr double smallest_share = 1e-6;
 /// Between the pairs that are followed and the next, over their distance from the shift.
