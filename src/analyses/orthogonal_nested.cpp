@@ -254,11 +254,14 @@ std::optional<Start> coarse_start(const MemorySystem& fine, const operators::Pro
   return start;
 }
 
-std::vector<OrthogonalPair> listed(TwoSidedPairs pairs) {
+/// With the residuals and the values of both sides that the iteration has found.
+std::vector<OrthogonalPair> certified(TwoSidedPairs pairs) {
   std::vector<OrthogonalPair> list;
   for (std::size_t j = 0; j < pairs.values.size(); ++j) {
     OrthogonalPair pair;
     pair.value = pairs.values[j];
+    pair.residual = pairs.residuals[j];
+    pair.left_residual = pairs.left_residuals[j];
     pair.right = std::move(pairs.right[j]);
     pair.left = std::move(pairs.left[j]);
     if (pair.value.imag() != 0) {
@@ -266,6 +269,7 @@ std::vector<OrthogonalPair> listed(TwoSidedPairs pairs) {
       pair.right_im = std::move(pairs.right[j]);
       pair.left_im = std::move(pairs.left[j]);
     }
+    scale_left(pair);
     list.push_back(std::move(pair));
   }
   return list;
@@ -337,7 +341,8 @@ std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
       "complete on {} cells for eigenvalues within {:.4g} of {:.4g}, which moved by up to {:.2g} "
       "from there to this grid; a slow mode that oscillates faster would not be seen",
       coarsest_of(system.grid), trail.radius, system.scale, trail.moved);
-  found.pairs = listed(std::move(result.pairs));
+  found.pairs = certified(std::move(result.pairs));
+  found.certified = true;
   return found;
 }
 

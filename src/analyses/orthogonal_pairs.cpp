@@ -177,9 +177,9 @@ void find_residuals(OrthogonalPair& pair, Mat matrix, Mat transposed) {
                 : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// left^T A right / left^T right errs by the product of both sides' residuals; taken, and true,
+/// left^T A right of scaled vectors errs by the product of both sides' residuals; taken, and true,
 /// where both are small and it lies within what the residual allows.
-bool refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
+bool refine_value(OrthogonalPair& pair, Mat matrix) {
   const double open = pair.condition * std::max(pair.residual, pair.left_residual);
   if (!(open <= 0.1 * std::abs(pair.value))) return false;
   const base::UniqueVec image = base::duplicate(pair.right.get());
@@ -189,7 +189,7 @@ bool refine_value(OrthogonalPair& pair, Mat matrix, Complex overlap) {
     image_im = base::duplicate(pair.right.get());
     check(MatMult(matrix, pair.right_im.get(), image_im.get()));
   }
-  Complex value = pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im)) / overlap;
+  Complex value = pairing(raw(pair.left), raw(pair.left_im), image.get(), raw(image_im));
   if (!pair.right_im) value = value.real(); // without the sign of its zero
   if (std::abs(value - pair.value) > pair.condition * pair.residual) return false;
   pair.value = value;
@@ -258,21 +258,8 @@ void certify(const MemorySystem& system, const operators::Projection& projection
       pair.condition = std::numeric_limits<double>::infinity();
       continue;
     }
-    const Complex overlap =
-        pairing(raw(pair.left), raw(pair.left_im), raw(pair.right), raw(pair.right_im));
-    pair.condition = size_of(raw(pair.left), raw(pair.left_im)) *
-                     size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
-    const bool refined = refine_value(pair, shell.get(), overlap);
-    if (refined) find_residuals(pair, shell.get(), transposed.get());
-    // left / overlap, as a complex number.
-    const Complex factor = 1.0 / overlap;
-    if (!pair.left_im) {
-      check(VecScale(pair.left.get(), factor.real()));
-      continue;
-    }
-    check(VecCopy(pair.left.get(), work.get()));
-    check(VecAXPBY(pair.left.get(), -factor.imag(), factor.real(), pair.left_im.get()));
-    check(VecAXPBY(pair.left_im.get(), factor.imag(), factor.real(), work.get()));
+    scale_left(pair);
+    if (refine_value(pair, shell.get())) find_residuals(pair, shell.get(), transposed.get());
   }
 }
 
@@ -303,6 +290,23 @@ void leave_out_growing(const MemorySystem& system, std::vector<OrthogonalPair>& 
       "left out: {} eigenvalue{} of the orthogonal dynamics that would grow; {} where "
       "the stationary density is nothing but rounding, and a smaller grid has none",
       count, count > 1 ? "s" : "", count > 1 ? "their functions live" : "its function lives"));
+}
+
+void scale_left(OrthogonalPair& pair) {
+  const Vec left = raw(pair.left);
+  const Vec left_im = raw(pair.left_im);
+  const Complex overlap = pairing(left, left_im, raw(pair.right), raw(pair.right_im));
+  pair.condition =
+      size_of(left, left_im) * size_of(raw(pair.right), raw(pair.right_im)) / std::abs(overlap);
+  const Complex factor = 1.0 / overlap;
+  if (left_im == nullptr) {
+    check(VecScale(left, factor.real()));
+    return;
+  }
+  const base::UniqueVec old = base::duplicate(left);
+  check(VecCopy(left, old.get()));
+  check(VecAXPBY(left, -factor.imag(), factor.real(), left_im));
+  check(VecAXPBY(left_im, factor.imag(), factor.real(), old.get()));
 }
 
 std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im) {
@@ -392,7 +396,7 @@ OrthogonalPairs orthogonal_pairs(MemorySystem& system, const operators::Projecti
                    [&](const OrthogonalPair& a, const OrthogonalPair& b) {
                      return slower(system, a.value, b.value);
                    });
-  certify(system, projection, found.pairs);
+  if (!found.certified) certify(system, projection, found.pairs);
   leave_out_growing(system, found.pairs);
   while (!found.pairs.empty()) { // what is not asked for goes, never half a pair
     const std::size_t last = found.pairs.back().value.imag() != 0 ? 2 : 1;

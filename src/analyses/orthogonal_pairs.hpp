@@ -31,6 +31,7 @@ struct OrthogonalPairs {
   double radius = 0;    ///< of a search next to a shift: every eigenvalue so near was found
   std::string coverage; ///< what may have been missed, empty if nothing
   bool complete = true;
+  bool certified = false; ///< pairs are scaled, and their residuals and conditions known
 };
 
 /// The slowest `count` eigenvalues (largest real part, or modulus in discrete time); all there are
@@ -69,6 +70,9 @@ bool slower(const MemorySystem& system, std::complex<double> a, std::complex<dou
 /// functions that live where the density is nothing but rounding: these pairs go, with a warning.
 /// Collective.
 void leave_out_growing(const MemorySystem& system, std::vector<OrthogonalPair>& pairs);
+
+/// Scales the left vector to left^T right = 1, and finds the condition. Collective.
+void scale_left(OrthogonalPair& pair);
 
 /// re + i im of one side against the other without conjugation: left^T right. Collective.
 std::complex<double> pairing(Vec left, Vec left_im, Vec right, Vec right_im);
