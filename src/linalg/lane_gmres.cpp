@@ -89,24 +89,48 @@ void set(Lanes& lanes, const LaneSystem& system, double value) {
 } // namespace
 
 LaneGmres::LaneGmres(LaneOperator& matrix, int most_iterations)
-    : matrix_(matrix), most_iterations_(most_iterations), combined_(matrix.rows()),
-      solved_(matrix.rows()), image_(matrix.rows()) {}
+    : matrix_(matrix), most_iterations_(most_iterations), solved_(matrix.rows()) {}
 
 LaneVectors& LaneGmres::basis(std::size_t k) {
   while (basis_.size() <= k) basis_.emplace_back(matrix_.rows());
   return basis_[k];
 }
 
-LaneProducts LaneGmres::complement(bool transposed, const LaneComplement& complement,
-                                   WideLaneVectors& x) const {
-  const ColumnSums along = project(matrix_.comm(), complement.dual(transposed), x);
-  return project_and_multiply(matrix_.comm(), complement.range(transposed), along, {}, 0, x).square;
+ColumnSums LaneGmres::multiply(bool transposed, const LaneFactors& sigma,
+                               const LaneComplement& complement, std::size_t k) {
+  const LaneColumns& dual = complement.dual(transposed);
+  const std::size_t own = dual.size() * base::lanes;
+  matrix_.precondition(transposed, basis(k), solved_);
+  LaneVectors& image = basis(k + 1);
+  ColumnSums along(complement.rough ? 2 * own : own);
+  const auto take = [&](std::size_t first, std::span<const base::WideLanes> rows) {
+    shift_and_project(
+        sigma, {.y = rows, .z = solved_.data() + first, .w = image.data() + first, .first = first},
+        dual, along);
+  };
+  matrix_.product(transposed, solved_, take);
+  sum_over_ranks(matrix_.comm(), along);
+  // (theta - A) (z - X a) is (theta - A) z + (A X - X Lambda) a but for columns of X.
+  for (std::size_t j = own; j < along.size(); ++j) {
+    for (double& sum : along[j]) sum = -sum;
+  }
+  return along;
 }
 
 int LaneGmres::solve(bool transposed, std::span<const LaneSystem> systems,
-                     const LaneComplement& complement_of, WideLaneVectors& x) {
+                     const LaneComplement& complement, WideLaneVectors& x) {
   const MPI_Comm comm = matrix_.comm();
-  const LaneProducts squares = complement(transposed, complement_of, x);
+  const LaneComplement::Side& range = complement.range(transposed);
+  std::vector<const LaneVectors*> columns;
+  for (const LaneVectors& block : range.columns) columns.push_back(&block);
+  const LaneProducts squares =
+      subtract_and_multiply(comm, columns,
+                            project(comm, complement.dual(transposed), right_sides()), basis_, 0,
+                            right_sides())
+          .square;
+  if (complement.rough) {
+    for (const LaneVectors& block : range.residuals) columns.push_back(&block);
+  }
   std::vector<Reduced> reduced;
   Lanes scale{};
   LaneFactors sigma;
@@ -120,30 +144,23 @@ int LaneGmres::solve(bool transposed, std::span<const LaneSystem> systems,
     return std::all_of(reduced.begin(), reduced.end(), [](const Reduced& r) { return r.done(); });
   };
   std::vector<LaneFactors> factors;
-  const WideLaneVectors* next = &x;
-  int k = 0;
-  while (k < most_iterations_ && !finished()) {
-    combine(factors, basis_, scale, next, basis(static_cast<std::size_t>(k)));
-    matrix_.precondition(transposed, basis_[static_cast<std::size_t>(k)], solved_);
-    if (complement_of.rough) complement(transposed, complement_of, solved_);
-    matrix_.product(transposed, solved_, image_);
-    next = &image_;
+  std::size_t k = 0;
+  while (k < static_cast<std::size_t>(most_iterations_) && !finished()) {
+    orthogonalise(factors, basis_, scale, basis_[k]);
+    const ColumnSums along = multiply(transposed, sigma, complement, k);
     ++k;
-    const ColumnSums along =
-        shift_and_project(comm, sigma, solved_, complement_of.dual(transposed), image_);
-    const BasisProducts products = project_and_multiply(
-        comm, complement_of.range(transposed), along, basis_, static_cast<std::size_t>(k), image_);
-    factors.assign(static_cast<std::size_t>(k), {});
+    const BasisProducts products =
+        subtract_and_multiply(comm, columns, along, basis_, k, basis_[k]);
+    factors.assign(k, {});
     for (Reduced& r : reduced) set(scale, r.system(), r.append(products, factors));
   }
-  factors.assign(static_cast<std::size_t>(k), {});
+  factors.assign(k, {});
   for (const Reduced& r : reduced) r.negate_into(factors);
-  Lanes one{};
-  one.v += 1.0F;
-  combine(factors, basis_, one, nullptr, combined_);
-  matrix_.precondition(transposed, combined_, x);
-  complement(transposed, complement_of, x);
-  return k;
+  LaneVectors& best = basis_[k];
+  combine(factors, basis_, best);
+  matrix_.precondition(transposed, best, x);
+  subtract(range.columns, project(comm, complement.dual(transposed), x), x);
+  return static_cast<int>(k);
 }
 
 } // namespace komori::linalg

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <complex>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -22,8 +23,11 @@ public:
   virtual double shift() const = 0;
   /// The local entry of a Vec that each row is; empty if they have the same order.
   virtual std::span<const PetscInt> places() const = 0;
-  /// y = (s - A) x, or of the transpose. Collective.
-  virtual void product(bool transposed, const WideLaneVectors& x, WideLaneVectors& y) = 0;
+  /// Takes rows, of which the first is `first`, as they come, and may overwrite them.
+  using Take = std::function<void(std::size_t first, std::span<base::WideLanes> rows)>;
+  /// Hands each row of (s - A) x, or of the transpose, over once. Collective.
+  virtual void product(bool transposed, const WideLaneVectors& x, const Take& take) = 0;
+  /// x = P^-1 b. Collective.
   virtual void precondition(bool transposed, const LaneVectors& b, WideLaneVectors& x) = 0;
 };
 
@@ -35,40 +39,44 @@ struct LaneSystem {
   bool complex() const { return theta.imag() != 0; }
 };
 
-/// x - X Y^T x, or transposed, for columns with Y^T X = 1.
+/// x - X Y^T x, or transposed, for columns with Y^T X = 1 and Y^T A X = Lambda.
 struct LaneComplement {
-  LaneColumns right;
-  LaneColumns left;
-  /// Whether A is so far from mapping the range to itself that this counts in a product: whatever
-  /// it is applied to is projected as well, then.
+  struct Side {
+    LaneColumns columns;   ///< X, or Y
+    LaneColumns residuals; ///< A X - X Lambda, or A^T Y - Y Lambda^T; only of rough ones
+  };
+  Side right;
+  Side left;
+  /// Whether A is so far from mapping the range to itself that this counts in a product.
   bool rough = true;
-  const LaneColumns& range(bool transposed) const { return transposed ? left : right; }
-  const LaneColumns& dual(bool transposed) const { return transposed ? right : left; }
+  const Side& range(bool transposed) const { return transposed ? left : right; }
+  const LaneColumns& dual(bool transposed) const { return range(!transposed).columns; }
 };
 
+/// Right-preconditioned GMRES for (1 - X Y^T) (theta - A) (1 - X Y^T) x = b.
 class LaneGmres {
 public:
   /// Keeps up to `most_iterations` + 1 blocks of vectors, once used. Local.
   LaneGmres(LaneOperator& matrix, int most_iterations);
-  /// x, which holds the right sides, becomes the solutions on the complement, as near to their
-  /// tolerances as that many iterations come. Lanes of no system hold 0. Returns the iterations.
-  /// Collective.
+  /// Where right sides are put, which solve() overwrites; 0 in lanes of no system. Local.
+  LaneVectors& right_sides() { return basis(0); }
+  /// x becomes the solutions on the complement, as near to their tolerances as that many iterations
+  /// come. Returns the iterations. Collective.
   int solve(bool transposed, std::span<const LaneSystem> systems, const LaneComplement& complement,
             WideLaneVectors& x);
 
 private:
   class Reduced;
-  /// Products of what is left with itself.
-  LaneProducts complement(bool transposed, const LaneComplement& complement,
-                          WideLaneVectors& x) const;
   LaneVectors& basis(std::size_t k);
+  /// P^-1 of basis vector k times theta - A on the complement, from which columns are still to be
+  /// taken, becomes vector k + 1. Returns how much of each.
+  ColumnSums multiply(bool transposed, const LaneFactors& sigma, const LaneComplement& complement,
+                      std::size_t k);
 
   LaneOperator& matrix_;
   int most_iterations_;
   std::vector<LaneVectors> basis_;
-  LaneVectors combined_;
   WideLaneVectors solved_;
-  WideLaneVectors image_;
 };
 
 } // namespace komori::linalg

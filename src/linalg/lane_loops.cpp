@@ -65,18 +65,20 @@ struct SubtractTwoMultiples {
   }
 };
 
-/// The same of vectors that are worked with.
-struct SubtractWideMultiple {
-  [[gnu::always_inline]] static void run(const LaneFactors& factors, const WideLanes* x,
-                                         WideLanes* y, std::size_t size) {
+/// w = y - (straight + crossed of the neighbour) z, rounded.
+struct ShiftAndRound {
+  [[gnu::always_inline]] static void run(const LaneFactors& factors, const WideLanes* y,
+                                         const WideLanes* z, Lanes* w, std::size_t size) {
     WideLanes a{};
     WideLanes b{};
     widen(factors.straight, a);
     widen(factors.crossed, b);
     for (std::size_t i = 0; i < size; ++i) {
       for (std::size_t h = 0; h < WideLanes::parts; ++h) {
-        const WideVector v = x[i].part[h].v;
-        y[i].part[h].v -= a.part[h].v * v + b.part[h].v * __builtin_shufflevector(v, v, 1, 0, 3, 2);
+        const WideVector v = z[i].part[h].v;
+        const WideVector left = y[i].part[h].v - a.part[h].v * v -
+                                b.part[h].v * __builtin_shufflevector(v, v, 1, 0, 3, 2);
+        parts_of(w[i])[h] = __builtin_convertvector(left, NarrowVector);
       }
     }
   }
@@ -106,20 +108,38 @@ struct ColumnProducts {
   }
 };
 
+/// Of eight columns: sum_j column_j factor_j in one row.
+[[gnu::always_inline]] inline void
+combined_columns(const float* row, const std::array<Lanes, lanes>& factors, Lanes& sum) {
+  sum.v = row[0] * factors[0].v;
+  for (std::size_t j = 1; j < lanes; ++j) sum.v += row[j] * factors[j].v;
+}
+
 /// w_i -= sum_j column_ij factor_j of eight columns.
 struct SubtractColumns {
-  [[gnu::always_inline]] static void run(const Lanes* columns, const Lanes* factors, WideLanes* w,
-                                         std::size_t size) {
-    std::array<Lanes, lanes> factor{};
-    for (std::size_t j = 0; j < lanes; ++j) factor[j] = factors[j];
-    const auto* scalar = reinterpret_cast<const float*>(columns);
-    for (std::size_t i = 0; i < size; ++i, scalar += lanes) {
-      Vector sum = scalar[0] * factor[0].v;
-      for (std::size_t j = 1; j < lanes; ++j) sum += scalar[j] * factor[j].v;
-      Lanes rounded{};
-      rounded.v = sum;
+  [[gnu::always_inline]] static void run(const Lanes* columns, const std::array<Lanes, lanes>& by,
+                                         Lanes* w, std::size_t size) {
+    const std::array<Lanes, lanes> factors = by;
+    const auto* row = reinterpret_cast<const float*>(columns);
+    for (std::size_t i = 0; i < size; ++i, row += lanes) {
+      Lanes sum{};
+      combined_columns(row, factors, sum);
+      w[i].v -= sum.v;
+    }
+  }
+};
+
+/// The same of vectors that are worked with.
+struct SubtractColumnsWide {
+  [[gnu::always_inline]] static void run(const Lanes* columns, const std::array<Lanes, lanes>& by,
+                                         WideLanes* w, std::size_t size) {
+    const std::array<Lanes, lanes> factors = by;
+    const auto* row = reinterpret_cast<const float*>(columns);
+    for (std::size_t i = 0; i < size; ++i, row += lanes) {
+      Lanes sum{};
       WideLanes wide{};
-      widen(rounded, wide);
+      combined_columns(row, factors, sum);
+      widen(sum, wide);
       for (std::size_t h = 0; h < WideLanes::parts; ++h) w[i].part[h].v -= wide.part[h].v;
     }
   }
@@ -172,26 +192,14 @@ struct TwoProducts {
   }
 };
 
-/// y = factor (x + w), rounded; w = null: 0.
-struct ScaledSum {
-  [[gnu::always_inline]] static void run(const Lanes& factor, const Lanes* x, const WideLanes* w,
-                                         Lanes* y, std::size_t size) {
+struct Scale {
+  [[gnu::always_inline]] static void run(const Lanes& factor, Lanes* w, std::size_t size) {
     const Vector by = factor.v;
-    if (w == nullptr) {
-      for (std::size_t i = 0; i < size; ++i) y[i].v = by * x[i].v;
-      return;
-    }
-    for (std::size_t i = 0; i < size; ++i) {
-      Lanes rounded{};
-      for (std::size_t h = 0; h < WideLanes::parts; ++h) {
-        parts_of(rounded)[h] = __builtin_convertvector(w[i].part[h].v, NarrowVector);
-      }
-      y[i].v = by * (x[i].v + rounded.v);
-    }
+    for (std::size_t i = 0; i < size; ++i) w[i].v *= by;
   }
 };
 
-template <class Sums> void sum_over_ranks(MPI_Comm comm, std::vector<Sums>& sums) {
+template <class Sums> void sum_all(MPI_Comm comm, std::vector<Sums>& sums) {
   MPI_Allreduce(MPI_IN_PLACE, sums.data(), static_cast<int>(sums.size() * sizeof(Sums) / 8),
                 MPI_DOUBLE, MPI_SUM, comm);
 }
@@ -202,16 +210,37 @@ template <class Action> void in_stretches(std::size_t rows, const Action& action
   }
 }
 
-std::size_t place(std::span<const PetscInt> places, std::size_t row) {
-  return places.empty() ? row : static_cast<std::size_t>(places[row]);
-}
-
-std::vector<Lanes> rounded(const ColumnSums& sums, std::size_t blocks) {
-  std::vector<Lanes> factors(blocks * lanes, Lanes{});
-  for (std::size_t j = 0; j < sums.size(); ++j) {
-    for (std::size_t c = 0; c < lanes; ++c) factors[j].v[c] = static_cast<float>(sums[j][c]);
+/// Factors of the eight columns of block b.
+std::array<Lanes, lanes> rounded(const ColumnSums& sums, std::size_t b) {
+  std::array<Lanes, lanes> factors{};
+  for (std::size_t j = 0; j < lanes; ++j) {
+    for (std::size_t c = 0; c < lanes; ++c) {
+      factors[j].v[c] = static_cast<float>(sums[b * lanes + j][c]);
+    }
   }
   return factors;
+}
+
+/// Adds C^T w of some rows.
+void add_products(const LaneColumns& columns, std::size_t first, const Lanes* w, std::size_t size,
+                  LaneSums* sums) {
+  for (std::size_t b = 0; b < columns.size(); ++b) {
+    base::run_widest<ColumnProducts>(columns[b].data() + first, w, size, sums + b * lanes);
+  }
+}
+
+/// to -= sum_j factors_j basis_j of some rows.
+void subtract_multiples(const std::vector<LaneFactors>& factors,
+                        const std::vector<LaneVectors>& basis, std::size_t first, Lanes* to,
+                        std::size_t size) {
+  std::size_t k = 0;
+  for (; k + 2 <= factors.size(); k += 2) {
+    base::run_widest<SubtractTwoMultiples>(factors.data() + k, basis[k].data() + first,
+                                           basis[k + 1].data() + first, to, size);
+  }
+  if (k < factors.size()) {
+    base::run_widest<SubtractMultiple>(factors[k], basis[k].data() + first, to, size);
+  }
 }
 
 } // namespace
@@ -229,79 +258,70 @@ std::complex<double> LaneProducts::of(std::size_t lane, bool complex) const {
   return {straight[lane] + straight[lane + 1], crossed[lane + 1] - crossed[lane]};
 }
 
-void LaneColumns::append(std::span<const double> column, std::span<const PetscInt> places) {
-  const std::size_t lane = size_ % lanes;
-  const std::size_t block = size_ / lanes;
-  if (block == blocks_.size()) blocks_.emplace_back(rows_);
-  LaneVectors& to = blocks_[block];
-  for (std::size_t i = 0; i < rows_; ++i) {
-    if (lane == 0) to[i] = Lanes{};
-    to[i].v[lane] = static_cast<float>(column[place(places, i)]);
-  }
-  ++size_;
-}
-
-void LaneColumns::copy(std::size_t column, std::span<const PetscInt> places,
-                       std::span<double> to) const {
-  const LaneVectors& from = blocks_[column / lanes];
-  for (std::size_t i = 0; i < rows_; ++i) {
-    to[place(places, i)] = static_cast<double>(from[i].v[column % lanes]);
-  }
-}
-
-namespace {
-
-/// C^T w, of some rows at a time, before which `prepare` may change them.
-template <class Prepare>
-ColumnSums projected(MPI_Comm comm, const LaneColumns& columns, const WideLaneVectors& w,
-                     const Prepare& prepare) {
-  ColumnSums sums(columns.used_blocks() * lanes);
-  LaneVectors work(stretch);
+ColumnSums project(MPI_Comm comm, const LaneColumns& columns, const LaneVectors& w) {
+  ColumnSums sums(columns.size() * lanes);
   in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
-    prepare(first, size);
-    base::run_widest<Round>(w.data() + first, work.data(), size);
-    for (std::size_t b = 0; b < columns.used_blocks(); ++b) {
-      base::run_widest<ColumnProducts>(columns.blocks()[b].data() + first, work.data(), size,
-                                       sums.data() + b * lanes);
-    }
+    add_products(columns, first, w.data() + first, size, sums.data());
   });
-  sum_over_ranks(comm, sums);
+  sum_all(comm, sums);
   return sums;
 }
 
-} // namespace
-
 ColumnSums project(MPI_Comm comm, const LaneColumns& columns, const WideLaneVectors& w) {
-  return projected(comm, columns, w, [](std::size_t, std::size_t) {});
-}
-
-ColumnSums shift_and_project(MPI_Comm comm, const LaneFactors& sigma, const WideLaneVectors& z,
-                             const LaneColumns& columns, WideLaneVectors& w) {
-  return projected(comm, columns, w, [&](std::size_t first, std::size_t size) {
-    base::run_widest<SubtractWideMultiple>(sigma, z.data() + first, w.data() + first, size);
-  });
-}
-
-BasisProducts project_and_multiply(MPI_Comm comm, const LaneColumns& columns,
-                                   const ColumnSums& along, const std::vector<LaneVectors>& basis,
-                                   std::size_t count, WideLaneVectors& w) {
-  const std::vector<Lanes> factors = rounded(along, columns.used_blocks());
-  std::vector<LaneProducts> sums(2 * count + 1);
+  ColumnSums sums(columns.size() * lanes);
   LaneVectors work(stretch);
   in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
-    for (std::size_t b = 0; b < columns.used_blocks(); ++b) {
-      base::run_widest<SubtractColumns>(columns.blocks()[b].data() + first,
-                                        factors.data() + b * lanes, w.data() + first, size);
-    }
     base::run_widest<Round>(w.data() + first, work.data(), size);
-    for (std::size_t k = 0; k < count; ++k) {
-      const Lanes* const last = basis[count - 1].data() + first;
-      base::run_widest<TwoProducts>(basis[k].data() + first, work.data(), last, size,
-                                    sums.data() + 2 * k);
-    }
-    base::run_widest<Products>(work.data(), work.data(), size, &sums.back());
+    add_products(columns, first, work.data(), size, sums.data());
   });
-  sum_over_ranks(comm, sums);
+  sum_all(comm, sums);
+  return sums;
+}
+
+void subtract(const LaneColumns& columns, const ColumnSums& along, WideLaneVectors& w) {
+  in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
+    for (std::size_t b = 0; b < columns.size(); ++b) {
+      base::run_widest<SubtractColumnsWide>(columns[b].data() + first, rounded(along, b),
+                                            w.data() + first, size);
+    }
+  });
+}
+
+void shift_and_project(const LaneFactors& sigma, const ImageRows& rows, const LaneColumns& columns,
+                       ColumnSums& sums) {
+  const std::size_t own = columns.size() * lanes;
+  LaneVectors work(sums.size() > own ? std::min(stretch, rows.y.size()) : 0);
+  in_stretches(rows.y.size(), [&](std::size_t i, std::size_t size) {
+    base::run_widest<ShiftAndRound>(sigma, rows.y.data() + i, rows.z + i, rows.w + i, size);
+    add_products(columns, rows.first + i, rows.w + i, size, sums.data());
+    if (work.empty()) return;
+    base::run_widest<Round>(rows.z + i, work.data(), size);
+    add_products(columns, rows.first + i, work.data(), size, sums.data() + own);
+  });
+}
+
+void sum_over_ranks(MPI_Comm comm, ColumnSums& sums) {
+  sum_all(comm, sums);
+}
+
+BasisProducts subtract_and_multiply(MPI_Comm comm, const std::vector<const LaneVectors*>& columns,
+                                    const ColumnSums& along, const std::vector<LaneVectors>& basis,
+                                    std::size_t count, LaneVectors& w) {
+  std::vector<std::array<Lanes, lanes>> factors;
+  for (std::size_t b = 0; b < columns.size(); ++b) factors.push_back(rounded(along, b));
+  std::vector<LaneProducts> sums(2 * count + 1);
+  in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
+    Lanes* const rows = w.data() + first;
+    for (std::size_t b = 0; b < columns.size(); ++b) {
+      base::run_widest<SubtractColumns>(columns[b]->data() + first, factors[b], rows, size);
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+      base::run_widest<TwoProducts>(basis[k].data() + first, rows, basis[count - 1].data() + first,
+                                    size, sums.data() + 2 * k);
+    }
+    base::run_widest<Products>(rows, rows, size, &sums.back());
+  });
+  sum_all(comm, sums);
   BasisProducts products{.with_w = {}, .with_last = {}, .square = sums.back()};
   for (std::size_t k = 0; k < count; ++k) {
     products.with_w.push_back(sums[2 * k]);
@@ -310,21 +330,19 @@ BasisProducts project_and_multiply(MPI_Comm comm, const LaneColumns& columns,
   return products;
 }
 
+void orthogonalise(const std::vector<LaneFactors>& factors, const std::vector<LaneVectors>& basis,
+                   const Lanes& scale, LaneVectors& w) {
+  in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
+    subtract_multiples(factors, basis, first, w.data() + first, size);
+    base::run_widest<Scale>(scale, w.data() + first, size);
+  });
+}
+
 void combine(const std::vector<LaneFactors>& factors, const std::vector<LaneVectors>& basis,
-             const Lanes& scale, const WideLaneVectors* w, LaneVectors& to) {
-  LaneVectors work(stretch);
-  in_stretches(to.size(), [&](std::size_t first, std::size_t size) {
-    std::fill(work.begin(), work.end(), Lanes{});
-    std::size_t k = 0;
-    for (; k + 2 <= factors.size(); k += 2) {
-      base::run_widest<SubtractTwoMultiples>(factors.data() + k, basis[k].data() + first,
-                                             basis[k + 1].data() + first, work.data(), size);
-    }
-    if (k < factors.size()) {
-      base::run_widest<SubtractMultiple>(factors[k], basis[k].data() + first, work.data(), size);
-    }
-    base::run_widest<ScaledSum>(scale, work.data(), w ? w->data() + first : nullptr,
-                                to.data() + first, size);
+             LaneVectors& w) {
+  in_stretches(w.size(), [&](std::size_t first, std::size_t size) {
+    std::fill_n(w.data() + first, size, Lanes{});
+    subtract_multiples(factors, basis, first, w.data() + first, size);
   });
 }
 

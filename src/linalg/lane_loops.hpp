@@ -35,32 +35,31 @@ struct LaneProducts {
 };
 
 /// Columns that all vectors are held against alike, eight in each block.
-class LaneColumns {
-public:
-  /// Local.
-  explicit LaneColumns(std::size_t rows) : rows_(rows) {}
-  std::size_t size() const noexcept { return size_; }
-  void clear() noexcept { size_ = 0; }
-  /// Row i is entry places[i] of the column; without places, entry i. Local.
-  void append(std::span<const double> column, std::span<const PetscInt> places);
-  void copy(std::size_t column, std::span<const PetscInt> places, std::span<double> to) const;
-  const std::vector<LaneVectors>& blocks() const noexcept { return blocks_; }
-  std::size_t used_blocks() const noexcept { return (size_ + base::lanes - 1) / base::lanes; }
+using LaneColumns = std::vector<LaneVectors>;
 
-private:
-  std::size_t rows_;
-  std::size_t size_ = 0;
-  std::vector<LaneVectors> blocks_;
-};
-
-/// C^T w for columns C, one entry for each column. Local.
+/// C^T w for columns C, one entry for each column.
 using ColumnSums = std::vector<base::LaneSums>;
 
 /// C^T w. Collective.
+ColumnSums project(MPI_Comm comm, const LaneColumns& columns, const LaneVectors& w);
 ColumnSums project(MPI_Comm comm, const LaneColumns& columns, const WideLaneVectors& w);
-/// w -= sigma z, and C^T w of what is left. Collective.
-ColumnSums shift_and_project(MPI_Comm comm, const LaneFactors& sigma, const WideLaneVectors& z,
-                             const LaneColumns& columns, WideLaneVectors& w);
+/// w -= C along. Local.
+void subtract(const LaneColumns& columns, const ColumnSums& along, WideLaneVectors& w);
+
+/// The same rows of y, z and w.
+struct ImageRows {
+  std::span<const base::WideLanes> y;
+  const base::WideLanes* z;
+  base::Lanes* w;
+  std::size_t first;
+};
+/// w = y - sigma z, rounded, of some rows. What they have along the columns C is added to the sums:
+/// C^T w, and behind it, where there is room for it, C^T z. Local.
+void shift_and_project(const LaneFactors& sigma, const ImageRows& rows, const LaneColumns& columns,
+                       ColumnSums& sums);
+/// Of all ranks. Collective.
+void sum_over_ranks(MPI_Comm comm, ColumnSums& sums);
+
 /// Products of each of some vectors v_j with a vector w and with the last of themselves.
 struct BasisProducts {
   std::vector<LaneProducts> with_w;
@@ -68,12 +67,16 @@ struct BasisProducts {
   LaneProducts square; ///< of w with itself
 };
 
-/// w -= C along; then products of w with the first `count` vectors of `basis`. Collective.
-BasisProducts project_and_multiply(MPI_Comm comm, const LaneColumns& columns,
-                                   const ColumnSums& along, const std::vector<LaneVectors>& basis,
-                                   std::size_t count, WideLaneVectors& w);
-/// to = scale (w - sum_j factors_j basis_j), rounded; w = null: 0. Local.
+/// w -= C along for columns C in these blocks; then products of w with the first `count` vectors of
+/// `basis`. Collective.
+BasisProducts subtract_and_multiply(MPI_Comm comm, const std::vector<const LaneVectors*>& columns,
+                                    const ColumnSums& along, const std::vector<LaneVectors>& basis,
+                                    std::size_t count, LaneVectors& w);
+/// w = scale (w - sum_j factors_j basis_j). Local.
+void orthogonalise(const std::vector<LaneFactors>& factors, const std::vector<LaneVectors>& basis,
+                   const base::Lanes& scale, LaneVectors& w);
+/// w = -sum_j factors_j basis_j. Local.
 void combine(const std::vector<LaneFactors>& factors, const std::vector<LaneVectors>& basis,
-             const base::Lanes& scale, const WideLaneVectors* w, LaneVectors& to);
+             LaneVectors& w);
 
 } // namespace komori::linalg

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <span>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include <Eigen/QR>
 
 #include "linalg/dense.hpp"
+#include "linalg/lane_blocks.hpp"
 
 namespace komori::linalg {
 namespace {
@@ -17,7 +17,6 @@ namespace {
 using base::check;
 using Complex = std::complex<double>;
 using Eigen::Index;
-using Eigen::MatrixXcd;
 using Eigen::MatrixXd;
 using Vectors = std::vector<base::UniqueVec>;
 
@@ -29,75 +28,10 @@ constexpr double invariant = 1e-3;
 /// Iterations of a solve; what they reach is taken.
 constexpr int most_iterations = 40;
 
-/// Real part, and imaginary part or nothing, of a vector.
-using Parts = std::vector<Vec>;
-
-Parts parts_of(const Vectors& vectors, const std::vector<Complex>& values, std::size_t j) {
-  Parts parts{vectors[j].get()};
-  if (values[j].imag() != 0) parts.push_back(vectors[j + 1].get());
-  return parts;
-}
-
-double size_of(const Parts& parts) {
-  double square = 0;
-  for (Vec part : parts) square += std::pow(base::norm2(part), 2);
-  return std::sqrt(square);
-}
-
-void scale(const Parts& parts, double factor) {
-  for (Vec part : parts) check(VecScale(part, factor));
-}
-
-/// y -= theta x.
-void subtract(Complex theta, const Parts& x, const Parts& y) {
-  check(VecAXPY(y[0], -theta.real(), x[0]));
-  if (x.size() == 1) return;
-  check(VecAXPY(y[0], theta.imag(), x[1]));
-  check(VecAXPY(y[1], -theta.real(), x[1]));
-  check(VecAXPY(y[1], -theta.imag(), x[0]));
-}
-
-/// Local entries of some vectors.
-class Arrays {
-public:
-  explicit Arrays(std::span<const Vec> vectors) {
-    for (Vec vector : vectors) {
-      arrays_.push_back(std::make_unique<base::WriteArray>(vector));
-      spans_.push_back(arrays_.back()->span());
-    }
-  }
-  const std::vector<std::span<double>>& spans() const { return spans_; }
-
-private:
-  std::vector<std::unique_ptr<base::WriteArray>> arrays_;
-  std::vector<std::span<double>> spans_;
-};
-
 std::vector<Vec> handles(const Vectors& vectors) {
   std::vector<Vec> raw;
   for (const base::UniqueVec& vector : vectors) raw.push_back(vector.get());
   return raw;
-}
-
-/// Each vector becomes the combination of all that a column of `by` says.
-void combine(const Vectors& vectors, const MatrixXd& by) {
-  constexpr std::size_t stretch = 512;
-  const Arrays arrays(handles(vectors));
-  const std::vector<std::span<double>>& columns = arrays.spans();
-  const std::size_t rows = columns.empty() ? 0 : columns.front().size();
-  MatrixXd from;
-  MatrixXd to;
-  for (std::size_t first = 0; first < rows; first += stretch) {
-    const std::size_t size = std::min(stretch, rows - first);
-    from.resize(static_cast<Index>(size), by.rows());
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      std::copy_n(columns[c].data() + first, size, from.col(static_cast<Index>(c)).data());
-    }
-    to.noalias() = from * by;
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      std::copy_n(to.col(static_cast<Index>(c)).data(), size, columns[c].data() + first);
-    }
-  }
 }
 
 /// Y^T X.
@@ -110,21 +44,77 @@ MatrixXd products(const std::vector<Vec>& y, const std::vector<Vec>& x) {
   return values;
 }
 
-/// The iteration with its state between any two of its solves.
+/// Fine vectors beyond combinations of coarse ones.
+void go_beyond(const Vectors& fine, const Vectors& coarse, const MatrixXd& combinations,
+               double factor) {
+  std::vector<Vec> from = handles(coarse);
+  for (std::size_t j = 0; j < fine.size(); ++j) {
+    const Eigen::VectorXd by = -factor * combinations.col(static_cast<Index>(j));
+    check(VecScale(fine[j].get(), 1 + factor));
+    check(VecMAXPY(fine[j].get(), static_cast<PetscInt>(from.size()), by.data(), from.data()));
+  }
+}
+
+/// The lanes of vectors: those of a complex pair are neighbours, the first of them even.
+std::vector<std::size_t> slots_of(const std::vector<Complex>& values) {
+  std::vector<std::size_t> slots;
+  std::size_t next = 0;
+  for (const Complex& value : values) {
+    if (value.imag() > 0) next += next % 2;
+    slots.push_back(next++);
+  }
+  return slots;
+}
+
+/// As many lanes as blocks have that hold these.
+Index lanes_of(const std::vector<std::size_t>& slots) {
+  return static_cast<Index>((slots.back() / base::lanes + 1) * base::lanes);
+}
+
+/// Entries of pairs of vectors from those of all lanes, and the other way round.
+MatrixXd at_slots(const MatrixXd& all, const std::vector<std::size_t>& slots) {
+  const auto k = static_cast<Index>(slots.size());
+  MatrixXd some(k, k);
+  for (Index j = 0; j < k; ++j) {
+    for (Index i = 0; i < k; ++i) {
+      some(i, j) = all(static_cast<Index>(slots[static_cast<std::size_t>(i)]),
+                       static_cast<Index>(slots[static_cast<std::size_t>(j)]));
+    }
+  }
+  return some;
+}
+MatrixXd between_slots(const MatrixXd& some, const std::vector<std::size_t>& from,
+                       const std::vector<std::size_t>& to) {
+  MatrixXd all = MatrixXd::Zero(lanes_of(from), lanes_of(to));
+  for (Index j = 0; j < some.cols(); ++j) {
+    for (Index i = 0; i < some.rows(); ++i) {
+      all(static_cast<Index>(from[static_cast<std::size_t>(i)]),
+          static_cast<Index>(to[static_cast<std::size_t>(j)])) = some(i, j);
+    }
+  }
+  return all;
+}
+
+/// The iteration with its state between any two of its solves. Left vectors are kept as those of
+/// complex conjugate values, so that Y^T X = 1 for real and imaginary parts as they are.
 class TwoSided {
 public:
   TwoSided(LaneOperator& matrix, TwoSidedPairs start, const TwoSidedRequest& request,
            base::Log& log)
       : matrix_(matrix), places_(matrix.places()), request_(request), log_(log),
-        pairs_(std::move(start)), complement_{.right = LaneColumns(matrix.rows()),
-                                              .left = LaneColumns(matrix.rows())},
-        gmres_(matrix, most_iterations), correction_(matrix.rows()), image_(matrix.rows()) {
-    spare_ = base::duplicate(pairs_.right.front().get());
+        gmres_(matrix, most_iterations), correction_(matrix.rows()) {
+    like_ = base::duplicate(start.right.front().get());
+    if (request_.continuation.from) {
+      restore(*request_.continuation.from);
+      return;
+    }
+    for (std::size_t j = 0; j < start.right.size(); ++j) slots_.push_back(j);
+    right_ = blocks(handles(start.right));
+    left_ = blocks(handles(start.left));
   }
 
   TwoSidedResult run() {
     TwoSidedResult result;
-    if (request_.continuation.from) restore(*request_.continuation.from);
     for (;; ++passes_, position_ = 0) {
       if (!std::exchange(resumes_, false)) {
         project();
@@ -135,7 +125,6 @@ public:
         const bool closer = reached <= (before_ == 0 ? farthest() : 0.5 * before_);
         if (result.converged || passes_ == request_.passes || !closer) break;
         before_ = reached;
-        keep_complement();
       }
       complement_.rough = before_ > invariant * farthest();
       const std::vector<Batch> batches = planned();
@@ -144,6 +133,7 @@ public:
         correct(batches[position_]);
       }
     }
+    hand_out_vectors();
     result.pairs = std::move(pairs_);
     result.passes = passes_;
     result.iterations = iterations_;
@@ -151,49 +141,69 @@ public:
   }
 
 private:
-  /// Corrections of one side that are found at once, and the pairs they belong to.
+  /// Corrections of the vectors in one block of one side, which are found at once.
   struct Batch {
     bool transposed = false;
+    std::size_t block = 0;
     std::vector<LaneSystem> systems{};
-    std::vector<std::size_t> pairs{};
+    base::LaneSums sizes{}; ///< what right sides are divided by: single precision's range is small
   };
 
-  std::size_t count() const { return pairs_.right.size(); }
-
-  std::size_t place(std::size_t row) const {
-    return places_.empty() ? row : static_cast<std::size_t>(places_[row]);
+  std::size_t count() const { return slots_.size(); }
+  LaneBlocks blocks(const std::vector<Vec>& vectors) const {
+    return side_by_side(vectors, slots_, places_, matrix_.rows());
   }
-  void load(Vec from, std::size_t lane) {
-    const base::ReadArray values(from);
-    for (std::size_t row = 0; row < correction_.size(); ++row) {
-      correction_[row].set(lane, values[place(row)]);
-    }
+  LaneBlocks& vectors(bool transposed) { return transposed ? left_ : right_; }
+  LaneComplement::Side& side(bool transposed) {
+    return transposed ? complement_.left : complement_.right;
+  }
+  Complex value(bool transposed, std::size_t j) const {
+    return transposed ? std::conj(pairs_.values[j]) : pairs_.values[j];
+  }
+  const std::vector<double>& residuals(bool transposed) const {
+    return transposed ? pairs_.left_residuals : pairs_.residuals;
   }
 
-  /// `images_` become A x, or A^T x.
-  void multiply(bool transposed, const Vectors& vectors) {
-    while (images_.size() < count()) images_.push_back(base::duplicate(spare_.get()));
-    for (std::size_t first = 0; first < count(); first += base::lanes) {
-      const std::size_t some = std::min(base::lanes, count() - first);
-      std::fill(correction_.begin(), correction_.end(), base::WideLanes{});
-      for (std::size_t c = 0; c < some; ++c) load(vectors[first + c].get(), c);
-      matrix_.product(transposed, correction_, image_);
-      for (std::size_t c = 0; c < some; ++c) {
-        const base::WriteArray to(images_[first + c].get());
-        for (std::size_t row = 0; row < image_.size(); ++row) {
-          to[place(row)] = matrix_.shift() * correction_[row][c] - image_[row][c];
+  /// Y^T X, Y^T (s - A) X and X^T X.
+  struct Products {
+    MatrixXd overlap;
+    MatrixXd image;
+    MatrixXd squares;
+  };
+  Products products_of_spaces() {
+    const Index n = lanes_of(slots_);
+    constexpr auto width = static_cast<Index>(base::lanes);
+    MatrixXd sums = MatrixXd::Zero(n, 3 * n);
+    for (std::size_t c = 0; c < right_.size(); ++c) {
+      const Index column = static_cast<Index>(c) * width;
+      const base::WideLanes* const x = right_[c].data();
+      matrix_.product(false, right_[c], [&](std::size_t first, std::span<base::WideLanes> image) {
+        for (std::size_t b = 0; b < right_.size(); ++b) {
+          const Index row = static_cast<Index>(b) * width;
+          const auto add = [&](const LaneBlocks& from, const base::WideLanes* to, Index part) {
+            add_products({from[b].data() + first, image.size()}, to,
+                         sums.block(row, part * n + column, width, width));
+          };
+          add(left_, x + first, 0);
+          add(left_, image.data(), 1);
+          add(right_, x + first, 2);
         }
-      }
+      });
     }
+    MPI_Allreduce(MPI_IN_PLACE, sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM,
+                  matrix_.comm());
+    return {.overlap = at_slots(sums.leftCols(n), slots_),
+            .image = at_slots(sums.middleCols(n, n), slots_),
+            .squares = at_slots(sums.rightCols(n), slots_)};
   }
 
-  /// Rayleigh-Ritz pairs of the two spaces, with Y^T X = 1 for Y = [.., re, -im, ..].
+  /// Rayleigh-Ritz pairs of the two spaces, with Y^T X = 1 and right vectors of norm 1.
   void project() {
     const auto k = static_cast<Index>(count());
-    const std::vector<Vec> left = handles(pairs_.left);
-    multiply(false, pairs_.right);
-    const Eigen::PartialPivLU<MatrixXd> lu(products(left, handles(pairs_.right)));
-    const EigenBasis basis = eigen_basis(lu.solve(products(left, handles(images_))));
+    const Products of = products_of_spaces();
+    const Eigen::PartialPivLU<MatrixXd> lu(of.overlap);
+    const EigenBasis basis =
+        eigen_basis(matrix_.shift() * MatrixXd::Identity(k, k) - lu.solve(of.image));
     const std::vector<Index> order = ordered(basis.values);
     MatrixXd right(k, k);
     MatrixXd inverse(k, k);
@@ -204,37 +214,53 @@ private:
       inverse.row(j) = basis.inverse.row(from);
       pairs_.values.push_back(basis.values[static_cast<std::size_t>(from)]);
     }
-    combine(pairs_.right, right);
-    combine(images_, right);
-    const MatrixXd dual = lu.solve(MatrixXd::Identity(k, k)).transpose() * inverse.transpose();
-    combine(pairs_.left, dual);
-    for (std::size_t j = 0; j < count(); ++j) {
-      if (pairs_.values[j].imag() < 0) check(VecScale(pairs_.left[j].get(), -1));
+    for (Index j = 0; j < k; ++j) {
+      const Index parts = pairs_.values[static_cast<std::size_t>(j)].imag() != 0 ? 2 : 1;
+      const auto columns = right.middleCols(j, parts);
+      const double size = std::sqrt((columns.transpose() * of.squares * columns).trace());
+      right.middleCols(j, parts) /= size;
+      inverse.middleRows(j, parts) *= size;
+      j += parts - 1;
     }
-    pairs_.residuals = residuals(pairs_.right);
-    multiply(true, pairs_.left);
-    pairs_.left_residuals = residuals(pairs_.left);
-    for (std::size_t j = 0; j < count(); ++j) {
-      if (pairs_.values[j].imag() < 0) continue;
-      const Parts x = parts_of(pairs_.right, pairs_.values, j);
-      const double size = size_of(x);
-      scale(x, 1 / size);
-      scale(parts_of(pairs_.left, pairs_.values, j), size);
-    }
+    const std::vector<std::size_t> before = std::exchange(slots_, slots_of(pairs_.values));
+    const MatrixXd left = lu.solve(MatrixXd::Identity(k, k)).transpose() * inverse.transpose();
+    combine(right_, between_slots(right, before, slots_));
+    combine(left_, between_slots(left, before, slots_));
+    pairs_.residuals = measured(false);
+    pairs_.left_residuals = measured(true);
   }
 
-  /// ||A x - theta x|| / ||x|| with the images that are there, which it overwrites.
-  std::vector<double> residuals(const Vectors& vectors) {
+  /// ||A x - theta x|| / ||x||; what the complement of these vectors needs is kept.
+  std::vector<double> measured(bool transposed) {
+    const LaneBlocks& x = vectors(transposed);
+    LaneComplement::Side& kept = side(transposed);
+    kept.columns.resize(x.size(), LaneVectors(matrix_.rows()));
+    kept.residuals.resize(x.size(), LaneVectors(matrix_.rows()));
+    std::vector<ResidualSums> sums(x.size());
+    std::vector<WideLaneFactors> open(x.size());
+    for (std::size_t j = 0; j < count(); ++j) {
+      if (pairs_.values[j].imag() < 0) continue;
+      open[slots_[j] / base::lanes].set(slots_[j] % base::lanes,
+                                        matrix_.shift() - value(transposed, j));
+    }
+    for (std::size_t b = 0; b < x.size(); ++b) {
+      matrix_.product(transposed, x[b], [&](std::size_t first, std::span<base::WideLanes> image) {
+        find_residuals(open[b], x[b].data() + first, image, kept.columns[b].data() + first,
+                       kept.residuals[b].data() + first, sums[b]);
+      });
+    }
+    MPI_Allreduce(MPI_IN_PLACE, sums.data(),
+                  static_cast<int>(sums.size() * sizeof(ResidualSums) / sizeof(double)), MPI_DOUBLE,
+                  MPI_SUM, matrix_.comm());
     std::vector<double> residuals;
     for (std::size_t j = 0; j < count(); ++j) {
-      if (pairs_.values[j].imag() < 0) {
-        residuals.push_back(residuals.back());
-        continue;
-      }
-      const Parts x = parts_of(vectors, pairs_.values, j);
-      const Parts r = parts_of(images_, pairs_.values, j);
-      subtract(pairs_.values[j], x, r);
-      residuals.push_back(size_of(r) / size_of(x));
+      const ResidualSums& of = sums[slots_[j] / base::lanes];
+      const std::size_t lane = slots_[j] % base::lanes;
+      const double imag = pairs_.values[j].imag();
+      residuals.push_back(imag < 0   ? residuals.back()
+                          : imag > 0 ? std::sqrt((of.residual[lane] + of.residual[lane + 1]) /
+                                                 (of.vector[lane] + of.vector[lane + 1]))
+                                     : std::sqrt(of.residual[lane] / of.vector[lane]));
     }
     return residuals;
   }
@@ -288,41 +314,28 @@ private:
     return distance;
   }
 
-  void keep_complement() {
-    complement_.right.clear();
-    complement_.left.clear();
-    for (std::size_t j = 0; j < count(); ++j) {
-      append(complement_.right, pairs_.right[j].get(), 1);
-      append(complement_.left, pairs_.left[j].get(), pairs_.values[j].imag() < 0 ? -1 : 1);
-    }
-  }
-  void append(LaneColumns& columns, Vec x, double sign) {
-    check(VecCopy(x, spare_.get()));
-    check(VecScale(spare_.get(), sign));
-    columns.append(base::ReadArray(spare_.get()).span(), places_);
-  }
-
   std::vector<Batch> planned() const {
     // Of the others: the product of both is what they do to those that are wanted.
     const double sufficient = 1e-3 * request_.residual / before_;
     std::vector<Batch> batches;
     for (const bool transposed : {false, true}) {
-      std::size_t lane = base::lanes;
+      std::vector<Batch> of(right_.size());
       for (std::size_t j = 0; j < count(); ++j) {
-        const Complex value = pairs_.values[j];
-        const double reached = (transposed ? pairs_.left_residuals : pairs_.residuals)[j];
-        if (value.imag() < 0) continue; // with its other half
+        const double reached = residuals(transposed)[j];
+        if (pairs_.values[j].imag() < 0) continue; // with its other half
         if (reached <= (wanted(j) ? request_.residual : sufficient)) continue;
-        const std::size_t parts = value.imag() != 0 ? 2 : 1;
-        if (parts == 2) lane += lane % 2;
-        if (lane + parts > base::lanes) {
-          batches.push_back({.transposed = transposed});
-          lane = 0;
-        }
-        batches.back().systems.push_back(
-            {.lane = lane, .theta = value, .tolerance = tolerance(reached, wanted(j))});
-        batches.back().pairs.push_back(j);
-        lane += parts;
+        const std::size_t lane = slots_[j] % base::lanes;
+        Batch& batch = of[slots_[j] / base::lanes];
+        batch.transposed = transposed;
+        batch.block = slots_[j] / base::lanes;
+        batch.systems.push_back({.lane = lane,
+                                 .theta = value(transposed, j),
+                                 .tolerance = tolerance(reached, wanted(j))});
+        batch.sizes[lane] = reached;
+        if (batch.systems.back().complex()) batch.sizes[lane + 1] = reached;
+      }
+      for (Batch& batch : of) {
+        if (!batch.systems.empty()) batches.push_back(std::move(batch));
       }
     }
     return batches;
@@ -334,62 +347,29 @@ private:
   }
 
   void correct(const Batch& batch) {
-    const Vectors& vectors = batch.transposed ? pairs_.left : pairs_.right;
-    std::fill(correction_.begin(), correction_.end(), base::WideLanes{});
-    for (std::size_t i = 0; i < batch.systems.size(); ++i) {
-      const Parts x = parts_of(vectors, pairs_.values, batch.pairs[i]);
-      for (std::size_t p = 0; p < x.size(); ++p) load(x[p], batch.systems[i].lane + p);
+    base::LaneSums inverse{};
+    for (std::size_t c = 0; c < base::lanes; ++c) {
+      inverse[c] = batch.sizes[c] > 0 ? 1 / batch.sizes[c] : 0;
     }
-    matrix_.product(batch.transposed, correction_, image_);
-    const base::LaneSums sizes = subtract_values(batch);
+    scale(inverse, side(batch.transposed).residuals[batch.block], gmres_.right_sides());
     const int iterations = gmres_.solve(batch.transposed, batch.systems, complement_, correction_);
-    for (std::size_t i = 0; i < batch.systems.size(); ++i) {
-      const Parts x = parts_of(vectors, pairs_.values, batch.pairs[i]);
-      iterations_ += static_cast<PetscInt>(x.size()) * iterations;
-      for (std::size_t p = 0; p < x.size(); ++p) {
-        const std::size_t lane = batch.systems[i].lane + p;
-        const base::WriteArray to(x[p]);
-        for (std::size_t row = 0; row < correction_.size(); ++row) {
-          to[place(row)] += sizes[lane] * correction_[row][lane];
-        }
-      }
+    add_scaled(batch.sizes, correction_, vectors(batch.transposed)[batch.block]);
+    for (const LaneSystem& system : batch.systems) {
+      iterations_ += (system.complex() ? 2 : 1) * static_cast<PetscInt>(iterations);
     }
   }
 
-  /// From x and (s - A) x to A x - theta x, scaled to norm 1: single precision has no small
-  /// numbers. Returns the norms.
-  base::LaneSums subtract_values(const Batch& batch) {
-    base::LaneSums sizes{};
-    for (const LaneSystem& system : batch.systems) {
-      const Complex open = matrix_.shift() - system.theta;
-      double square = 0;
-      for (std::size_t row = 0; row < correction_.size(); ++row) {
-        const std::size_t lane = system.lane;
-        const bool complex = system.complex();
-        const Complex x(correction_[row][lane], complex ? correction_[row][lane + 1] : 0);
-        const Complex y(image_[row][lane], complex ? image_[row][lane + 1] : 0);
-        const Complex r(open.real() * x.real() - open.imag() * x.imag() - y.real(),
-                        open.real() * x.imag() + open.imag() * x.real() - y.imag());
-        correction_[row].set(lane, r.real());
-        if (complex) correction_[row].set(lane + 1, r.imag());
-        square += std::norm(r);
-      }
-      sizes[system.lane] = square;
+  /// Back from lanes, left vectors as those of the values themselves.
+  void hand_out_vectors() {
+    const auto hand_out = [&](const LaneBlocks& from, std::size_t j, Vectors& to) {
+      to.push_back(base::duplicate(like_.get()));
+      copy(from[slots_[j] / base::lanes], slots_[j] % base::lanes, places_, to.back().get());
+    };
+    for (std::size_t j = 0; j < count(); ++j) {
+      hand_out(right_, j, pairs_.right);
+      hand_out(left_, j, pairs_.left);
+      if (pairs_.values[j].imag() < 0) check(VecScale(pairs_.left.back().get(), -1));
     }
-    MPI_Allreduce(MPI_IN_PLACE, sizes.data(), static_cast<int>(sizes.size()), MPI_DOUBLE, MPI_SUM,
-                  matrix_.comm());
-    base::LaneSums factors{};
-    for (const LaneSystem& system : batch.systems) {
-      const double size = std::sqrt(sizes[system.lane]);
-      for (std::size_t p = 0; p < (system.complex() ? 2U : 1U); ++p) {
-        sizes[system.lane + p] = size;
-        factors[system.lane + p] = size > 0 ? 1 / size : 0;
-      }
-    }
-    for (base::WideLanes& row : correction_) {
-      for (std::size_t c = 0; c < base::lanes; ++c) row.set(c, factors[c] * row[c]);
-    }
-    return sizes;
   }
 
   SolverState state() {
@@ -400,16 +380,18 @@ private:
       state.numbers.insert(state.numbers.end(), {pairs_.values[j].real(), pairs_.values[j].imag(),
                                                  pairs_.residuals[j], pairs_.left_residuals[j]});
     }
-    for (const Vectors* side : {&pairs_.right, &pairs_.left}) {
-      for (const base::UniqueVec& vector : *side) state.vectors.push_back(vector.get());
-    }
-    kept_.clear();
-    for (const LaneColumns* side : {&complement_.right, &complement_.left}) {
-      for (std::size_t j = 0; j < count(); ++j) {
-        kept_.push_back(base::duplicate(spare_.get()));
-        side->copy(j, places_, base::WriteArray(kept_.back().get()).span());
-        state.vectors.push_back(kept_.back().get());
+    saved_.clear();
+    const auto save = [&](const auto& from) {
+      for (const std::size_t slot : slots_) {
+        saved_.push_back(base::duplicate(like_.get()));
+        copy(from[slot / base::lanes], slot % base::lanes, places_, saved_.back().get());
+        state.vectors.push_back(saved_.back().get());
       }
+    };
+    for (const LaneBlocks* of : {&right_, &left_}) save(*of);
+    for (const LaneComplement::Side* of : {&complement_.right, &complement_.left}) {
+      save(of->columns);
+      save(of->residuals);
     }
     return state;
   }
@@ -421,20 +403,23 @@ private:
     iterations_ = static_cast<PetscInt>(reader.count());
     before_ = reader.number();
     const auto k = static_cast<std::size_t>(reader.count());
-    pairs_ = {};
     for (std::size_t j = 0; j < k; ++j) {
       const double re = reader.number();
       pairs_.values.emplace_back(re, reader.number());
       pairs_.residuals.push_back(reader.number());
       pairs_.left_residuals.push_back(reader.number());
     }
-    for (Vectors* side : {&pairs_.right, &pairs_.left}) {
-      for (std::size_t j = 0; j < k; ++j) side->push_back(reader.vector());
-    }
-    for (LaneColumns* side : {&complement_.right, &complement_.left}) {
-      for (std::size_t j = 0; j < k; ++j) {
-        side->append(base::ReadArray(reader.vector().get()).span(), places_);
-      }
+    slots_ = slots_of(pairs_.values);
+    const auto read = [&] {
+      Vectors some;
+      while (some.size() < k) some.push_back(reader.vector());
+      return blocks(handles(some));
+    };
+    right_ = read();
+    left_ = read();
+    for (LaneComplement::Side* of : {&complement_.right, &complement_.left}) {
+      of->columns = rounded(read());
+      of->residuals = rounded(read());
     }
     resumes_ = true;
   }
@@ -443,14 +428,15 @@ private:
   std::span<const PetscInt> places_;
   const TwoSidedRequest& request_;
   base::Log& log_;
-  TwoSidedPairs pairs_;
+  TwoSidedPairs pairs_; ///< whose vectors are in blocks until the end
+  std::vector<std::size_t> slots_;
+  LaneBlocks right_;
+  LaneBlocks left_;
   LaneComplement complement_;
   LaneGmres gmres_;
   WideLaneVectors correction_;
-  WideLaneVectors image_;
-  Vectors images_;
-  base::UniqueVec spare_;
-  Vectors kept_; ///< the complement as a state holds it
+  base::UniqueVec like_;
+  Vectors saved_; ///< what a state refers to
   bool resumes_ = false;
   double before_ = 0; ///< the largest residual that counts, one pass earlier
   int passes_ = 0;
@@ -466,13 +452,9 @@ void extrapolate(TwoSidedPairs& fine, TwoSidedPairs coarse, double ratio) {
   const MatrixXd own = products(left, right);
   const MatrixXd along_left = products(left, handles(coarse.right));
   const MatrixXd along_right = products(right, handles(coarse.left));
-  combine(coarse.right, along_left.fullPivLu().solve(own));
-  combine(coarse.left, along_right.fullPivLu().solve(own.transpose()));
   const double factor = 1 / (ratio - 1);
-  for (std::size_t j = 0; j < fine.right.size(); ++j) {
-    check(VecAXPBY(fine.right[j].get(), -factor, 1 + factor, coarse.right[j].get()));
-    check(VecAXPBY(fine.left[j].get(), -factor, 1 + factor, coarse.left[j].get()));
-  }
+  go_beyond(fine.right, coarse.right, along_left.fullPivLu().solve(own), factor);
+  go_beyond(fine.left, coarse.left, along_right.fullPivLu().solve(own.transpose()), factor);
 }
 
 TwoSidedResult improved_pairs(LaneOperator& matrix, TwoSidedPairs start,

@@ -277,8 +277,7 @@ SweptBlock::SweptBlock(const SweptSystem& system)
   }
 }
 
-void SweptBlock::product(bool transposed, const linalg::WideLaneVectors& x,
-                         linalg::WideLaneVectors& y) {
+void SweptBlock::product(bool transposed, const linalg::WideLaneVectors& x, const Take& take) {
   Side& s = side(transposed);
   const LanesType type;
   check(PetscSFBcastBegin(s.rows.ghosts.get(), type.get(), x.data(), s.rows.received.data(),
@@ -289,8 +288,9 @@ void SweptBlock::product(bool transposed, const linalg::WideLaneVectors& x,
     const std::size_t first = at(line * lines_.length);
     base::run_widest<Multiply>(s.rows.starts.data() + first, s.rows.columns.data(),
                                s.rows.values.data(), static_cast<PetscInt>(rows_), x.data(),
-                               s.rows.received.data(), y.data() + first, at(lines_.length));
-    complement_line(s, line, y.data() + first);
+                               s.rows.received.data(), work_.data(), at(lines_.length));
+    complement_line(s, line, work_.data());
+    take(first, work_);
   }
 }
 

@@ -24,8 +24,7 @@ public:
   std::size_t rows() const override { return rows_; }
   double shift() const override { return system_.shift; }
   std::span<const PetscInt> places() const override { return places_; }
-  void product(bool transposed, const linalg::WideLaneVectors& x,
-               linalg::WideLaneVectors& y) override;
+  void product(bool transposed, const linalg::WideLaneVectors& x, const Take& take) override;
   void precondition(bool transposed, const linalg::LaneVectors& b,
                     linalg::WideLaneVectors& x) override;
 

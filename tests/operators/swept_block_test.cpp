@@ -1,5 +1,6 @@
 #include "operators/swept_block.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -69,7 +70,9 @@ TEST(SweptBlock, does_with_several_vectors_what_is_done_with_one) {
             rounded[row].v[lane] = static_cast<float>(values[place(row)]);
           }
         }
-        block.product(transposed, from, image);
+        block.product(transposed, from, [&](std::size_t first, std::span<const base::WideLanes> y) {
+          std::copy(y.begin(), y.end(), image.begin() + static_cast<std::ptrdiff_t>(first));
+        });
         block.precondition(transposed, rounded, solved);
         const base::UniqueVec one = grid.vector();
         for (std::size_t lane = 0; lane < base::lanes; ++lane) {
