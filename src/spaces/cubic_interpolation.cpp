@@ -5,6 +5,10 @@
 #include <cmath>
 #include <utility>
 
+#include <petscsf.h>
+
+#include "base/vector_width.hpp"
+
 namespace komori::spaces {
 namespace {
 
@@ -59,31 +63,132 @@ Shares shares_of(const Axis& coarse, double x) {
   return shares;
 }
 
-/// The matrix (cells of `to` x cells of `from`) between grids that differ along one axis.
-base::UniqueMat along(const Grid& from, const Grid& to, int axis) {
-  const auto a = static_cast<std::size_t>(axis);
-  std::vector<Shares> table;
-  for (PetscInt i = 0; i < to.block().count[a]; ++i) {
-    table.push_back(shares_of(from.axis(axis), to.axis(axis).center(to.block().start[a] + i)));
-  }
-  base::UniqueMat matrix;
-  check(MatCreateAIJ(to.comm(), to.local_cells(), from.local_cells(), to.cells(), from.cells(),
-                     static_cast<PetscInt>(nodes), nullptr, static_cast<PetscInt>(nodes), nullptr,
-                     matrix.put()));
-  to.for_each_cell([&](PetscInt local, const Index& cell) {
-    Index source = cell;
-    for (const auto& [i, weight] : table[static_cast<std::size_t>(cell[a] - to.block().start[a])]) {
-      if (weight == 0) continue;
-      source[a] = i;
-      check(MatSetValue(matrix.get(), to.first() + local, from.number(source), weight, ADD_VALUES));
+/// to_i = sum_k weight_k row_ki.
+struct CombineRows {
+  [[gnu::always_inline]] static void run(const std::array<double, nodes>& weights,
+                                         const std::array<const double*, nodes>& rows, double* to,
+                                         std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      to[i] = weights[0] * rows[0][i] + weights[1] * rows[1][i] + weights[2] * rows[2][i] +
+              weights[3] * rows[3][i];
     }
-  });
-  check(MatAssemblyBegin(matrix.get(), MAT_FINAL_ASSEMBLY));
-  check(MatAssemblyEnd(matrix.get(), MAT_FINAL_ASSEMBLY));
-  return matrix;
+  }
+};
+
+/// to_i = sum_k weight_ik from_k, of a row itself.
+struct CombineWithin {
+  [[gnu::always_inline]] static void run(const Shares* shares, const double* from, double* to,
+                                         std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const Shares& s = shares[i];
+      to[i] = s[0].second * from[s[0].first] + s[1].second * from[s[1].first] +
+              s[2].second * from[s[2].first] + s[3].second * from[s[3].first];
+    }
+  }
+};
+
+/// The coarse cells that shares name, in order.
+std::vector<PetscInt> sources_of(const std::vector<Shares>& table) {
+  std::vector<PetscInt> sources;
+  for (const Shares& shares : table) {
+    for (const auto& [cell, weight] : shares) {
+      if (weight != 0) sources.push_back(cell);
+    }
+  }
+  std::sort(sources.begin(), sources.end());
+  sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
+  return sources;
 }
 
 } // namespace
+
+/// From the cells of one grid to those of the next, which is finer along one axis. What a rank
+/// reads has the layout of its own cells, with those of the coarse axis in place of the fine one's.
+class CubicInterpolation::Step {
+public:
+  Step(const Grid& from, const Grid& to, int axis) {
+    const auto a = static_cast<std::size_t>(axis);
+    const PetscInt start = to.block().start[a];
+    const PetscInt count = to.local_cells() > 0 ? to.block().count[a] : 0;
+    for (PetscInt i = 0; i < count; ++i) {
+      table_.push_back(shares_of(from.axis(axis), to.axis(axis).center(start + i)));
+    }
+    const std::vector<PetscInt> sources = sources_of(table_);
+    for (Shares& shares : table_) {
+      for (auto& [cell, weight] : shares) {
+        const auto at = std::lower_bound(sources.begin(), sources.end(), cell);
+        cell = weight != 0 ? static_cast<PetscInt>(at - sources.begin()) : 0;
+      }
+    }
+    for (int k = axis + 1; k < to.dimension(); ++k) {
+      inner_ *= static_cast<std::size_t>(to.block().count[static_cast<std::size_t>(k)]);
+    }
+    sources_ = sources.size();
+    read_ = count > 0 ? static_cast<std::size_t>(to.local_cells() / count) * sources_ : 0;
+    connect(from, to, a, sources);
+  }
+
+  void apply(Vec from, Vec to) const {
+    std::vector<double> read(read_);
+    {
+      const base::ReadArray own(from);
+      const double* const values = own.span().data();
+      check(
+          PetscSFBcastBegin(sources_of_all_.get(), MPIU_SCALAR, values, read.data(), MPI_REPLACE));
+      check(PetscSFBcastEnd(sources_of_all_.get(), MPIU_SCALAR, values, read.data(), MPI_REPLACE));
+    }
+    const base::WriteArray result(to);
+    double* next = result.span().data();
+    for (std::size_t first = 0; first < read_; first += sources_ * inner_) {
+      if (inner_ == 1) {
+        base::run_widest<CombineWithin>(table_.data(), read.data() + first, next, table_.size());
+        next += table_.size();
+        continue;
+      }
+      for (const Shares& shares : table_) {
+        std::array<double, nodes> weights{};
+        std::array<const double*, nodes> rows{};
+        for (std::size_t k = 0; k < nodes; ++k) {
+          weights[k] = shares[k].second;
+          rows[k] = read.data() + first + static_cast<std::size_t>(shares[k].first) * inner_;
+        }
+        base::run_widest<CombineRows>(weights, rows, next, inner_);
+        next += inner_;
+      }
+    }
+  }
+
+private:
+  void connect(const Grid& from, const Grid& to, std::size_t axis,
+               const std::vector<PetscInt>& sources) {
+    std::vector<PetscInt> numbers(read_);
+    const std::size_t outer = table_.size() * inner_;
+    to.for_each_cell([&](PetscInt local, const Index& cell) {
+      if (cell[axis] != to.block().start[axis]) return;
+      const auto place = static_cast<std::size_t>(local);
+      std::size_t at = place / outer * sources_ * inner_ + place % inner_;
+      Index source = cell;
+      for (const PetscInt i : sources) {
+        source[axis] = i;
+        numbers[at] = from.number(source);
+        at += inner_;
+      }
+    });
+    const base::UniqueVec like = from.vector();
+    PetscLayout layout = nullptr;
+    check(VecGetLayout(like.get(), &layout));
+    check(PetscSFCreate(from.comm(), sources_of_all_.put()));
+    check(PetscSFSetGraphLayout(sources_of_all_.get(), layout, static_cast<PetscInt>(read_),
+                                nullptr, PETSC_OWN_POINTER, numbers.data()));
+    check(PetscSFSetUp(sources_of_all_.get()));
+  }
+
+  std::vector<Shares> table_; ///< of each cell along the axis, with places among the sources
+  std::size_t sources_ = 0;   ///< along the axis
+  std::size_t inner_ = 1;     ///< cells of faster axes
+  std::size_t read_ = 0;      ///< cells
+  base::Handle<PetscSF, PetscSFDestroy> sources_of_all_;
+};
 
 CubicInterpolation::CubicInterpolation(const Grid& coarse, const Grid& fine) {
   std::vector<Axis> axes(coarse.axes().begin(), coarse.axes().end());
@@ -96,17 +201,19 @@ CubicInterpolation::CubicInterpolation(const Grid& coarse, const Grid& fine) {
     axes[static_cast<std::size_t>(k)] = fine.axis(k);
     const bool last = k == changed.back();
     const Grid next = last ? fine : Grid(fine.comm(), axes);
-    steps_.push_back(
-        {.matrix = along(from, next, k), .result = last ? base::UniqueVec{} : next.vector()});
+    steps_.emplace_back(from, next, k);
+    if (!last) between_.push_back(next.vector());
     from = next;
   }
 }
 
+CubicInterpolation::~CubicInterpolation() = default;
+
 void CubicInterpolation::apply(Vec from, Vec to) const {
   if (steps_.empty()) check(VecCopy(from, to));
-  for (const Step& step : steps_) {
-    const Vec next = step.result ? step.result.get() : to;
-    check(MatMult(step.matrix.get(), from, next));
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Vec next = i < between_.size() ? between_[i].get() : to;
+    steps_[i].apply(from, next);
     from = next;
   }
 }

@@ -16,17 +16,17 @@ class CubicInterpolation {
 public:
   /// Collective.
   CubicInterpolation(const Grid& coarse, const Grid& fine);
+  CubicInterpolation(const CubicInterpolation&) = delete;
+  CubicInterpolation& operator=(const CubicInterpolation&) = delete;
+  ~CubicInterpolation();
 
   /// `from`: a field on the coarse grid; `to`: one on the fine grid. Collective.
   void apply(Vec from, Vec to) const;
 
 private:
-  /// From the cells of one grid to those of the next, which is finer along one axis.
-  struct Step {
-    base::UniqueMat matrix;
-    base::UniqueVec result; ///< none for the last step
-  };
+  class Step;
   std::vector<Step> steps_;
+  std::vector<base::UniqueVec> between_; ///< what all steps but the last one find
 };
 
 } // namespace komori::spaces
