@@ -21,8 +21,8 @@ using NarrowVector = Lanes::Part;
 /// Rows that are worked on together.
 constexpr std::size_t stretch = 256;
 
-std::size_t place(std::span<const PetscInt> places, std::size_t row) {
-  return places.empty() ? row : static_cast<std::size_t>(places[row]);
+std::size_t entry_of(const LanePlaces& places, std::size_t row) {
+  return places.entries.empty() ? row : static_cast<std::size_t>(places.entries[row]);
 }
 
 [[gnu::always_inline]] inline void round(const Vector& from, std::size_t part, Lanes& to) {
@@ -137,23 +137,64 @@ Square block_of(const Eigen::MatrixXd& matrix, std::size_t i, std::size_t j) {
   return square;
 }
 
+/// Calls visit(lane, entries) for each vector in a block.
+template <class Array, class Visit>
+void for_each_lane(const std::vector<std::unique_ptr<Array>>& arrays,
+                   const std::vector<std::size_t>& lanes_of, std::size_t block,
+                   const Visit& visit) {
+  for (std::size_t j = 0; j < arrays.size(); ++j) {
+    if (lanes_of[j] / lanes == block) visit(lanes_of[j] % lanes, arrays[j]->span().data());
+  }
+}
+
+/// Of blocks of either precision, all vectors of a block in one pass.
+template <class Scalar, class Blocks>
+void take_apart(const Blocks& blocks, const LanePlaces& places, const std::vector<Vec>& vectors) {
+  std::vector<std::unique_ptr<base::WriteArray>> arrays;
+  for (Vec vector : vectors) arrays.push_back(std::make_unique<base::WriteArray>(vector));
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    std::array<double*, lanes> to{};
+    for_each_lane(arrays, places.lanes, b,
+                  [&](std::size_t lane, double* data) { to[lane] = data; });
+    const auto* from = reinterpret_cast<const Scalar*>(blocks[b].data());
+    for (std::size_t row = 0; row < blocks[b].size(); ++row, from += lanes) {
+      const std::size_t entry = entry_of(places, row);
+      for (std::size_t c = 0; c < lanes; ++c) {
+        if (to[c]) to[c][entry] = static_cast<double>(from[c]);
+      }
+    }
+  }
+}
+
 } // namespace
 
-LaneBlocks side_by_side(const std::vector<Vec>& vectors, const std::vector<std::size_t>& slots,
-                        std::span<const PetscInt> places, std::size_t rows) {
-  LaneBlocks blocks;
-  for (std::size_t j = 0; j < vectors.size(); ++j) {
-    while (blocks.size() <= slots[j] / lanes) blocks.emplace_back(rows);
-  }
+LaneBlocks side_by_side(const std::vector<Vec>& vectors, const LanePlaces& places,
+                        std::size_t rows) {
   std::vector<std::unique_ptr<base::ReadArray>> arrays;
   for (Vec vector : vectors) arrays.push_back(std::make_unique<base::ReadArray>(vector));
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t from = place(places, row);
-    for (std::size_t j = 0; j < vectors.size(); ++j) {
-      blocks[slots[j] / lanes][row].set(slots[j] % lanes, (*arrays[j])[from]);
+  LaneBlocks blocks;
+  for (std::size_t b = 0; b <= places.lanes.back() / lanes; ++b) {
+    std::array<const double*, lanes> from{};
+    for_each_lane(arrays, places.lanes, b,
+                  [&](std::size_t lane, const double* data) { from[lane] = data; });
+    auto* to = reinterpret_cast<double*>(blocks.emplace_back(rows).data());
+    for (std::size_t row = 0; row < rows; ++row, to += lanes) {
+      const std::size_t entry = entry_of(places, row);
+      for (std::size_t c = 0; c < lanes; ++c) {
+        if (from[c]) to[c] = from[c][entry];
+      }
     }
   }
   return blocks;
+}
+
+void separate(const LaneBlocks& blocks, const LanePlaces& places, const std::vector<Vec>& vectors) {
+  take_apart<double>(blocks, places, vectors);
+}
+
+void separate(const LaneColumns& blocks, const LanePlaces& places,
+              const std::vector<Vec>& vectors) {
+  take_apart<float>(blocks, places, vectors);
 }
 
 LaneColumns rounded(const LaneBlocks& blocks) {
@@ -163,21 +204,6 @@ LaneColumns rounded(const LaneBlocks& blocks) {
     base::run_widest<RoundRows>(block.data(), columns.back().data(), block.size());
   }
   return columns;
-}
-
-void copy(const WideLaneVectors& block, std::size_t lane, std::span<const PetscInt> places,
-          Vec to) {
-  const base::WriteArray values(to);
-  for (std::size_t row = 0; row < block.size(); ++row) {
-    values[place(places, row)] = block[row][lane];
-  }
-}
-
-void copy(const LaneVectors& block, std::size_t lane, std::span<const PetscInt> places, Vec to) {
-  const base::WriteArray values(to);
-  for (std::size_t row = 0; row < block.size(); ++row) {
-    values[place(places, row)] = static_cast<double>(block[row].v[lane]);
-  }
 }
 
 void add_products(std::span<const WideLanes> x, const WideLanes* y,

@@ -16,13 +16,19 @@ namespace komori::linalg {
 /// Vector j is in lane j % 8 of block j / 8.
 using LaneBlocks = std::vector<WideLaneVectors>;
 
-/// Vectors become the blocks, one lane each, and the other way round: row i is entry places[i], or
-/// entry i without places. `slots`: which lane of all is whose; others are 0. Local.
-LaneBlocks side_by_side(const std::vector<Vec>& vectors, const std::vector<std::size_t>& slots,
-                        std::span<const PetscInt> places, std::size_t rows);
+/// Which lane of all is each vector's, and which entry of it is each row; without entries, row i is
+/// entry i.
+struct LanePlaces {
+  const std::vector<std::size_t>& lanes;
+  std::span<const PetscInt> entries;
+};
+
+/// Vectors become blocks, with 0 in lanes of none, and the other way round. Local.
+LaneBlocks side_by_side(const std::vector<Vec>& vectors, const LanePlaces& places,
+                        std::size_t rows);
+void separate(const LaneBlocks& blocks, const LanePlaces& places, const std::vector<Vec>& vectors);
+void separate(const LaneColumns& blocks, const LanePlaces& places, const std::vector<Vec>& vectors);
 LaneColumns rounded(const LaneBlocks& blocks);
-void copy(const WideLaneVectors& block, std::size_t lane, std::span<const PetscInt> places, Vec to);
-void copy(const LaneVectors& block, std::size_t lane, std::span<const PetscInt> places, Vec to);
 
 /// Adds X^T Y of these rows of two blocks, to an 8 x 8 matrix. Local.
 void add_products(std::span<const base::WideLanes> x, const base::WideLanes* y,

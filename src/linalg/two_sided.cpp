@@ -151,7 +151,7 @@ private:
 
   std::size_t count() const { return slots_.size(); }
   LaneBlocks blocks(const std::vector<Vec>& vectors) const {
-    return side_by_side(vectors, slots_, places_, matrix_.rows());
+    return side_by_side(vectors, {slots_, places_}, matrix_.rows());
   }
   LaneBlocks& vectors(bool transposed) { return transposed ? left_ : right_; }
   LaneComplement::Side& side(bool transposed) {
@@ -359,16 +359,20 @@ private:
     }
   }
 
-  /// Back from lanes, left vectors as those of the values themselves.
+  /// As many vectors as there are, of blocks of either precision.
+  template <class Blocks> Vectors separated(const Blocks& blocks) const {
+    Vectors vectors;
+    while (vectors.size() < count()) vectors.push_back(base::duplicate(like_.get()));
+    separate(blocks, {slots_, places_}, handles(vectors));
+    return vectors;
+  }
+
+  /// Left vectors as those of the values themselves.
   void hand_out_vectors() {
-    const auto hand_out = [&](const LaneBlocks& from, std::size_t j, Vectors& to) {
-      to.push_back(base::duplicate(like_.get()));
-      copy(from[slots_[j] / base::lanes], slots_[j] % base::lanes, places_, to.back().get());
-    };
+    pairs_.right = separated(right_);
+    pairs_.left = separated(left_);
     for (std::size_t j = 0; j < count(); ++j) {
-      hand_out(right_, j, pairs_.right);
-      hand_out(left_, j, pairs_.left);
-      if (pairs_.values[j].imag() < 0) check(VecScale(pairs_.left.back().get(), -1));
+      if (pairs_.values[j].imag() < 0) check(VecScale(pairs_.left[j].get(), -1));
     }
   }
 
@@ -381,14 +385,14 @@ private:
                                                  pairs_.residuals[j], pairs_.left_residuals[j]});
     }
     saved_.clear();
-    const auto save = [&](const auto& from) {
-      for (const std::size_t slot : slots_) {
-        saved_.push_back(base::duplicate(like_.get()));
-        copy(from[slot / base::lanes], slot % base::lanes, places_, saved_.back().get());
-        state.vectors.push_back(saved_.back().get());
+    const auto save = [&](const auto& blocks) {
+      for (base::UniqueVec& vector : separated(blocks)) {
+        state.vectors.push_back(vector.get());
+        saved_.push_back(std::move(vector));
       }
     };
-    for (const LaneBlocks* of : {&right_, &left_}) save(*of);
+    save(right_);
+    save(left_);
     for (const LaneComplement::Side* of : {&complement_.right, &complement_.left}) {
       save(of->columns);
       save(of->residuals);

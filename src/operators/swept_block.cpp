@@ -1,9 +1,9 @@
 #include "operators/swept_block.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "base/vector_width.hpp"
+#include "operators/local_rows.hpp"
 
 namespace komori::operators {
 namespace {
@@ -155,25 +155,29 @@ struct Multiply {
 
 /// A row's number in the order of lines.
 PetscInt row_of(const Lines& lines, PetscInt cell) {
+  if (lines.stride == 1) return cell;
   return lines.line_of(cell) * lines.length + lines.place_of(cell);
 }
 
 LineCouplings in_order_of_lines(const LineCouplings& couplings, const Lines& lines) {
   LineCouplings ordered = couplings;
+  if (lines.stride == 1) return ordered;
   for (PetscInt& cell : ordered.cells) cell = row_of(lines, cell);
   return ordered;
 }
 
 /// Where other ranks keep the rows that `columns`, global numbers, are.
-base::Handle<PetscSF, PetscSFDestroy> ghosts_of(Mat entries, const Lines& lines, PetscInt count,
-                                                const PetscInt* columns) {
+base::Handle<PetscSF, PetscSFDestroy> ghosts_of(Mat entries, const Lines& lines,
+                                                std::span<const PetscInt> columns) {
   base::Handle<PetscSF, PetscSFDestroy> by_cell;
   base::Handle<PetscSF, PetscSFDestroy> by_row;
   const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(entries));
+  const auto count = static_cast<PetscInt>(columns.size());
   PetscLayout layout = nullptr;
   check(MatGetLayouts(entries, nullptr, &layout));
   check(PetscSFCreate(comm, by_cell.put()));
-  check(PetscSFSetGraphLayout(by_cell.get(), layout, count, nullptr, PETSC_OWN_POINTER, columns));
+  check(PetscSFSetGraphLayout(by_cell.get(), layout, count, nullptr, PETSC_OWN_POINTER,
+                              columns.data()));
   PetscInt roots = 0;
   const PetscSFNode* remote = nullptr;
   check(PetscSFGetGraph(by_cell.get(), &roots, nullptr, nullptr, &remote));
@@ -218,44 +222,41 @@ SweptBlock::Side::Side(const SweptSystem& system, const base::UniqueMat& own, bo
       exchange(sweeps.border()), transposed(transposed),
       earlier(in_order_of_lines(sweeps.factors().earlier, lines)),
       later(in_order_of_lines(sweeps.factors().later, lines)) {
-  PetscInt first = 0;
-  PetscInt end = 0;
-  check(MatGetOwnershipRange(own.get(), &first, &end));
-  const PetscInt cells = end - first;
-  std::vector<PetscInt> others; // columns of other ranks, global numbers
+  const LocalRows stored(own.get());
+  read(stored, system.shift, lines);
+  rows.received.resize(stored.columns_of_others().size());
+  rows.ghosts = ghosts_of(own.get(), lines, stored.columns_of_others());
+}
+
+void SweptBlock::Side::read(const LocalRows& stored, double shift, const Lines& lines) {
+  const PetscInt cells = lines.count * lines.length;
+  rows.starts.reserve(at(cells) + 1);
+  rows.columns.reserve(stored.entries() + at(cells));
+  rows.values.reserve(stored.entries() + at(cells));
+  const auto add = [&](PetscInt column, double value) {
+    rows.columns.push_back(column);
+    rows.values.push_back(value);
+  };
+  const LocalRows::Part& here = stored.own();
+  const LocalRows::Part& there = stored.others();
   for (PetscInt row = 0; row < cells; ++row) {
     const PetscInt cell = lines.first(row / lines.length) + row % lines.length * lines.stride;
-    double diagonal = system.shift;
-    PetscInt count = 0;
-    const PetscInt* columns = nullptr;
-    const PetscScalar* values = nullptr;
-    check(MatGetRow(own.get(), first + cell, &count, &columns, &values));
-    for (PetscInt e = 0; e < count; ++e) {
-      const PetscInt column = columns[e];
-      if (column == first + cell) {
-        diagonal -= values[e];
-        continue;
+    double diagonal = shift;
+    for (PetscInt e = here.starts[cell]; e < here.starts[cell + 1]; ++e) {
+      if (here.columns[e] == cell) {
+        diagonal -= here.values[e];
+      } else {
+        add(row_of(lines, here.columns[e]), -here.values[e]);
       }
-      const bool here = column >= first && column < end;
-      if (!here) others.push_back(column);
-      // Below 0 until all of the others are known.
-      rows.columns.push_back(here ? row_of(lines, column - first) : -1 - column);
-      rows.values.push_back(-values[e]);
     }
-    check(MatRestoreRow(own.get(), first + cell, &count, &columns, &values));
-    rows.columns.push_back(row);
-    rows.values.push_back(diagonal);
+    if (there.starts) {
+      for (PetscInt e = there.starts[cell]; e < there.starts[cell + 1]; ++e) {
+        add(cells + there.columns[e], -there.values[e]);
+      }
+    }
+    add(row, diagonal);
     rows.starts.push_back(static_cast<PetscInt>(rows.columns.size()));
   }
-  std::sort(others.begin(), others.end());
-  others.erase(std::unique(others.begin(), others.end()), others.end());
-  for (PetscInt& column : rows.columns) {
-    if (column >= 0) continue;
-    const auto at = std::lower_bound(others.begin(), others.end(), -1 - column);
-    column = cells + static_cast<PetscInt>(at - others.begin());
-  }
-  rows.received.resize(others.size());
-  rows.ghosts = ghosts_of(own.get(), lines, static_cast<PetscInt>(others.size()), others.data());
 }
 
 const double* SweptBlock::Side::weights(PetscInt first) const {

@@ -15,6 +15,8 @@
 
 namespace komori::operators {
 
+class LocalRows;
+
 class SweptBlock final : public linalg::LaneOperator {
 public:
   /// The projection's parts are the lines (`parts_are_lines`), whole on one rank. What `system`
@@ -43,6 +45,7 @@ private:
     Side(const SweptSystem& system, bool transposed, const Lines& lines);
     Side(const SweptSystem& system, const base::UniqueMat& own, bool transposed,
          const Lines& lines);
+    void read(const LocalRows& stored, double shift, const Lines& lines);
     LineSweeps sweeps;
     SweepExchange<base::WideLanes> exchange;
     /// r of the projection's border from cell `first` on, and its c; null: 1. Local.
