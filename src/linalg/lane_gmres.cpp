@@ -89,7 +89,7 @@ void set(Lanes& lanes, const LaneSystem& system, double value) {
 } // namespace
 
 LaneGmres::LaneGmres(LaneOperator& matrix, int most_iterations)
-    : matrix_(matrix), most_iterations_(most_iterations), solved_(matrix.rows()) {}
+    : matrix_(matrix), most_iterations_(most_iterations) {}
 
 LaneVectors& LaneGmres::basis(std::size_t k) {
   while (basis_.size() <= k) basis_.emplace_back(matrix_.rows());
@@ -97,18 +97,19 @@ LaneVectors& LaneGmres::basis(std::size_t k) {
 }
 
 ColumnSums LaneGmres::multiply(bool transposed, const LaneFactors& sigma,
-                               const LaneComplement& complement, std::size_t k) {
+                               const LaneComplement& complement, std::size_t k,
+                               WideLaneVectors& z) {
   const LaneColumns& dual = complement.dual(transposed);
   const std::size_t own = dual.size() * base::lanes;
-  matrix_.precondition(transposed, basis(k), solved_);
+  matrix_.precondition(transposed, basis(k), z);
   LaneVectors& image = basis(k + 1);
   ColumnSums along(complement.rough ? 2 * own : own);
   const auto take = [&](std::size_t first, std::span<const base::WideLanes> rows) {
-    shift_and_project(
-        sigma, {.y = rows, .z = solved_.data() + first, .w = image.data() + first, .first = first},
-        dual, along);
+    shift_and_project(sigma,
+                      {.y = rows, .z = z.data() + first, .w = image.data() + first, .first = first},
+                      dual, along);
   };
-  matrix_.product(transposed, solved_, take);
+  matrix_.product(transposed, z, take);
   sum_over_ranks(matrix_.comm(), along);
   // (theta - A) (z - X a) is (theta - A) z + (A X - X Lambda) a but for columns of X.
   for (std::size_t j = own; j < along.size(); ++j) {
@@ -147,7 +148,7 @@ int LaneGmres::solve(bool transposed, std::span<const LaneSystem> systems,
   std::size_t k = 0;
   while (k < static_cast<std::size_t>(most_iterations_) && !finished()) {
     orthogonalise(factors, basis_, scale, basis_[k]);
-    const ColumnSums along = multiply(transposed, sigma, complement, k);
+    const ColumnSums along = multiply(transposed, sigma, complement, k, x);
     ++k;
     const BasisProducts products =
         subtract_and_multiply(comm, columns, along, basis_, k, basis_[k]);

@@ -68,15 +68,14 @@ public:
 private:
   class Reduced;
   LaneVectors& basis(std::size_t k);
-  /// P^-1 of basis vector k times theta - A on the complement, from which columns are still to be
-  /// taken, becomes vector k + 1. Returns how much of each.
+  /// z = P^-1 v of basis vector k, and theta - A times it, from which columns of the complement are
+  /// still to be taken, becomes vector k + 1. Returns how much of each.
   ColumnSums multiply(bool transposed, const LaneFactors& sigma, const LaneComplement& complement,
-                      std::size_t k);
+                      std::size_t k, WideLaneVectors& z);
 
   LaneOperator& matrix_;
   int most_iterations_;
   std::vector<LaneVectors> basis_;
-  WideLaneVectors solved_;
 };
 
 } // namespace komori::linalg

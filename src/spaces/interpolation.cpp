@@ -44,8 +44,11 @@ base::UniqueMat interpolation(const Grid& coarse, const Grid& fine) {
   check(MatCreateAIJ(fine.comm(), fine.local_cells(), coarse.local_cells(), fine.cells(),
                      coarse.cells(), static_cast<PetscInt>(corners), nullptr,
                      static_cast<PetscInt>(corners), nullptr, matrix.put()));
+  std::vector<PetscInt> columns(corners);
+  std::vector<double> weights(corners);
   fine.for_each_cell([&](PetscInt local, const Index& cell) {
     const PetscInt row = fine.first() + local;
+    PetscInt count = 0;
     for (unsigned corner = 0; corner < corners; ++corner) {
       Index source{};
       double weight = 1;
@@ -57,8 +60,10 @@ base::UniqueMat interpolation(const Grid& coarse, const Grid& fine) {
         weight *= w;
       }
       if (weight == 0) continue;
-      check(MatSetValue(matrix.get(), row, coarse.number(source), weight, ADD_VALUES));
+      columns[static_cast<std::size_t>(count)] = coarse.number(source);
+      weights[static_cast<std::size_t>(count++)] = weight;
     }
+    check(MatSetValues(matrix.get(), 1, &row, count, columns.data(), weights.data(), ADD_VALUES));
   });
   check(MatAssemblyBegin(matrix.get(), MAT_FINAL_ASSEMBLY));
   check(MatAssemblyEnd(matrix.get(), MAT_FINAL_ASSEMBLY));
