@@ -31,8 +31,11 @@ constexpr PetscInt fewest = 8;
 /// How far vectors of a coarser grid are improved: they differ from the next grid's by more.
 constexpr double coarse_reduction = 1e-2;
 constexpr int coarse_passes = 1;
-/// Residuals below this share of the rates lose nothing that the product of both sides' would show.
-constexpr double smallest_share = 1e-6;
+/// Residuals over the rates: values err by the product of both sides' residuals. Amplitudes err by
+/// the residuals themselves, and larger ones leave rates undecided.
+double sufficient_share(double tolerance) {
+  return std::clamp(0.1 * std::sqrt(tolerance), 1e-6, 1e-5);
+}
 /// Between the pairs that are followed and the next, over their distance from the shift.
 constexpr double sufficient_gap = 0.05;
 /// The error of a grid over that of one half as wide, of transport with upwinding.
@@ -308,8 +311,8 @@ std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
     start = std::move(coarse->pairs);
     trail.values = start.values;
   }
-  const double share = smallest_share * trail.radius;
-  request.residual = std::min(input.tolerance * system.norm, share);
+  request.residual = std::min(input.tolerance * system.norm,
+                              sufficient_share(input.tolerance) * trail.radius);
   if (const auto step = request.continuation.step) {
     request.continuation.step = [&, step](const std::function<linalg::SolverState()>& state) {
       step([&] {
