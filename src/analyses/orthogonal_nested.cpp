@@ -311,8 +311,8 @@ std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
     start = std::move(coarse->pairs);
     trail.values = start.values;
   }
-  request.residual = std::min(input.tolerance * system.norm,
-                              sufficient_share(input.tolerance) * trail.radius);
+  request.residual =
+      std::min(input.tolerance * system.norm, sufficient_share(input.tolerance) * trail.radius);
   if (const auto step = request.continuation.step) {
     request.continuation.step = [&, step](const std::function<linalg::SolverState()>& state) {
       step([&] {
