@@ -369,8 +369,9 @@ private:
 
   /// Left vectors as those of the values themselves.
   void hand_out_vectors() {
-    pairs_.right = separated(right_);
-    pairs_.left = separated(left_);
+    complement_ = {}; // so that nothing is held twice
+    pairs_.right = separated(std::exchange(right_, {}));
+    pairs_.left = separated(std::exchange(left_, {}));
     for (std::size_t j = 0; j < count(); ++j) {
       if (pairs_.values[j].imag() < 0) check(VecScale(pairs_.left[j].get(), -1));
     }
