@@ -252,7 +252,7 @@ std::optional<Start> coarse_start(const MemorySystem& fine, const operators::Pro
   if (static_cast<PetscInt>(found.right.size()) < asked) return {};
   Start start;
   if (plain_as_well) start.plain = carried(found, coarse, fine, projection);
-  if (before) linalg::extrapolate(found, std::move(before->plain), halved_error);
+  if (before) linalg::extrapolate(found, before->plain, halved_error);
   start.pairs = carried(found, coarse, fine, projection);
   return start;
 }

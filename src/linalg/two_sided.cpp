@@ -451,7 +451,7 @@ private:
 
 } // namespace
 
-void extrapolate(TwoSidedPairs& fine, TwoSidedPairs coarse, double ratio) {
+void extrapolate(TwoSidedPairs& fine, const TwoSidedPairs& coarse, double ratio) {
   const std::vector<Vec> right = handles(fine.right);
   const std::vector<Vec> left = handles(fine.left);
   const MatrixXd own = products(left, right);

@@ -59,6 +59,6 @@ TwoSidedResult improved_pairs(LaneOperator& matrix, TwoSidedPairs start,
 /// its difference from `coarse`, pairs of as many eigenvalues whose error is `ratio` times as
 /// large. Bases of the coarse spaces are those with the same products with the fine ones.
 /// Collective.
-void extrapolate(TwoSidedPairs& fine, TwoSidedPairs coarse, double ratio);
+void extrapolate(TwoSidedPairs& fine, const TwoSidedPairs& coarse, double ratio);
 
 } // namespace komori::linalg
