@@ -12,7 +12,6 @@
 #include "analyses/memory_sums.hpp"
 #include "analyses/solver_checkpoints.hpp"
 #include "linalg/reduced_dynamics.hpp"
-#include "operators/orthogonal_dynamics.hpp"
 #include "operators/orthogonal_resolvent.hpp"
 
 namespace komori::analyses {
@@ -89,12 +88,10 @@ public:
   MemorySums compute() {
     restore();
     const std::size_t functions = resolved_.functions.size();
-    const base::UniqueMat orthogonal =
-        operators::orthogonal_dynamics(system_.matrix, *resolved_.projection);
     for (; done_.size() < 2 * functions;) {
       const std::size_t a = done_.size() / 2;
       const bool kernel = done_.size() % 2 == 0;
-      linalg::Reduction found = kernel ? kernel_of(a, orthogonal.get()) : propagator_of(a);
+      linalg::Reduction found = kernel ? kernel_of(a) : propagator_of(a);
       if (!found.converged) unconverged_ = true;
       largest_dimension_ = std::max(largest_dimension_, found.dimension);
       done_.push_back({std::move(found.sum), found.error});
@@ -136,9 +133,10 @@ private:
     return r;
   }
 
-  linalg::Reduction kernel_of(std::size_t a, Mat orthogonal) {
+  /// On spaces in the range of Q, which is self-adjoint, the projections of Q L Q and of L agree.
+  linalg::Reduction kernel_of(std::size_t a) {
     linalg::ReductionRequest r = request("memory kernel");
-    r.matrix = orthogonal;
+    r.matrix = system_.matrix;
     for (Pole& pole : poles_) {
       r.solves.push_back(relaxed_solves(*pole.orthogonal));
     }

@@ -26,8 +26,10 @@ constexpr Index lag = 3;
 constexpr double share_of_solves = 1e-4;
 constexpr double roughest_solve = 1e-2;
 
-/// Of the vectors of a space among each other; the sums err by as much of themselves.
-constexpr double orthogonality = 1e-13;
+/// Of the vectors of a space among each other: the sums err by as much of themselves.
+double orthogonality(double tolerance) {
+  return std::max(1e-13, 1e-2 * tolerance);
+}
 
 /// By the eigenvectors of a matrix that need not be symmetric.
 ExponentialSum by_eigenvectors(const MatrixXd& h, const MatrixXd& outputs, double beta) {
@@ -169,7 +171,7 @@ private:
     const base::ReadArray weights(request_.weights);
     const base::WriteArray entries(x);
     return orthogonalise(comm(), OpenVectors(basis_, basis_.size()).columns(), weights.span(),
-                         entries.span(), orthogonality);
+                         entries.span(), orthogonality(request_.tolerance));
   }
   double product(Vec a, Vec b) {
     check(VecPointwiseMult(weighted_.get(), a, request_.weights));
