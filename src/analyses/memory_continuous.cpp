@@ -26,7 +26,7 @@ using operators::ShiftedSolver;
 
 /// Poles of the spaces: the more of them, the fewer vectors, as long as each is cheap to set up.
 std::vector<double> poles_for(const MemorySystem& system, double longest) {
-  if (system.swept_axis) return {15 / longest, 300 / longest}; // measured on kinetic processes
+  if (system.swept_axis) return {30 / longest, 300 / longest}; // measured on kinetic processes
   const PetscInt cells = system.grid.cells();
   const int count = cells <= 20'000 ? 4 : cells <= 200'000 ? 2 : 1;
   const double slow = 8 / longest;

@@ -272,7 +272,7 @@ Reduction reduce(const ReductionRequest& request, Vec start, base::Log& log) {
   const MPI_Comm comm = PetscObjectComm(reinterpret_cast<PetscObject>(start));
   // Comparing costs the cube of the dimension: less often in larger spaces.
   Index next = 2 * lag + 1;
-  double relaxed = 0;
+  double relaxed = share_of_solves * request.tolerance;
   for (result.converged = false; !result.converged;) {
     const bool grown = space->dimension() < most && space->grow(relaxed);
     const Index n = space->dimension();

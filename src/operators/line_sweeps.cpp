@@ -40,6 +40,18 @@ struct Entries {
   void end_row() { rows.push_back(cells.size()); }
 };
 
+/// Of the line whose first cell is `first`.
+PetscInt beside(const LineCouplings& couplings, std::size_t first, std::size_t length) {
+  PetscInt start = -1;
+  for (std::size_t j = 0; j < length; ++j) {
+    if (couplings.values[first + j] == 0) continue;
+    const PetscInt begin = couplings.cells[first + j] - static_cast<PetscInt>(j);
+    if (begin % static_cast<PetscInt>(length) != 0 || (start >= 0 && begin != start)) return -1;
+    start = begin;
+  }
+  return start;
+}
+
 LineCouplings packed(const Entries& entries, const Lines& lines) {
   LineCouplings packed;
   for (std::size_t q = 0; q + 1 < entries.rows.size(); ++q) {
@@ -47,6 +59,7 @@ LineCouplings packed(const Entries& entries, const Lines& lines) {
   }
   const std::size_t length = at(lines.length);
   packed.coupled.resize(at(lines.count));
+  packed.beside.assign(at(lines.count), -1);
   packed.cells.resize(at(lines.count) * length * packed.width);
   packed.values.resize(packed.cells.size());
   for (std::size_t line = 0; line < packed.coupled.size(); ++line) {
@@ -63,6 +76,7 @@ LineCouplings packed(const Entries& entries, const Lines& lines) {
       }
       for (; to < (q + 1) * packed.width; ++to) packed.cells[to] = some;
     }
+    if (packed.width == 1 && lines.stride == 1) packed.beside[line] = beside(packed, first, length);
   }
   return packed;
 }
@@ -161,11 +175,30 @@ struct Subtract {
   }
 };
 
-/// sum_j += value_j x[cell_j].
+struct Add {
+  [[gnu::always_inline]] static void run(const double* x, double* y, std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) y[j] += x[j];
+  }
+};
+
+/// y_j = b_j, or 0, + sum_k value_jk x[cell_jk]; `width` of each.
 struct Gather {
-  [[gnu::always_inline]] static void run(const PetscInt* cell, const float* value, const double* x,
-                                         double* sum, std::size_t size) {
-    for (std::size_t j = 0; j < size; ++j) sum[j] += value[j] * x[cell[j]];
+  [[gnu::always_inline]] static void run(const PetscInt* cell, const float* value,
+                                         std::size_t width, const double* x, const double* b,
+                                         double* y, std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) {
+      double sum = b != nullptr ? b[j] : 0;
+      for (std::size_t k = 0; k < width; ++k) sum += *value++ * x[*cell++];
+      y[j] = sum;
+    }
+  }
+};
+
+/// The same with one of each, x_j.
+struct GatherBeside {
+  [[gnu::always_inline]] static void run(const float* value, const double* x, const double* b,
+                                         double* y, std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) y[j] = (b != nullptr ? b[j] : 0) + value[j] * x[j];
   }
 };
 
@@ -284,7 +317,7 @@ void LineSweeps::eliminate_borders() {
         for (PetscInt j = 0; j <= last; ++j)
           work_[at(j)] = transposed_ ? factors_.shares[q + at(j)] : 1;
       }
-      solve_line(line);
+      solve_line(line, work_.data());
       // What is kept is rounded, and the Schur complement is that of what is kept.
       for (PetscInt j = 0; j <= last; ++j) {
         const auto rounded = static_cast<float>(work_[at(j)]);
@@ -308,61 +341,67 @@ void LineSweeps::eliminate_borders() {
   factors_.borders = columns;
 }
 
-void LineSweeps::gather(const LineCouplings& couplings, PetscInt line, const double* x) {
-  if (couplings.coupled[at(line)] == 0) return;
-  const std::size_t first = at(line * lines_.length) * couplings.width;
-  const PetscInt* cell = couplings.cells.data() + first;
-  const float* value = couplings.values.data() + first;
-  if (couplings.width == 1) {
-    base::run_widest<Gather>(cell, value, x, work_.data(), work_.size());
-    return;
-  }
-  for (double& sum : work_) {
-    for (std::size_t k = 0; k < couplings.width; ++k) sum += *value++ * x[*cell++];
+void LineSweeps::gather(const LineCouplings& couplings, PetscInt line, const double* x,
+                        const double* b, double* y) const {
+  const std::size_t length = at(lines_.length);
+  const std::size_t first = at(line) * length * couplings.width;
+  const float* const values = couplings.values.data() + first;
+  const PetscInt beside = couplings.beside[at(line)];
+  if (beside >= 0) {
+    base::run_widest<GatherBeside>(values, x + beside, b, y, length);
+  } else {
+    const std::size_t width = couplings.coupled[at(line)] != 0 ? couplings.width : 0;
+    base::run_widest<Gather>(couplings.cells.data() + first, values, width, x, b, y, length);
   }
 }
 
-void LineSweeps::solve_line(PetscInt line) {
+void LineSweeps::solve_line(PetscInt line, double* x) const {
   const std::size_t q = at(line * lines_.length);
   base::run_widest<SolveLine>(FactoredLine{.inward = factors_.inward.data() + q,
                                            .inverse = factors_.inverse.data() + q,
                                            .outward = factors_.outward.data() + q,
-                                           .x = work_.data(),
+                                           .x = x,
                                            .length = lines_.length});
-  if (factors_.borders > 0) subtract_borders(line);
+  if (factors_.borders > 0) subtract_borders(line, x);
 }
 
-void LineSweeps::subtract_borders(PetscInt line) {
+void LineSweeps::subtract_borders(PetscInt line, double* x) const {
   const auto borders = static_cast<std::size_t>(factors_.borders);
-  const std::size_t q = at(line * lines_.length);
+  const std::size_t length = at(lines_.length);
   std::array<double, LineFactors::most_borders> defect{};
   if (lines_.ring) {
-    defect[0] = work_.back();
-    defect[1] = work_.front();
+    defect[0] = x[length - 1];
+    defect[1] = x[0];
   }
-  if (factors_.projected) defect[borders - 1] = seen(line, work_.data());
+  if (factors_.projected) defect[borders - 1] = seen(line, x);
   const double* const schur = factors_.schur.data() + at(line) * borders * borders;
   for (std::size_t i = 0; i < borders; ++i) {
     double c = 0;
     for (std::size_t k = 0; k < borders; ++k) c += schur[i * borders + k] * defect[k];
-    const float* const solved = factors_.solved[i].data() + q;
-    base::run_widest<Subtract>(c, solved, work_.data(), work_.size());
+    base::run_widest<Subtract>(c, factors_.solved[i].data() + at(line) * length, x, length);
   }
 }
 
 void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
+  const std::size_t length = at(lines_.length);
   const PetscInt stride = lines_.stride;
   const auto value = [&](PetscInt cell) { return x[at(cell)]; };
   exchange_.begin(true);
   for (PetscInt k = 0; k < lines_.count; ++k) {
     const PetscInt line = lines_.swept(k);
-    const double* const from = b.data() + lines_.first(line);
+    const double* from = b.data() + lines_.first(line);
     double* const to = x.data() + lines_.first(line);
-    for (PetscInt j = 0; j < lines_.length; ++j) work_[at(j)] = from[j * stride];
-    gather(factors_.earlier, line, x.data());
-    exchange_.add(k, line, work_.data());
-    solve_line(line);
-    for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = work_[at(j)];
+    double* const solved = stride == 1 ? to : work_.data();
+    if (stride > 1) {
+      for (PetscInt j = 0; j < lines_.length; ++j) solved[j] = from[j * stride];
+      from = solved;
+    }
+    gather(factors_.earlier, line, x.data(), from, solved);
+    exchange_.add(k, line, solved);
+    solve_line(line, solved);
+    if (stride > 1) {
+      for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = solved[j];
+    }
     exchange_.pass_on(k, value);
   }
   exchange_.end();
@@ -370,13 +409,16 @@ void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
   exchange_.begin(false);
   for (PetscInt k = 0; k < lines_.count; ++k) {
     const PetscInt line = lines_.swept(lines_.count - 1 - k);
-    std::fill(work_.begin(), work_.end(), 0.0);
+    gather(factors_.later, line, x.data(), nullptr, work_.data());
     const bool others = exchange_.add(k, line, work_.data());
     if (others || factors_.later.coupled[at(line)] != 0) {
-      gather(factors_.later, line, x.data());
-      solve_line(line);
+      solve_line(line, work_.data());
       double* const to = x.data() + lines_.first(line);
-      for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
+      if (stride == 1) {
+        base::run_widest<Add>(work_.data(), to, length);
+      } else {
+        for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] += work_[at(j)];
+      }
     }
     exchange_.pass_on(k, value);
   }

@@ -35,6 +35,9 @@ struct LineCouplings {
   std::vector<PetscInt> cells;
   std::vector<float> values;
   std::vector<char> coupled; ///< lines that have any
+  /// Where cells lie in the order of lines, and those of a line are coupled to those of one other,
+  /// place by place: the first of these; else below 0.
+  std::vector<PetscInt> beside;
 };
 
 /// What the sweeps on this rank's part work with, cells in the order of lines.
@@ -82,9 +85,12 @@ private:
   void read(Mat rows, double shift);
   void add_shares(const Projection& projection);
   void eliminate_borders();
-  void gather(const LineCouplings& couplings, PetscInt line, const double* x);
-  void solve_line(PetscInt line);
-  void subtract_borders(PetscInt line);
+  /// y_j = b_j, which may be y_j itself, or 0 without b, + what couples the line to others. Local.
+  void gather(const LineCouplings& couplings, PetscInt line, const double* x, const double* b,
+              double* y) const;
+  /// D^-1 of a line's right side, in place. Local.
+  void solve_line(PetscInt line, double* x) const;
+  void subtract_borders(PetscInt line, double* x) const;
   /// r . x over a line.
   double seen(PetscInt line, const double* x) const;
 
