@@ -248,26 +248,30 @@ private:
   PetscInt largest_dimension_ = 0;
 };
 
-/// K(z) and the propagator's transform R(z), by solves at z.
-std::pair<MatrixXd, MatrixXd> transforms(const operators::Resolved& resolved,
-                                         const Coupling& coupling, Pole& pole) {
+/// K(z) and the propagator's transform R(z).
+struct Transforms {
+  MatrixXd kernel;
+  MatrixXd propagator;
+};
+
+/// By solves at z.
+Transforms transforms(const operators::Resolved& resolved, const Coupling& coupling, Pole& pole) {
   const auto k = static_cast<Index>(resolved.functions.size());
-  MatrixXd kernel(k, k);
-  MatrixXd propagator(k, k);
+  Transforms found{.kernel = MatrixXd(k, k), .propagator = MatrixXd(k, k)};
   const base::UniqueVec x = base::duplicate(resolved.functions.front().get());
   for (Index a = 0; a < k; ++a) {
     const auto i = static_cast<std::size_t>(a);
     pole.orthogonal->solve(coupling.forces()[i].get(), x.get());
-    kernel.row(a) = -coupling.seen(x.get());
+    found.kernel.row(a) = -coupling.seen(x.get());
     pole.whole->solve(resolved.functions[i].get(), x.get());
-    propagator.row(a) = coupling.coefficients(x.get());
+    found.propagator.row(a) = coupling.coefficients(x.get());
   }
-  return {kernel, propagator};
+  return found;
 }
 
 /// z R = 1 + Omega R - K R, relative to the largest term.
-double laplace_defect(double z, const MatrixXd& omega, const MatrixXd& kernel,
-                      const MatrixXd& propagator) {
+double laplace_defect(double z, const MatrixXd& omega, const Transforms& of) {
+  const auto& [kernel, propagator] = of;
   const MatrixXd one = MatrixXd::Identity(omega.rows(), omega.cols());
   const MatrixXd defect = z * propagator - one - omega * propagator + kernel * propagator;
   const double size = std::max({one.norm(), z * propagator.norm(), (omega * propagator).norm(),
@@ -316,18 +320,16 @@ void continuous_memory(MemorySystem& system, const operators::Resolved& resolved
   result.omega = {omega};
   const double tolerance = std::min(1e-12, 1e-2 * input.tolerance);
   const operators::Projection& projection = *resolved.projection;
-  const auto defect = [&](Pole& pole) {
-    const auto [kernel, propagator] = transforms(resolved, coupling, pole);
-    const double found = resolved.closed ? laplace_defect(pole.shift, omega, kernel, propagator)
-                                         : open_defect(system, resolved, pole);
+  const auto hold = [&](double defect) {
     result.identity_error =
-        std::isnan(result.identity_error) ? found : std::max(result.identity_error, found);
-    return kernel;
+        std::isnan(result.identity_error) ? defect : std::max(result.identity_error, defect);
   };
   for (const double z : input.laplace) {
     Pole pole(system, projection, z, tolerance);
-    result.transforms.push_back(defect(pole));
+    const Transforms found = transforms(resolved, coupling, pole);
+    result.transforms.push_back(found.kernel);
     result.laplace.push_back(z);
+    hold(resolved.closed ? laplace_defect(z, omega, found) : open_defect(system, resolved, pole));
   }
   if (!input.times) return;
   std::vector<Pole> poles;
@@ -336,7 +338,9 @@ void continuous_memory(MemorySystem& system, const operators::Resolved& resolved
   }
   Sums solver(system, resolved, input, coupling, poles, result);
   MemorySums sums = solver.compute();
-  defect(poles.front());
+  Pole& pole = poles.front();
+  hold(resolved.closed ? laplace_defect(pole.shift, omega, transforms(resolved, coupling, pole))
+                       : open_defect(system, resolved, pole));
   if (!solver.converged()) {
     result.complete = false;
     system.log().warning(fmt::format("the kernel did not reach its tolerance with a space of {}; "

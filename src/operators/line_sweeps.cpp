@@ -27,9 +27,37 @@ struct Blocks {
   std::vector<double> upper;
 };
 
+/// The entries of a matrix of type aij between cells of this rank.
+class OwnBlock {
+public:
+  explicit OwnBlock(Mat rows) {
+    check(MatGetDiagonalBlock(rows, &block_));
+    check(MatGetRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_));
+    check(MatSeqAIJGetArrayRead(block_, &values));
+  }
+  OwnBlock(const OwnBlock&) = delete;
+  OwnBlock& operator=(const OwnBlock&) = delete;
+  ~OwnBlock() {
+    (void)MatSeqAIJRestoreArrayRead(block_, &values);
+    (void)MatRestoreRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_);
+  }
+  const PetscInt* starts = nullptr;
+  const PetscInt* columns = nullptr;
+  const PetscScalar* values = nullptr;
+
+private:
+  Mat block_ = nullptr; ///< borrowed
+  PetscInt count_ = 0;
+  PetscBool done_ = PETSC_FALSE;
+};
+
 /// Couplings while they are read, row by row.
 struct Entries {
-  std::vector<std::size_t> rows{0};
+  explicit Entries(std::size_t cells) {
+    rows.reserve(cells + 1);
+    rows.push_back(0);
+  }
+  std::vector<std::size_t> rows;
   std::vector<PetscInt> cells;
   std::vector<double> values;
   void add(PetscInt cell, double value) {
@@ -223,40 +251,32 @@ LineSweeps::LineSweeps(Mat rows, double shift, const spaces::Grid& grid, int axi
 }
 
 void LineSweeps::read(Mat rows, double shift) {
-  Blocks blocks(at(lines_.count * lines_.length), shift);
-  Entries earlier;
-  Entries later;
+  const std::size_t cells = at(lines_.count * lines_.length);
+  Blocks blocks(cells, shift);
+  Entries earlier(cells);
+  Entries later(cells);
   if (lines_.ring) corners_.assign(2 * at(lines_.count), 0);
-  PetscInt begin = 0;
-  PetscInt end = 0;
-  check(MatGetOwnershipRange(rows, &begin, &end));
+  const OwnBlock own(rows);
   const PetscInt last = lines_.length - 1;
   std::size_t q = 0;
   for (PetscInt line = 0; line < lines_.count; ++line) {
     for (PetscInt j = 0; j <= last; ++j, ++q) {
       const PetscInt cell = lines_.first(line) + j * lines_.stride;
-      PetscInt count = 0;
-      const PetscInt* columns = nullptr;
-      const PetscScalar* values = nullptr;
-      check(MatGetRow(rows, begin + cell, &count, &columns, &values));
-      for (PetscInt e = 0; e < count; ++e) {
-        if (columns[e] < begin || columns[e] >= end) continue; // the border's
-        const PetscInt column = columns[e] - begin;
-        const PetscInt other = lines_.line_of(column);
-        const PetscInt place = lines_.place_of(column);
-        if (other != line) {
-          ((other < line) != lines_.reversed ? earlier : later).add(column, values[e]);
-        } else if (place == j) {
-          blocks.diagonal[q] -= values[e];
-        } else if (place == j - 1) {
-          blocks.lower[q] -= values[e];
-        } else if (place == j + 1) {
-          blocks.upper[q] -= values[e];
-        } else if (lines_.ring && (j == 0 || j == last) && place == last - j) {
-          corners_[2 * at(line) + (j == 0 ? 0 : 1)] -= values[e];
+      for (PetscInt e = own.starts[cell]; e < own.starts[cell + 1]; ++e) {
+        const PetscInt column = own.columns[e];
+        const double value = own.values[e];
+        if (column == cell) {
+          blocks.diagonal[q] -= value;
+        } else if (j > 0 && column == cell - lines_.stride) {
+          blocks.lower[q] -= value;
+        } else if (j < last && column == cell + lines_.stride) {
+          blocks.upper[q] -= value;
+        } else if (const PetscInt other = lines_.line_of(column); other != line) {
+          ((other < line) != lines_.reversed ? earlier : later).add(column, value);
+        } else if (lines_.ring && (j == 0 || j == last) && lines_.place_of(column) == last - j) {
+          corners_[2 * at(line) + (j == 0 ? 0 : 1)] -= value;
         }
       }
-      check(MatRestoreRow(rows, begin + cell, &count, &columns, &values));
       earlier.end_row();
       later.end_row();
     }
