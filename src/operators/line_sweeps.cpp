@@ -18,123 +18,6 @@ std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
 }
 
-/// The tridiagonal blocks of all lines.
-struct Blocks {
-  explicit Blocks(std::size_t cells, double shift)
-      : lower(cells, 0.0), diagonal(cells, shift), upper(cells, 0.0) {}
-  std::vector<double> lower;
-  std::vector<double> diagonal;
-  std::vector<double> upper;
-};
-
-/// The entries of a matrix of type aij between cells of this rank.
-class OwnBlock {
-public:
-  explicit OwnBlock(Mat rows) {
-    check(MatGetDiagonalBlock(rows, &block_));
-    check(MatGetRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_));
-    check(MatSeqAIJGetArrayRead(block_, &values));
-  }
-  OwnBlock(const OwnBlock&) = delete;
-  OwnBlock& operator=(const OwnBlock&) = delete;
-  ~OwnBlock() {
-    (void)MatSeqAIJRestoreArrayRead(block_, &values);
-    (void)MatRestoreRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_);
-  }
-  const PetscInt* starts = nullptr;
-  const PetscInt* columns = nullptr;
-  const PetscScalar* values = nullptr;
-
-private:
-  Mat block_ = nullptr; ///< borrowed
-  PetscInt count_ = 0;
-  PetscBool done_ = PETSC_FALSE;
-};
-
-/// Couplings while they are read, row by row.
-struct Entries {
-  explicit Entries(std::size_t cells) {
-    rows.reserve(cells + 1);
-    rows.push_back(0);
-  }
-  std::vector<std::size_t> rows;
-  std::vector<PetscInt> cells;
-  std::vector<double> values;
-  void add(PetscInt cell, double value) {
-    if (value == 0) return;
-    cells.push_back(cell);
-    values.push_back(value);
-  }
-  void end_row() { rows.push_back(cells.size()); }
-};
-
-/// Of the line whose first cell is `first`.
-PetscInt beside(const LineCouplings& couplings, std::size_t first, std::size_t length) {
-  PetscInt start = -1;
-  for (std::size_t j = 0; j < length; ++j) {
-    if (couplings.values[first + j] == 0) continue;
-    const PetscInt begin = couplings.cells[first + j] - static_cast<PetscInt>(j);
-    if (begin % static_cast<PetscInt>(length) != 0 || (start >= 0 && begin != start)) return -1;
-    start = begin;
-  }
-  return start;
-}
-
-LineCouplings packed(const Entries& entries, const Lines& lines) {
-  LineCouplings packed;
-  for (std::size_t q = 0; q + 1 < entries.rows.size(); ++q) {
-    packed.width = std::max(packed.width, entries.rows[q + 1] - entries.rows[q]);
-  }
-  const std::size_t length = at(lines.length);
-  packed.coupled.resize(at(lines.count));
-  packed.beside.assign(at(lines.count), -1);
-  packed.cells.resize(at(lines.count) * length * packed.width);
-  packed.values.resize(packed.cells.size());
-  for (std::size_t line = 0; line < packed.coupled.size(); ++line) {
-    const std::size_t first = line * length;
-    packed.coupled[line] = entries.rows[first + length] > entries.rows[first] ? 1 : 0;
-    if (packed.coupled[line] == 0) continue;
-    // Where a cell has fewer, it reads what another cell of its line reads, times 0.
-    const PetscInt some = entries.cells[entries.rows[first]];
-    for (std::size_t q = first; q < first + length; ++q) {
-      std::size_t to = q * packed.width;
-      for (std::size_t e = entries.rows[q]; e < entries.rows[q + 1]; ++e, ++to) {
-        packed.cells[to] = entries.cells[e];
-        packed.values[to] = static_cast<float>(entries.values[e]);
-      }
-      for (; to < (q + 1) * packed.width; ++to) packed.cells[to] = some;
-    }
-    if (packed.width == 1 && lines.stride == 1) packed.beside[line] = beside(packed, first, length);
-  }
-  return packed;
-}
-
-/// LU factors of a tridiagonal matrix from both ends: multipliers inwards, inverse pivots,
-/// multipliers outwards. Rows, or columns, of s - L are diagonally dominant: no pivots are sought.
-void eliminate(double* lower, double* pivot, double* upper, PetscInt length) {
-  const PetscInt last = length - 1;
-  const PetscInt middle = length / 2;
-  for (PetscInt j = 0; j < middle; ++j) {
-    if (j > 0) pivot[j] -= lower[j] * upper[j - 1];
-    pivot[j] = 1 / pivot[j];
-    if (j > 0) lower[j] *= pivot[j - 1];
-    upper[j] *= pivot[j];
-  }
-  for (PetscInt j = last; j > middle; --j) {
-    if (j < last) pivot[j] -= upper[j] * upper[j + 1];
-    pivot[j] = 1 / pivot[j];
-    if (j < last) upper[j] *= pivot[j + 1];
-    lower[j] *= pivot[j];
-    std::swap(lower[j], upper[j]); // inwards, outwards
-  }
-  double& centre = pivot[middle];
-  if (middle > 0) centre -= lower[middle] * upper[middle - 1];
-  if (middle < last) centre -= upper[middle] * upper[middle + 1];
-  centre = 1 / centre;
-  if (middle > 0) lower[middle] *= pivot[middle - 1];
-  if (middle < last) upper[middle] *= pivot[middle + 1];
-}
-
 /// A line with the factors of its block; x is overwritten.
 struct FactoredLine {
   const float* inward;
@@ -196,6 +79,22 @@ struct WeightedSum {
   }
 };
 
+/// y = a x + b y.
+struct Combine {
+  [[gnu::always_inline]] static void run(double a, const double* x, double b, double* y,
+                                         std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) y[j] = a * x[j] + b * y[j];
+  }
+};
+
+/// x_j -= c share_j, or c alone.
+struct SubtractShares {
+  [[gnu::always_inline]] static void run(double c, const double* share, double* x,
+                                         std::size_t size) {
+    for (std::size_t j = 0; j < size; ++j) x[j] -= share != nullptr ? c * share[j] : c;
+  }
+};
+
 /// x -= c y.
 struct Subtract {
   [[gnu::always_inline]] static void run(double c, const float* y, double* x, std::size_t size) {
@@ -241,56 +140,13 @@ base::UniqueMat rows_of(Mat entries, bool transposed) {
 
 LineSweeps::LineSweeps(Mat rows, double shift, const spaces::Grid& grid, int axis,
                        const Projection* projection, bool transposed)
-    : lines_(grid, axis), border_(rows, grid, lines_), exchange_(border_), transposed_(transposed),
+    : lines_(grid, axis), border_(rows, grid, lines_), exchange_(border_),
+      factors_(line_factors(rows, shift, lines_)), transposed_(transposed),
       work_(at(lines_.length)) {
   factors_.projected = projection != nullptr;
-  read(rows, shift);
   factors_.borders = (lines_.ring ? 2 : 0) + (factors_.projected ? 1 : 0);
   if (factors_.projected) add_shares(*projection);
   if (factors_.borders > 0) eliminate_borders();
-}
-
-void LineSweeps::read(Mat rows, double shift) {
-  const std::size_t cells = at(lines_.count * lines_.length);
-  Blocks blocks(cells, shift);
-  Entries earlier(cells);
-  Entries later(cells);
-  if (lines_.ring) corners_.assign(2 * at(lines_.count), 0);
-  const OwnBlock own(rows);
-  const PetscInt last = lines_.length - 1;
-  std::size_t q = 0;
-  for (PetscInt line = 0; line < lines_.count; ++line) {
-    for (PetscInt j = 0; j <= last; ++j, ++q) {
-      const PetscInt cell = lines_.first(line) + j * lines_.stride;
-      for (PetscInt e = own.starts[cell]; e < own.starts[cell + 1]; ++e) {
-        const PetscInt column = own.columns[e];
-        const double value = own.values[e];
-        if (column == cell) {
-          blocks.diagonal[q] -= value;
-        } else if (j > 0 && column == cell - lines_.stride) {
-          blocks.lower[q] -= value;
-        } else if (j < last && column == cell + lines_.stride) {
-          blocks.upper[q] -= value;
-        } else if (const PetscInt other = lines_.line_of(column); other != line) {
-          ((other < line) != lines_.reversed ? earlier : later).add(column, value);
-        } else if (lines_.ring && (j == 0 || j == last) && lines_.place_of(column) == last - j) {
-          corners_[2 * at(line) + (j == 0 ? 0 : 1)] -= value;
-        }
-      }
-      earlier.end_row();
-      later.end_row();
-    }
-  }
-  factors_.earlier = packed(earlier, lines_);
-  factors_.later = packed(later, lines_);
-  for (PetscInt line = 0; line < lines_.count; ++line) {
-    const std::size_t first = at(line * lines_.length);
-    eliminate(blocks.lower.data() + first, blocks.diagonal.data() + first,
-              blocks.upper.data() + first, lines_.length);
-  }
-  factors_.inward.assign(blocks.lower.begin(), blocks.lower.end());
-  factors_.inverse.assign(blocks.diagonal.begin(), blocks.diagonal.end());
-  factors_.outward.assign(blocks.upper.begin(), blocks.upper.end());
 }
 
 void LineSweeps::add_shares(const Projection& projection) {
@@ -332,7 +188,7 @@ void LineSweeps::eliminate_borders() {
     for (int c = 0; c < columns; ++c) {
       if (lines_.ring && c < 2) {
         std::fill(work_.begin(), work_.end(), 0.0);
-        work_[c == 0 ? 0 : at(last)] = corners_[2 * at(line) + static_cast<std::size_t>(c)];
+        work_[c == 0 ? 0 : at(last)] = factors_.corners[2 * at(line) + static_cast<std::size_t>(c)];
       } else {
         for (PetscInt j = 0; j <= last; ++j)
           work_[at(j)] = transposed_ ? factors_.shares[q + at(j)] : 1;
@@ -446,17 +302,23 @@ void LineSweeps::apply(std::span<const double> b, std::span<double> x) {
 }
 
 void LineSweeps::complement(double a, std::span<const double> x, double b, std::span<double> y) {
+  const PetscInt stride = lines_.stride;
   for (PetscInt line = 0; line < lines_.count; ++line) {
-    const double* const from = x.data() + lines_.first(line);
+    const double* from = x.data() + lines_.first(line);
     double* const to = y.data() + lines_.first(line);
-    for (PetscInt j = 0; j < lines_.length; ++j) {
-      work_[at(j)] = a * from[j * lines_.stride] + b * to[j * lines_.stride];
+    double* const sums = stride == 1 ? to : work_.data();
+    if (stride == 1) {
+      base::run_widest<Combine>(a, from, b, to, work_.size());
+    } else {
+      for (PetscInt j = 0; j < lines_.length; ++j) {
+        sums[j] = a * from[j * stride] + b * to[j * stride];
+      }
     }
-    const double mean = seen(line, work_.data());
-    const double* const share = factors_.shares.data() + line * lines_.length;
-    for (PetscInt j = 0; j < lines_.length; ++j) {
-      to[j * lines_.stride] = work_[at(j)] - (transposed_ ? share[j] * mean : mean);
-    }
+    const double* const shares = factors_.shares.data() + line * lines_.length;
+    base::run_widest<SubtractShares>(seen(line, sums), transposed_ ? shares : nullptr, sums,
+                                     work_.size());
+    if (stride == 1) continue;
+    for (PetscInt j = 0; j < lines_.length; ++j) to[j * stride] = sums[j];
   }
 }
 

@@ -14,7 +14,6 @@
 /// as is the system itself, so that modes which P holds are left out of the sweeps as well.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <span>
 #include <vector>
@@ -22,43 +21,12 @@
 #include <petscmat.h>
 
 #include "models/sde.hpp"
+#include "operators/line_factors.hpp"
 #include "operators/projection.hpp"
 #include "operators/sweep_border.hpp"
 #include "spaces/grid.hpp"
 
 namespace komori::operators {
-
-/// Couplings of cells, in the order of lines, to cells of other lines: `width` of each cell, some
-/// of them 0.
-struct LineCouplings {
-  std::size_t width = 0;
-  std::vector<PetscInt> cells;
-  std::vector<float> values;
-  std::vector<char> coupled; ///< lines that have any
-  /// Where cells lie in the order of lines, and those of a line are coupled to those of one other,
-  /// place by place: the first of these; else below 0.
-  std::vector<PetscInt> beside;
-};
-
-/// What the sweeps on this rank's part work with, cells in the order of lines.
-struct LineFactors {
-  static constexpr int most_borders = 3;
-  // Each line is eliminated from both ends towards its middle, in two chains that a processor runs
-  // at the same time. Single precision: M need not be exact, but has to be the same every time.
-  std::vector<float> inward;  ///< multipliers of the elimination
-  std::vector<float> inverse; ///< of pivots
-  std::vector<float> outward; ///< multipliers of the substitution; in the middle, of elimination
-  LineCouplings earlier;
-  LineCouplings later;
-  int borders = 0; ///< two of rings, then that of the projection
-  bool projected = false;
-  /// Weights of cells among those of their line: r of the projection's border, whose c is 1, or c
-  /// of the transposed one, whose r is 1.
-  std::vector<double> shares;
-  /// D^-1 times the columns of the border, one after the other.
-  std::array<std::vector<float>, most_borders> solved;
-  std::vector<double> schur; ///< inverse Schur complements, line by line
-};
 
 /// The rows of a matrix of type aij, or of its transpose. Collective.
 base::UniqueMat rows_of(Mat entries, bool transposed);
@@ -82,7 +50,6 @@ public:
   const LineFactors& factors() const noexcept { return factors_; }
 
 private:
-  void read(Mat rows, double shift);
   void add_shares(const Projection& projection);
   void eliminate_borders();
   /// y_j = b_j, which may be y_j itself, or 0 without b, + what couples the line to others. Local.
@@ -99,8 +66,7 @@ private:
   SweepExchange<double> exchange_;
   LineFactors factors_;
   bool transposed_ = false;
-  std::vector<double> corners_; ///< of rings: first-to-last and last-to-first of every line
-  std::vector<double> work_;    ///< a line
+  std::vector<double> work_; ///< a line
 };
 
 /// The only axis along which noise acts: sweeps along it precondition well. Local.
