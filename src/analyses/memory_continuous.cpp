@@ -133,10 +133,11 @@ private:
     return r;
   }
 
-  /// On spaces in the range of Q, which is self-adjoint, the projections of Q L Q and of L agree.
+  /// On a space in the range of Q, which is self-adjoint, the projections of Q L Q and of L agree.
   linalg::Reduction kernel_of(std::size_t a) {
     linalg::ReductionRequest r = request("memory kernel");
     r.matrix = system_.matrix;
+    r.restrict = [this](Vec x) { resolved_.projection->complement(x); };
     for (Pole& pole : poles_) {
       r.solves.push_back(relaxed_solves(*pole.orthogonal));
     }

@@ -37,6 +37,9 @@ struct ReductionRequest {
   /// sums are to the limit, the less exact later vectors need be, as M is projected as it is.
   /// (Simoncini, SIAM J. Numer. Anal. 43, 2005.)
   std::vector<std::function<void(Vec b, Vec x, double tolerance)>> solves{};
+  /// Where M acts on a subspace alone: projects onto it, orthogonally. What rounding leaves beside
+  /// it would grow with vectors of which little is new.
+  std::function<void(Vec x)> restrict{};
   Vec weights = nullptr;
   std::vector<Vec> outputs{};  ///< c_b
   std::vector<double> times{}; ///< where the sums shall be exact to the tolerance
