@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "operators/local_rows.hpp"
+
 namespace komori::operators {
 namespace {
 
-using base::check;
 
 std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
@@ -19,30 +20,6 @@ struct Blocks {
   std::vector<double> lower;
   std::vector<double> diagonal;
   std::vector<double> upper;
-};
-
-/// The entries of a matrix of type aij between cells of this rank.
-class OwnBlock {
-public:
-  explicit OwnBlock(Mat rows) {
-    check(MatGetDiagonalBlock(rows, &block_));
-    check(MatGetRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_));
-    check(MatSeqAIJGetArrayRead(block_, &values));
-  }
-  OwnBlock(const OwnBlock&) = delete;
-  OwnBlock& operator=(const OwnBlock&) = delete;
-  ~OwnBlock() {
-    (void)MatSeqAIJRestoreArrayRead(block_, &values);
-    (void)MatRestoreRowIJ(block_, 0, PETSC_FALSE, PETSC_FALSE, &count_, &starts, &columns, &done_);
-  }
-  const PetscInt* starts = nullptr;
-  const PetscInt* columns = nullptr;
-  const PetscScalar* values = nullptr;
-
-private:
-  Mat block_ = nullptr; ///< borrowed
-  PetscInt count_ = 0;
-  PetscBool done_ = PETSC_FALSE;
 };
 
 /// Couplings while they are read, row by row.
@@ -138,7 +115,8 @@ LineFactors line_factors(Mat rows, double shift, const Lines& lines) {
   Entries earlier(cells);
   Entries later(cells);
   if (lines.ring) factors.corners.assign(2 * at(lines.count), 0);
-  const OwnBlock own(rows);
+  const LocalRows stored(rows);
+  const LocalRows::Part& own = stored.own();
   const PetscInt last = lines.length - 1;
   std::size_t q = 0;
   for (PetscInt line = 0; line < lines.count; ++line) {
