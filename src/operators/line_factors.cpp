@@ -8,7 +8,6 @@
 namespace komori::operators {
 namespace {
 
-
 std::size_t at(PetscInt i) {
   return static_cast<std::size_t>(i);
 }
