@@ -169,6 +169,18 @@ linalg::TwoSidedResult improved(const MemorySystem& system, const operators::Pro
   return linalg::improved_pairs(block, std::move(start), request, system.log());
 }
 
+/// Masses over weights; 0 where a stationary density is what solvers leave of it, whose ratios from
+/// cell to cell mean nothing.
+void divide_where_known(Vec masses, Vec weights, Vec ratio) {
+  constexpr double least = 1e-12; // of the largest weight
+  PetscReal largest = 0;
+  check(VecMax(weights, nullptr, &largest));
+  const base::ReadArray m(masses);
+  const base::ReadArray w(weights);
+  const base::WriteArray r(ratio);
+  for (std::size_t i = 0; i < r.size(); ++i) r[i] = w[i] > least * largest ? m[i] / w[i] : 0;
+}
+
 /// Functions, and masses relative to the weights, on the finer grid.
 TwoSidedPairs carried(const TwoSidedPairs& from, const MemorySystem& coarse,
                       const MemorySystem& fine, const operators::Projection& projection) {
@@ -180,7 +192,7 @@ TwoSidedPairs carried(const TwoSidedPairs& from, const MemorySystem& coarse,
     up.apply(from.right[j].get(), to.right.back().get());
     projection.complement(to.right.back().get());
     to.left.push_back(fine.grid.vector());
-    check(VecPointwiseDivide(ratio.get(), from.left[j].get(), coarse.weights.get()));
+    divide_where_known(from.left[j].get(), coarse.weights.get(), ratio.get());
     up.apply(ratio.get(), to.left.back().get());
     check(VecPointwiseMult(to.left.back().get(), to.left.back().get(), fine.weights.get()));
     projection.complement_transposed(to.left.back().get());
