@@ -5,6 +5,8 @@
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 # Huge pages, which the drivers otherwise ask for by starting anew.
 export GLIBC_TUNABLES="${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}"
+# mpirun's libevent warns of connections that close while it ends, unless it waits by poll.
+export EVENT_NOEPOLL="${EVENT_NOEPOLL:-1}"
 if [ "$(id -u)" = 0 ]; then
   # In a container root is often the only user there is.
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

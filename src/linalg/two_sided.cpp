@@ -25,9 +25,6 @@ constexpr double roughest = 1e-2;
 /// Residuals over the distance of values from the shift, below which the pairs count as exact in a
 /// solve: what that leaves out is amplified by conditions of some tens.
 constexpr double invariant = 1e-3;
-/// Residuals of a start over that distance: what interpolation leaves between cells is magnified by
-/// the matrix, but goes with the first solves.
-constexpr double roughest_start = 100;
 /// Iterations of a solve; what they reach is taken.
 constexpr int most_iterations = 40;
 
@@ -125,7 +122,7 @@ public:
         log_.iteration("Newton", passes_, found(), reached);
         result.converged = reached <= request_.residual;
         // NaN does not come closer, either.
-        const bool closer = reached <= (before_ == 0 ? roughest_start * farthest() : 0.5 * before_);
+        const bool closer = reached <= (before_ == 0 ? farthest() : 0.5 * before_);
         if (result.converged || passes_ == request_.passes || !closer) break;
         before_ = reached;
       }
