@@ -47,6 +47,8 @@ struct Trail {
   double radius = 0; ///< every eigenvalue so near to the shift was found on the coarsest one
   double apart = 0;  ///< from the values that are followed to the next one there
   double moved = 0;  ///< by which the wanted values changed from grid to grid, in all
+  /// Largest real part there of those that are not followed.
+  double behind = -std::numeric_limits<double>::infinity();
   std::vector<Complex> values{}; ///< on the last one
 
   /// Behind what is saved already.
@@ -54,13 +56,15 @@ struct Trail {
     for (const Complex& value : values) {
       numbers.insert(numbers.end(), {value.real(), value.imag()});
     }
-    numbers.insert(numbers.end(), {radius, apart, moved, static_cast<double>(values.size())});
+    numbers.insert(numbers.end(),
+                   {radius, apart, moved, behind, static_cast<double>(values.size())});
   }
   static Trail at_end_of(const std::vector<double>& numbers) {
     std::size_t next = numbers.size();
     const auto number = [&] { return numbers.at(--next); };
     const auto count = static_cast<std::size_t>(number());
     Trail trail;
+    trail.behind = number();
     trail.moved = number();
     trail.apart = number();
     trail.radius = number();
@@ -103,11 +107,14 @@ MemorySystem coarser_system(const MemorySystem& fine, Problem& problem) {
   return coarse;
 }
 
-/// Both sides as real vectors; pairs of which a side is missing are left out.
-TwoSidedPairs both_sides(OrthogonalPairs found) {
+/// Both sides as real vectors; pairs of which a side is missing are left out, and not followed.
+TwoSidedPairs both_sides(OrthogonalPairs found, Trail& trail) {
   TwoSidedPairs pairs;
   for (OrthogonalPair& pair : found.pairs) {
-    if (!pair.left) continue;
+    if (!pair.left) {
+      trail.behind = std::max(trail.behind, pair.value.real());
+      continue;
+    }
     pairs.values.push_back(pair.value);
     pairs.right.push_back(std::move(pair.right));
     pairs.left.push_back(std::move(pair.left));
@@ -130,20 +137,21 @@ double apart(const std::vector<Complex>& values, std::size_t count) {
   return nearest;
 }
 
-/// The same over the farthest distance of the former from the shift; 0 where that would split a
-/// complex pair.
+/// That, or how much faster than all of them the next one decays if that is less, over the farthest
+/// distance of the former from the shift; 0 where a complex pair would be split.
 double gap(const std::vector<Complex>& values, std::size_t count, double shift) {
   if (values[count].imag() < 0) return 0;
   double farthest = 0;
   for (std::size_t i = 0; i < count; ++i)
     farthest = std::max(farthest, std::abs(values[i] - shift));
-  return apart(values, count) / farthest;
+  const double faster = values[count - 1].real() - values[count].real();
+  return std::min(apart(values, count), faster) / farthest;
 }
 
 /// Those that are followed to finer grids: as few as are asked for, if what comes behind them is
-/// far enough away not to be mixed into them; else up to where it is. Others go. Returns how near
-/// the next one is.
-double keep_apart(TwoSidedPairs& pairs, std::size_t asked, double shift) {
+/// far enough away neither to be mixed into them nor to become slower; else up to where it is.
+/// Others go.
+void keep_apart(TwoSidedPairs& pairs, std::size_t asked, double shift, Trail& trail) {
   std::size_t best = pairs.values.size();
   double widest = 0;
   for (std::size_t count = asked; count < pairs.values.size(); ++count) {
@@ -154,11 +162,13 @@ double keep_apart(TwoSidedPairs& pairs, std::size_t asked, double shift) {
     }
     if (widest >= sufficient_gap) break;
   }
-  const double next = apart(pairs.values, best);
+  trail.apart = apart(pairs.values, best);
+  if (best < pairs.values.size()) {
+    trail.behind = std::max(trail.behind, pairs.values[best].real());
+  }
   pairs.values.resize(best);
   pairs.right.resize(best);
   pairs.left.resize(best);
-  return next;
 }
 
 linalg::TwoSidedResult improved(const MemorySystem& system, const operators::Projection& projection,
@@ -246,9 +256,9 @@ std::optional<Start> coarse_start(const MemorySystem& fine, const operators::Pro
                      [&](const OrthogonalPair& a, const OrthogonalPair& b) {
                        return slower(coarse, a.value, b.value);
                      });
-    found = both_sides(std::move(searched));
+    found = both_sides(std::move(searched), trail);
     if (static_cast<PetscInt>(found.right.size()) < asked) return {};
-    trail.apart = keep_apart(found, static_cast<std::size_t>(asked), fine.scale);
+    keep_apart(found, static_cast<std::size_t>(asked), fine.scale, trail);
   } else {
     before = coarse_start(coarse, *resolved.projection, input, asked, wanted, true, trail);
     if (!before) return {};
@@ -344,6 +354,13 @@ std::optional<OrthogonalPairs> nested_pairs(MemorySystem& system,
     system.log().line(
         "  eigenvalues moved by more from grid to grid than the next one is away: all "
         "are sought on this one");
+    return {};
+  }
+  const std::size_t last = std::min(static_cast<std::size_t>(asked), result.pairs.values.size());
+  // Those that are not followed may have moved by half as much again.
+  if (trail.behind + 1.5 * trail.moved >= result.pairs.values[last - 1].real()) {
+    system.log().line("  an eigenvalue that was not followed may have become slower than one that "
+                      "was: all are sought on this grid");
     return {};
   }
   OrthogonalPairs found;
