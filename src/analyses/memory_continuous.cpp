@@ -137,7 +137,7 @@ private:
   linalg::Reduction kernel_of(std::size_t a) {
     linalg::ReductionRequest r = request("memory kernel");
     r.matrix = system_.matrix;
-    r.restrict = [this](Vec x) { resolved_.projection->complement(x); };
+    r.confine = [this](Vec x) { resolved_.projection->complement(x); };
     for (Pole& pole : poles_) {
       r.solves.push_back(relaxed_solves(*pole.orthogonal));
     }

@@ -150,8 +150,8 @@ public:
     const double whole = found.along.squaredNorm() + found.square;
     if (!(found.square > 1e-26 * whole)) return false;
     check(VecScale(next.get(), 1 / std::sqrt(found.square)));
-    if (request_.restrict) {
-      request_.restrict(next.get());
+    if (request_.confine) {
+      request_.confine(next.get());
       check(VecScale(next.get(), 1 / std::sqrt(product(next.get(), next.get()))));
     }
     basis_.push_back(std::move(next));

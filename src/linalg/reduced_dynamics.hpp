@@ -39,7 +39,7 @@ struct ReductionRequest {
   std::vector<std::function<void(Vec b, Vec x, double tolerance)>> solves{};
   /// Where M acts on a subspace alone: projects onto it, orthogonally. What rounding leaves beside
   /// it would grow with vectors of which little is new.
-  std::function<void(Vec x)> restrict{};
+  std::function<void(Vec x)> confine{};
   Vec weights = nullptr;
   std::vector<Vec> outputs{};  ///< c_b
   std::vector<double> times{}; ///< where the sums shall be exact to the tolerance
